@@ -1,10 +1,10 @@
 /**
- * Checks whether a host may be contacted on behalf of another party. A URL in a document, a token or a request was chosen by
- * that party. Without a guard, it could send requests to every host that this machine can reach (server-side request forgery,
- * RFC 9728 §7.7).
+ * Checks whether this server may send a request to a URL that another party chose, in a document, a token or a request. Without
+ * a guard, that party could make this server send requests to every machine that it can reach (server-side request forgery, RFC
+ * 9728 §7.7).
  *
- * Hosts in the configuration need no guard, because an authorization server may run in a private network. Hosts in the
- * metadata of an authorization server are checked, see `AuthLayer.allowPrivateEndpoints`.
+ * URLs in the configuration need no guard, because an authorization server may run in a private network. URLs in the metadata
+ * of an authorization server are checked: see `AuthLayer.allowPrivateEndpoints`.
  *
  * @since 0.1.0
  */
@@ -17,15 +17,15 @@ import * as nodeDns from "./internal/nodeDns.ts"
 import { Sharing } from "./Sharing.ts"
 
 /**
- * Tells whether a text is the address of a host on the public Internet: an IPv4 address in dotted form, or an IPv6
- * address with or without brackets.
+ * Tells whether a text is an address on the public Internet: an IPv4 address in dotted form, or an IPv6 address with or without
+ * brackets.
  *
  * **Details**
  *
- * Returns `false` for the ranges of IANA's special-purpose registries (RFC 6890): this host, loopback, private, shared,
- * link-local (where cloud providers serve instance metadata), documentation, benchmarking, multicast and reserved. For an
- * IPv6 address that contains an IPv4 address (mapped, compatible, translated, NAT64, 6to4, ISATAP), the IPv4 address decides.
- * Teredo addresses and addresses outside global unicast are not public.
+ * Returns `false` for the ranges of IANA's special-purpose registries (RFC 6890): `0.0.0.0/8`, loopback, private, shared,
+ * link-local (where cloud providers serve instance metadata), documentation, benchmarking, multicast and reserved. For an IPv6
+ * address that contains an IPv4 address (mapped, compatible, translated, NAT64, 6to4, ISATAP), the IPv4 address decides. Teredo
+ * addresses and addresses outside global unicast are not public.
  *
  * **Example** (Public and private addresses)
  *
@@ -120,12 +120,15 @@ const isPublicV6 = (groups: ReadonlyArray<number>): boolean => {
   return true
 }
 
-/** Longest host name (RFC 1035 §2.3.4). `URL` accepts any length, and removing trailing dots takes quadratic time. */
+/**
+ * The maximum length of a host name, in characters (RFC 1035 §2.3.4). `URL` accepts any length, and the pattern that removes
+ * trailing dots takes quadratic time.
+ */
 const maximumName = 255
 
 /**
- * Tells whether the host of a URL may be public, without resolving it. An address must be public. A name must not denote this
- * machine or its network (`localhost`, `printer`, `x.local`, `x.internal`, `x.home.arpa`).
+ * Tells whether the host of a URL may be public, without a DNS look-up. An address must be public. A name must not belong to
+ * this machine or its network (`localhost`, `printer`, `x.local`, `x.internal`, `x.home.arpa`).
  *
  * **Gotchas**
  *
@@ -182,9 +185,9 @@ export type Reach = "public" | "private" | "unknown"
  *
  * **Details**
  *
- * A name without an address counts as public: either this machine cannot connect to it, or it connects through a proxy with
- * rules for this. If the resolver takes longer than 2 seconds, the result is `"unknown"`, because the connection may still
- * receive a later answer.
+ * A name without an address counts as public: either this machine cannot connect to it, or a proxy resolves the name and
+ * decides about the connection. If the resolver takes longer than 2 seconds, the result is `"unknown"`, because the connection
+ * resolves the name again and may then get a private address.
  *
  * @category guards
  * @since 0.1.0
@@ -230,7 +233,7 @@ export const resolvesPublicly = (hostname: string): Effect.Effect<boolean> =>
  * @since 0.1.0
  */
 export interface GuardOptions {
-  /** Allows loopback hosts, also over plain http. For servers under development on loopback. Default: `false`. */
+  /** Allows loopback hosts, over plain http as well, for servers under development. Default: `false`. */
   readonly allowLoopback?: boolean | undefined
 }
 
@@ -249,7 +252,7 @@ export const allows = (url: URL, options: GuardOptions = {}): Effect.Effect<bool
     : Effect.succeed(false)
 
 /**
- * Wraps a `Fetcher` so that requests to hosts that are not allowed fail before a connection is opened.
+ * Wraps a `Fetcher` so that a request to a URL that `allows` rejects fails before a connection is opened.
  *
  * **When to use**
  *
@@ -258,8 +261,8 @@ export const allows = (url: URL, options: GuardOptions = {}): Effect.Effect<bool
  *
  * **Gotchas**
  *
- * Names are checked with `resolvesPublicly`, and resolved again when the connection is opened. Against DNS rebinding the
- * connection itself must reject private addresses: see `lookup`.
+ * Host names are checked with `resolvesPublicly`, and resolved again when the connection is opened. To prevent DNS rebinding,
+ * the connection itself must reject private addresses: see `lookup`.
  *
  * @category combinators
  * @since 0.1.0
@@ -294,8 +297,8 @@ type Callback = (error: any, address: any, family?: number) => void
 export type Lookup = (hostname: string, options: any, callback: Callback) => void
 
 /**
- * Wraps a DNS look-up so that it fails for a name with an address that is not public. The connection uses the addresses that
- * were checked, so a name that changes its address in between (DNS rebinding) has no effect.
+ * Wraps a DNS look-up so that it fails if any address of the name is not public. The connection uses the addresses that were
+ * checked, so a change of the addresses between check and connection (DNS rebinding) has no effect.
  *
  * **Example** (A client for issuers that other parties choose)
  *

@@ -1,12 +1,14 @@
 /**
- * Implements a circuit breaker as plain state: closed, open for a cooldown, or half-open for one probe. Times are monotonic,
- * in milliseconds.
- * `effect/persistence/CircuitBreaker` measures its cooldown on the wall clock, which may step back.
+ * Implements a circuit breaker as plain state: closed, open for a cooldown, or half-open for one probe. Times are monotonic, in
+ * milliseconds. `effect/persistence/CircuitBreaker` is not used, because it measures its cooldown on the wall clock, which may
+ * step back.
  */
 
 /** An admitted call. It must end with `succeed`, `fail` or `abandon`. */
 export interface Call {
-  /** Identifies the state that admitted the call: a call admitted before the circuit opened cannot open it again. */
+  /**
+   * The number of the state that admitted the call. The circuit ignores the result of a call that an earlier state admitted.
+   */
   readonly generation: number
   readonly isProbe: boolean
 }
@@ -14,7 +16,7 @@ export interface Call {
 export interface CircuitBreaker {
   /** Admits a call, or returns the milliseconds until one may be admitted. */
   readonly admit: (now: number) => Call | number
-  /** Returns the milliseconds until a call may be admitted, or 0. Admits none. */
+  /** Returns the milliseconds until a call may be admitted, or 0. Unlike `admit`, it admits no call. */
   readonly remaining: (now: number) => number
   readonly succeed: (call: Call) => void
   /** Records a failure. Returns the cooldown in milliseconds if it opened the circuit. */
@@ -26,7 +28,7 @@ export interface CircuitBreaker {
 }
 
 export interface Failure {
-  /** Whether this failure alone opens the circuit. Otherwise `failures` in a row open it. */
+  /** Whether a single failure of this kind opens the circuit. Otherwise `failures` in a row open it. */
   readonly isDecisive: boolean
   /** The shortest cooldown that the server requests, in milliseconds. */
   readonly retryAfter: number
@@ -40,14 +42,17 @@ export interface Settings {
   /** The first and the longest cooldown, in milliseconds. Each failed probe doubles the cooldown. */
   readonly minBackoff: number
   readonly maxBackoff: number
-  /** After this time a probe counts as lost, in milliseconds: some platforms cut off requests without a finalizer. */
+  /**
+   * The time after which a probe counts as lost, in milliseconds, because some platforms end requests without running
+   * finalizers.
+   */
   readonly probeTime: number
 }
 
-/** How long callers wait while a probe runs, in milliseconds. */
+/** The wait that other callers get while a probe runs, in milliseconds. */
 const probing = 1_000
 
-/** Extends each cooldown by a random part of up to 20 %, so that instances do not retry at the same time. */
+/** Extends each cooldown at random by up to 20 %, so that the instances of a server do not retry at the same time. */
 const jitter = 0.2
 
 export const make = ({ failures, maxBackoff, minBackoff, probeTime }: Settings): CircuitBreaker => {

@@ -54,9 +54,9 @@ export interface Bearer {
 }
 
 /**
- * Selects one of the three methods by its members.
+ * Contains the credentials of this server: a secret, a private key or a bearer token. The members select the method.
  *
- * **Example** (A secret in the body)
+ * **Example** (A client id and a secret)
  *
  * ```ts
  * import type { ClientAuthentication } from "effect-mcp-auth/client"
@@ -85,7 +85,8 @@ export interface Proof {
 }
 
 /**
- * Checks the options. Returns an effect that creates the proof for each request. Errors name the option by the path `option`.
+ * Checks the options. Returns an effect that creates the proof for each request. `option` is the path of these options in
+ * errors.
  *
  * @category constructors
  * @since 0.1.0
@@ -150,7 +151,7 @@ export const make = (
       return Effect.succeed<Proof>(
         input.method === "client_secret_post"
           ? { headers: {}, parameters: { client_id: input.clientId, client_secret: secret } }
-          // Form-encoded first (RFC 6749 §2.3.1): a colon would end the id, and `btoa` accepts Latin-1 characters only.
+          // Both are form-encoded first (RFC 6749 §2.3.1), because a colon would end the id and `btoa` accepts only Latin-1.
           : {
             headers: { authorization: `Basic ${btoa(`${encode(input.clientId)}:${encode(secret)}`)}` },
             parameters: {}

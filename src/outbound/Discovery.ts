@@ -50,9 +50,9 @@ export interface Source {
  *
  * Concurrent fetches of a document are coalesced. A document is refreshed in the background, and stays in use during an outage
  * (see `Freshness`). If a response is unusable (not 200, not JSON, not metadata, another issuer, the needed member missing or
- * on a private address), the next URL is tried. If no URL has a usable document, the effect fails:
- * with `AuthorizationServerUnavailable` if at least one URL is unavailable, else with `InvalidMetadata`. One look-up ends
- * within 8 seconds.
+ * on a private address), the next URL is tried. If no URL has a usable document, the effect fails with
+ * `AuthorizationServerUnavailable` if at least one URL is unavailable, and otherwise with `InvalidMetadata`. All URLs together
+ * are tried for at most 8 seconds.
  *
  * @category services
  * @since 0.1.0
@@ -86,7 +86,8 @@ const lookUp = (
       )
       if (found !== undefined) return found
     }
-    // An outage comes first: the unavailable URL may be the correct one. Among invalid documents, a 404 is the least helpful.
+    // Reports an outage first, because the unavailable URL may be the correct one. Of the other errors, a wrong status such as
+    // 404 helps least.
     return yield* Effect.fail(
       errors.find((_) => _._tag === "AuthorizationServerUnavailable") ??
         errors.find((_) => _.reason !== "status") ??
@@ -126,8 +127,9 @@ const checkMetadata = (
 
 /**
  * Rejects a document from a public host that names an endpoint on a loopback or private address (RFC 9728 §7.7): such a
- * document could direct requests to any host of this network. A host that is not resolved in time is rejected as well,
- * unless the public host is not resolved either, which means that a proxy resolves names.
+ * document could direct requests to any host of this network. If the host name of the endpoint is not resolved in time, the
+ * document is rejected as unavailable, because its addresses are unknown. It is accepted if the host name of the document is
+ * not resolved in time either, because then only a proxy resolves names.
  */
 const checkEndpointHost = (
   server: Source,

@@ -11,7 +11,7 @@ import * as CircuitBreaker from "./CircuitBreaker.ts"
 import { Freshness } from "./Freshness.ts"
 import { Sharing } from "./Sharing.ts"
 
-/** Limits how many inactive answers about unverified tokens an endpoint may give. */
+/** Limits how many unverified tokens may turn out to be inactive: `burst` at once, and `perSecond` in the long run. */
 export interface InactiveLimit {
   readonly burst: number
   readonly perSecond: number
@@ -26,30 +26,34 @@ export interface Options {
   readonly inactiveLimit?: InactiveLimit | undefined
 }
 
-/** Whether the token was verified before. */
+/** Tells whether the token of a request has been verified before. */
 export type TokenStatus = "verified" | "unverified"
 
 export interface EndpointGuard {
   /**
-   * Runs a request if the endpoint may receive one. Otherwise fails at once with the time to wait: with `cooling-down` after
-   * failures, or with `overloaded` if the queue is full or too many unverified tokens were inactive.
+   * Runs a request if the endpoint may receive one. Otherwise fails at once with `AuthorizationServerUnavailable`, which
+   * contains the time to wait. Its reason is `cooling-down` after failures, and `overloaded` if the queue is full or too many
+   * unverified tokens were inactive.
    */
   readonly protect: <A, E>(
     tokenStatus: TokenStatus,
     request: Effect.Effect<A, E | AuthorizationServerUnavailable>
   ) => Effect.Effect<A, E | AuthorizationServerUnavailable>
-  /** Records an answer that an unverified token is inactive. */
+  /** Records that the endpoint reported an unverified token as inactive. */
   readonly countInactive: Effect.Effect<void>
 }
 
-/** Concurrent requests to one endpoint, and how many of them may be about unverified tokens. */
+/** The maximum number of concurrent requests to one endpoint, and how many of them may be about unverified tokens. */
 const maximumRequests = 64
 const maximumUnverified = 48
 
-/** Longest queue, for each tokenStatus. */
+/** The maximum length of each of the two queues: one for verified and one for unverified tokens. */
 const maximumWaiting = 256
 
-/** Longest wait in the queue, in milliseconds. With the request itself, callers would otherwise wait too long. */
+/**
+ * The maximum expected wait in the queue, in milliseconds. The caller also waits for the response, so a longer wait fails at
+ * once.
+ */
 const longestWait = 3_000
 
 /** Failures in a row before the first cooldown, so that a single lost connection does not start one. */
@@ -60,13 +64,15 @@ const probeTime = Duration.toMillis(Duration.seconds(10))
 /**
  * Creates the guard of one endpoint that receives requests about tokens.
  *
- * Verified and unverified tokens have separate circuits, and some permits are reserved for verified tokens. So forged tokens
- * do not block known callers, even if the endpoint fails on them. `Retry-After` opens both circuits. Rejected credentials of
- * this server open both if the token was verified. For an unverified token they do not: a firewall, or an endpoint that
- * answers 401 for unknown tokens, would let an unknown client block all callers.
+ * Verified and unverified tokens have separate circuits, and some permits are reserved for verified tokens. So forged tokens do
+ * not block known callers, even if they make the endpoint fail. A response with `Retry-After` opens both circuits. If the
+ * endpoint rejects the credentials of this server in a request about a verified token, both circuits open. In a request about
+ * an unverified token, only the circuit of unverified tokens opens. Otherwise an unknown client could block all callers, if a
+ * firewall or the endpoint answers 401 for unknown tokens.
  *
- * While requests about verified tokens succeed, the endpoint works. A failure about an unverified token is then attributed
- * to the token: it counts against `inactiveLimit` and does not open the circuit for new callers.
+ * While requests about verified tokens succeed, the endpoint works. A failed request about an unverified token is then
+ * attributed to the token: it counts against `inactiveLimit` and does not open the circuit of unverified tokens. A response
+ * with `Retry-After` is an exception.
  *
  * If requests may not wait for each other (see `Sharing`), there is no queue, and at most `inactiveLimit.burst` requests
  * about unverified tokens run at the same time.
@@ -93,10 +99,12 @@ export const make = (options: Options): Effect.Effect<EndpointGuard> =>
     const permits = { verified: maximumRequests, unverified: maximumUnverified }
     const waiting = { verified: 0, unverified: 0 }
     let averageTime = 0
-    // Until this time the endpoint is known to work. A failure about a verified token resets it.
+    // The endpoint is known to work until this time (monotonic, in milliseconds). A failed request about a verified token
+    // resets it.
     let worksUntil = Number.NEGATIVE_INFINITY
 
-    // Only inactive answers draw from this token bucket, so that the number of new callers is not limited.
+    // Inactive tokens and failures use up this budget, which refills over time. Active tokens do not, so the number of new
+    // callers is not limited.
     const limit = options.inactiveLimit
     const budget = { left: limit?.burst ?? 0, at: Number.NEGATIVE_INFINITY }
     const refill = ({ burst, perSecond }: InactiveLimit, now: number) => {
@@ -107,7 +115,9 @@ export const make = (options: Options): Effect.Effect<EndpointGuard> =>
     const unavailable = (reason: "cooling-down" | "overloaded", wait: number) =>
       new AuthorizationServerUnavailable({ reason, issuer, retryAfter: Math.max(1, Math.ceil(wait / 1_000)) })
 
-    /** Returns why a request may not be sent, before and after it waits in the queue. */
+    /**
+     * Returns the error if a request may not be sent. Called before a request enters the queue, and again when it leaves it.
+     */
     const obstacle = (tokenStatus: TokenStatus, now: number): AuthorizationServerUnavailable | undefined => {
       const cooldown = circuits[tokenStatus].remaining(now)
       if (cooldown > 0) return unavailable("cooling-down", cooldown)
@@ -131,7 +141,7 @@ export const make = (options: Options): Effect.Effect<EndpointGuard> =>
       Effect.gen(function*() {
         const now = yield* monotonic.millis
         const rejectsOurCredentials = error.reason === "client-rejected"
-        // Errors have one second if the server sent no `Retry-After`.
+        // If the server sent no `Retry-After`, `retryAfter` is 1.
         const hasRetryAfter = error.reason === "server-error" && error.retryAfter > 1
         if (tokenStatus === "verified") worksUntil = Number.NEGATIVE_INFINITY
         else if (limit !== undefined && now < worksUntil && !hasRetryAfter) {
@@ -171,7 +181,8 @@ export const make = (options: Options): Effect.Effect<EndpointGuard> =>
         if (rejected !== undefined) return Effect.fail(rejected)
         const call = circuits[tokenStatus].admit(since)
         if (typeof call === "number") return Effect.fail(unavailable("cooling-down", call))
-        // Without a queue, only this bounds concurrent requests. The budget of a request that is cut off refills over time.
+        // Without a queue, only this reservation bounds concurrent requests. If the platform ends a request without running
+        // finalizers, its reservation refills over time.
         const reserved = shares || tokenStatus === "verified" || limit === undefined ? undefined : limit
         if (reserved !== undefined) draw(reserved, since)
         return Effect.onExit(request, (exit) => {
@@ -182,7 +193,7 @@ export const make = (options: Options): Effect.Effect<EndpointGuard> =>
           if (Exit.isSuccess(exit)) return succeed(tokenStatus, call, now)
           if (Cause.hasInterruptsOnly(exit.cause)) return Effect.sync(() => circuits[tokenStatus].abandon(call))
           const error = Exit.findErrorOption(exit)
-          // Other errors are answers, such as `invalid_grant` from a token endpoint. A defect is not an answer.
+          // Every other error is an answer of a working endpoint, such as `invalid_grant`. A defect counts as a failure.
           if (error._tag === "Some" && !(error.value instanceof AuthorizationServerUnavailable)) {
             return succeed(tokenStatus, call, now)
           }

@@ -1,5 +1,5 @@
 /**
- * Sends the requests of this library: to metadata, key sets, introspection and token endpoints.
+ * Sends the requests of this library, such as those for metadata, key sets, introspection and tokens.
  *
  * @since 0.1.0
  */
@@ -73,9 +73,9 @@ export class FetchError extends Data.TaggedError("FetchError")<{
  * An implementation must not follow redirects and must not send cookies or trace ids. It must abort the request when its
  * fiber is interrupted, because callers interrupt requests that take too long.
  *
- * Two implementations exist: `layer` sends with `fetch`, and `HttpClientFetcher.layer` of `effect-mcp-auth/http-client` with
- * the `HttpClient` of Effect. `layer` needs no module of `effect/http`, which would more than double the modules that a
- * server loads when it starts.
+ * Two implementations exist: `layer` uses `fetch`, and `HttpClientFetcher.layer` of `effect-mcp-auth/http-client` uses the
+ * `HttpClient` of Effect. `layer` needs no module of `effect/http`, which would more than double the modules that a server
+ * loads when it starts.
  *
  * **Example** (Metadata through a custom fetch function)
  *
@@ -132,7 +132,10 @@ export const make = (fetch: typeof globalThis.fetch): Fetcher["Service"] =>
  */
 export const layerFetch = (fetch: typeof globalThis.fetch): Layer.Layer<Fetcher> => Layer.succeed(Fetcher, make(fetch))
 
-/** Has the key of `FetchHttpClient.Fetch`, so that a replaced `fetch` of Effect's client is used here as well. */
+/**
+ * Uses the key of `FetchHttpClient.Fetch`, so that a program that replaces the `fetch` of Effect's client replaces it here as
+ * well.
+ */
 const platformFetch = Context.Reference<typeof globalThis.fetch>("effect/http/FetchHttpClient/Fetch", {
   defaultValue: () => (input, init) => globalThis.fetch(input, init)
 })
@@ -168,7 +171,7 @@ const exchange = async (
   const head: Head = { status: response.status, headers: Object.fromEntries(response.headers) }
   if (response.body === null) return { ...head, body: new Uint8Array() }
   const reader = response.body.getReader()
-  // Frees the connection, also if `fetch` ignores the signal. Has no effect after the end of the body.
+  // Frees the connection, even if `fetch` ignores the signal. Has no effect after the end of the body.
   const cancel = () => void reader.cancel().catch(() => {})
   if (signal.aborted) cancel()
   else signal.addEventListener("abort", cancel, { once: true })

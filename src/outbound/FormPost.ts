@@ -9,7 +9,7 @@ import { Fetcher, type Head, isRedirect } from "./Fetcher.ts"
 import { retryAfterOf } from "./internal/retryAfter.ts"
 import { isJson, type Purpose } from "./JsonDocument.ts"
 
-/** Limits for a response about one token. */
+/** Limits for one request: the size of the response, and the time until it is complete. */
 const limit = { bytes: 128 * 1024, time: Duration.seconds(5) }
 
 export interface Answered {
@@ -31,16 +31,16 @@ export interface Form {
 type Reason = AuthorizationServerUnavailable["reason"]
 
 /**
- * Posts a form that contains secrets: https only, without redirects, with a response of at most 128 KiB, within 5 seconds.
- * Fails with `AuthorizationServerUnavailable` if there is no usable response (no connection, 3xx, 401, 403, 429, 5xx, too
- * large, too late). The token is never the cause.
+ * Posts a form that contains secrets: over https (or http, on loopback or with `allowInsecureHttp`), without redirects, with a
+ * response of at most 128 KiB, within 5 seconds. Fails with `AuthorizationServerUnavailable` if there is no usable response (no
+ * connection, 3xx, 401, 403, 429, 5xx, too large, too late). None of these failures means that a token is invalid.
  */
 export const postForm = (
   fetcher: Fetcher["Service"],
   form: Form,
   { allowInsecureHttp, issuer }: Purpose
 ): Effect.Effect<Answered, AuthorizationServerUnavailable> => {
-  // Temporary failures may be retried at once. Failures that need a change of the configuration may not.
+  // Temporary failures may be retried after 1 second. Failures that need a change of the configuration get 30 seconds.
   const unavailable = (
     reason: Reason,
     retryAfter = reason === "client-rejected" || reason === "unusable-answer" ? 30 : 1
@@ -100,8 +100,8 @@ export type PostToEndpoint = (
 ) => Effect.Effect<Answered, AuthorizationServerUnavailable | InvalidMetadata>
 
 /**
- * Creates the function that posts forms to an endpoint of an authorization server. The URL is `endpoint` of the options, or
- * `member` of the metadata. `option` is the path of the options in errors.
+ * Creates the function that posts forms to an endpoint of an authorization server. The URL is `endpoint` of `options`, or else
+ * the metadata member `member`. `option` is the path of `options` in errors.
  */
 export const toEndpoint = Effect.fnUntraced(function*(
   server: Source,

@@ -7,21 +7,31 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 
 /**
- * Lists the durations for metadata and key sets.
+ * Contains the durations for metadata and key sets.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Freshness {
-  /** The age at which a document must be replaced. `Cache-Control` can change it between `shortest` and `longest`. */
+  /**
+   * The age at which a document expires. A `max-age` that the server sends replaces it, limited to the range from `shortest` to
+   * `longest`. A refresh in the background starts at three quarters of this age. Default: 10 minutes, and a range from 5 to 60
+   * minutes.
+   */
   readonly refresh: Duration.Duration
   readonly shortest: Duration.Duration
   readonly longest: Duration.Duration
-  /** How long a document stays in use after its last successful fetch while its server fails. Afterwards: 503. */
+  /**
+   * How long a document stays in use after its last successful fetch while its server fails. Afterwards, requests that need the
+   * document are rejected with 503. Default: 24 hours.
+   */
   readonly maxStale: Duration.Duration
-  /** Unknown key ids cause at most one fetch per issuer in this time, regardless of their number. */
+  /** Unknown key ids cause at most one fetch per issuer in this time, regardless of their number. Default: 30 seconds. */
   readonly unknownKidCooldown: Duration.Duration
-  /** Shortest and longest backoff after failed fetches. Each failure doubles it, and `Retry-After` (RFC 9110) extends it. */
+  /**
+   * The backoff after the first failed fetch. Each further failure doubles the backoff, and a `Retry-After` (RFC 9110) can
+   * extend it, both up to `maxBackoff`. Default: from 1 second to 1 minute.
+   */
   readonly minBackoff: Duration.Duration
   readonly maxBackoff: Duration.Duration
 }

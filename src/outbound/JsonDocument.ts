@@ -26,9 +26,9 @@ export interface Purpose {
 }
 
 /**
- * Fetches one JSON document: https only, without redirects, at most 1 MiB, within 5 seconds. Fails with
- * `AuthorizationServerUnavailable` if the server has an outage (5xx, 429, no connection, no response in time), and with
- * `InvalidMetadata` if its response cannot be used.
+ * Fetches one JSON document: over https (or http, on loopback or with `allowInsecureHttp`), without redirects, at most 1 MiB,
+ * within 5 seconds. Fails with `AuthorizationServerUnavailable` if the server has an outage (5xx, 429, no connection, no
+ * response in time), and with `InvalidMetadata` if its response cannot be used.
  */
 export const fetchDocument = (
   fetcher: Fetcher["Service"],
@@ -88,7 +88,7 @@ export const fetchDocument = (
     Effect.mapError(({ reason }) => reason === "too-large" ? tooLarge() : unavailable("network")),
     Effect.flatMap(read),
     withTimeLimit(limit.time, issuer),
-    // A custom fetcher may throw. The cached document and the backoff must survive that.
+    // A custom fetcher may throw. As a failure like any other, this starts the backoff, and the cached document stays in use.
     Effect.catchDefect((defect) =>
       Effect.andThen(
         Effect.logError(
@@ -104,7 +104,7 @@ export const fetchDocument = (
 /**
  * Tells whether a content type is accepted. RFC 8414 §3.2 requires `application/json`, and RFC 7517 §8.5 registers
  * `application/jwk-set+json`. A document with another type may be an error page, a captive portal or a file that an attacker
- * uploaded, even if it is valid JSON. If it is rejected, the cached document stays in use.
+ * uploaded, even if it is valid JSON. If a new document is rejected, the cached one stays in use.
  */
 export const isJson = (contentType: string | undefined): boolean =>
   /^application\/(?:[\w.+-]+\+)?json$/i.test((contentType ?? "").split(";")[0]!.trim())

@@ -29,10 +29,10 @@ export interface RefreshedDocument<A> {
   /** Returns the value. While its server fails, returns the stale value for at most `maxStale`. */
   readonly get: Effect.Effect<A, DocumentError>
   /**
-   * Fetches the value again, for a token that needs something that the cached value lacks. Fetches at most once per
-   * `unknownKidCooldown`. If no fetch is allowed, and the last one began before the token was issued (`issuedAt`, in seconds,
-   * not verified), fails with `AuthorizationServerUnavailable`, because the token may be valid. `isFound` tells whether a
-   * value contains what the token needs.
+   * Fetches the value again, for a token that needs something that the cached value lacks, such as a key. `isFound` tells
+   * whether a value contains it. Fetches at most once per `unknownKidCooldown`. During this cooldown, returns the cached value
+   * if its fetch began after the token was issued (`issuedAt`, in seconds, not verified). Otherwise fails with
+   * `AuthorizationServerUnavailable`, because the token may be newer than the cached value, and valid.
    */
   readonly refetch: (
     issuedAt: number | undefined,
@@ -42,7 +42,10 @@ export interface RefreshedDocument<A> {
   readonly fresh: (now: number) => A | undefined
   /** Returns the number of fetches that have started. */
   readonly started: () => number
-  /** Returns the number of the fetch that loaded the value. It exceeds an earlier `started()` if the fetch began later. */
+  /**
+   * Returns the number of the fetch that loaded the value. If it is greater than an earlier result of `started`, the fetch
+   * began after that call.
+   */
   readonly loadedBy: () => number
   /** Tells whether the value was fetched after a token was issued. Returns `true` if `issuedAt` is unknown. */
   readonly isLaterThan: (issuedAt: number | undefined, clock: Clock.Clock) => boolean
@@ -56,9 +59,9 @@ const unsharedRefetches = 8
 const clockSkew = 30_000
 
 /**
- * Creates remote values that bound the load on their server during an outage. Concurrent fetches are coalesced. The layer
- * owns each fetch, so a cancelled request does not cancel it. A value is refreshed in the background after three quarters of
- * its time. While fetches fail, the stale value stays in use, and the backoff grows with each failure.
+ * Creates cached documents that bound the load on their server during an outage. Concurrent fetches are coalesced. A fetch runs
+ * in the scope of the layer, so a cancelled request does not cancel it. A value is refreshed in the background after three
+ * quarters of its lifetime. While fetches fail, the stale value stays in use, and the backoff grows with each failure.
  *
  * If requests may not share fetches (see `Sharing`), each request fetches an expired value itself. Unknown keys then cause
  * at most `unsharedRefetches` fetches per `unknownKidCooldown`.
@@ -119,8 +122,8 @@ export const factory: Effect.Effect<
         const error = Exit.findErrorOption(exit)
         if (error._tag === "None") return Effect.void // interrupted: the layer is closing
         const count = (failed?.times ?? 0) + 1
-        // `Retry-After` extends the backoff up to a limit, so that the server cannot prolong its outage. Errors have one
-        // second if the server sent no `Retry-After`.
+        // `Retry-After` extends the backoff up to `maxBackoff`, so that a server cannot stop all fetches for long. If the
+        // server sent no `Retry-After`, `retryAfter` is 1.
         const retryAfter = error.value._tag === "AuthorizationServerUnavailable" ? error.value.retryAfter : 1
         const longer = retryAfter > 1 ? retryAfter * 1000 : 0
         const backoff = Math.min(Math.max(times.minBackoff * 2 ** (count - 1), longer), times.maxBackoff)
@@ -143,7 +146,8 @@ export const factory: Effect.Effect<
 
     const flights = SingleFlight.make<A, DocumentError>(scope)
     const join = () => flights.join(source.document)
-    // Unshared, it leaves no state that another request could wait for, because this request may never end.
+    // Without sharing, a fetch leaves no state that another request could wait for: the platform may stop this request before
+    // the fetch ends.
     const start: Effect.Effect<Effect.Effect<A, DocumentError>> = shares
       ? flights.start(source.document, attempt)
       : Effect.exit(attempt)
@@ -188,9 +192,9 @@ export const factory: Effect.Effect<
     })
 
     /**
-     * Tells whether the last successful fetch began after a token was issued, so that it must contain the key of that token.
-     * The age of the fetch is monotonic and subtracted from the current time, because the wall clock may have been set since.
-     * `issuedAt` has whole seconds.
+     * Tells whether the last successful fetch began after a token was issued. Then the document must contain the key of that
+     * token. The start of the fetch is computed from its monotonic age and the current time, because the wall clock may have
+     * been set since. `issuedAt` has whole seconds, so one second is added.
      */
     const isLater = (issuedAt: number, skew: number, clock: Clock.Clock): boolean =>
       good !== undefined &&
@@ -199,7 +203,7 @@ export const factory: Effect.Effect<
     const isLaterThan: RefreshedDocument<A>["isLaterThan"] = (issuedAt, clock) =>
       issuedAt === undefined || isLater(issuedAt, 0, clock)
 
-    /** Returns how long a token may not cause a fetch, in milliseconds. */
+    /** Returns how long unknown keys may not cause a fetch, in milliseconds. They may if the result is 0 or less. */
     const cooldown = (now: number): number => {
       if (failed !== undefined) return 0
       if (!shares) {
@@ -214,7 +218,8 @@ export const factory: Effect.Effect<
         const now = monotonic.millisOf(clock)
         const running = join()
         if (running !== undefined) {
-          // The running fetch began before this request, and possibly before its token was issued.
+          // The running fetch began before this request, and possibly before the token was issued, so its result may lack the
+          // key.
           return Effect.flatMap(
             running,
             (value) =>

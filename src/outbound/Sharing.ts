@@ -3,9 +3,9 @@ import * as Context from "effect/Context"
 /**
  * Configures whether a request may wait for work that another request has started.
  *
- * In a Worker it may not: the work of a request ends with that request, and a request that waits for the work of another one
- * is treated as hung (https://developers.cloudflare.com/workers/observability/errors/). There, each request fetches
- * separately, and all requests use the results.
+ * In a Cloudflare Worker it may not: the work of a request ends with that request, and a request that waits for the work of
+ * another one is treated as hung (https://developers.cloudflare.com/workers/observability/errors/). There, each request fetches
+ * separately, and later requests use the cached results.
  */
 export const Sharing: Context.Reference<boolean> = Context.Reference<boolean>(
   "effect-mcp-auth/verification/Sharing",

@@ -5,16 +5,19 @@ import type * as Scope from "effect/Scope"
 import * as monotonic from "../store/MonotonicTime.ts"
 
 /**
- * Coalesces concurrent effects with the same key: one runs, and all callers wait for its result. It runs in the scope, so a
- * caller that is interrupted does not cancel it for the others.
+ * Coalesces concurrent effects with the same key: one runs, and all callers wait for its result. The effect runs in a scope
+ * instead of in its caller, so an interrupted caller does not cancel it for the others.
  */
 export interface SingleFlight<A, E> {
   /**
-   * Returns an effect that waits for the result of the effect that runs for a key. Returns `undefined` if none runs, or if it
-   * started at `after` or before, in monotonic milliseconds.
+   * Returns an effect that waits for the running effect of a key. Returns `undefined` if no effect runs for the key, or if it
+   * did not start later than `after` (monotonic time, in milliseconds).
    */
   readonly join: (key: string, after?: number) => Effect.Effect<A, E> | undefined
-  /** Starts an effect, and returns an effect that waits for its result. Later callers join it instead of an earlier one. */
+  /**
+   * Starts an effect, and returns an effect that waits for its result. Later calls of `join` wait for this effect, even if an
+   * earlier one still runs.
+   */
   readonly start: (key: string, effect: Effect.Effect<A, E>) => Effect.Effect<Effect.Effect<A, E>>
 }
 
@@ -36,7 +39,8 @@ export const make = <A, E>(scope: Scope.Scope): SingleFlight<A, E> => {
         const flight: Flight<A, E> = { startedAt: monotonic.millisOf(clock), result: Deferred.makeUnsafe<A, E>() }
         flights.set(key, flight)
         return Effect.map(Effect.forkIn(effect, scope, { startImmediately: true }), (fiber) => {
-          // An observer, because a finalizer of the effect does not run once the scope is closed, and callers would hang.
+          // An observer instead of a finalizer: if the scope is already closed, finalizers do not run, and callers would wait
+          // forever.
           fiber.addObserver((exit) => {
             if (flights.get(key) === flight) flights.delete(key)
             Deferred.doneUnsafe(flight.result, exit)

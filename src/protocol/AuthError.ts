@@ -1,5 +1,5 @@
 /**
- * Defines every error that can occur between a token and a handler, as a closed set of tagged values.
+ * Defines the errors of authentication, authorization and configuration, as a closed set of tagged values.
  *
  * Each error carries a `reason` from a closed list. Use it in logs, as a metric label and in tests. The errors do not depend
  * on HTTP: only `Rejection` maps them to statuses and challenges. No error contains a token or a claim.
@@ -9,7 +9,7 @@
 import * as Data from "effect/Data"
 import { sanitize } from "./RemoteText.ts"
 
-/** Longest detail in a message, in characters. Details quote text from other systems. */
+/** The maximum length of a detail in a message, in characters. Details can quote text from other systems. */
 const longestDetail = 1_024
 
 const missingCredentialsReasons = [
@@ -70,7 +70,7 @@ const oneToken =
 
 const malformedRequestMessages: Record<MalformedRequest["reason"], string> = {
   "no-token": "The Authorization header has a scheme but no token",
-  // Both reasons share one text, because some hosts join several header lines into one.
+  // Both reasons share one text, because some platforms join several `Authorization` headers into one value.
   "not-token68": oneToken,
   "several-authorization-headers": oneToken,
   "host": "The Host header is missing or is not a valid host name",
@@ -185,9 +185,9 @@ const replayStoreUnavailableReasons = [
 ] as const
 
 /**
- * Reports that the server cannot determine whether a DPoP proof was used before: the store of used proofs is unavailable, is
- * full, or has evicted entries as old as this proof because a clock stepped back. The proof may be valid. `retryAfter` is in
- * seconds.
+ * Reports that the server cannot determine whether a DPoP proof was used before: the store of used proofs is unavailable or
+ * full, or it has already evicted entries as old as this proof, because a clock stepped back. The proof may be valid.
+ * `retryAfter` is in seconds.
  *
  * @category errors
  * @since 0.1.0
@@ -257,8 +257,8 @@ const authorizationServerUnavailableReasons = [
  * For three reasons no request was sent:
  *
  * - `cooling-down`: earlier requests failed, and the cooldown is not over.
- * - `overloaded`: the queue of requests is full, or there were too many inactive unknown tokens or too many look-ups of
- *   unknown tenants.
+ * - `overloaded`: the queue of requests is full, too many unknown tokens were inactive, or too many unknown tenants were looked
+ *   up.
  * - `keys-cooling-down`: the key of the token is unknown, the keys were fetched recently, and the token may be newer than
  *   those keys.
  *
@@ -307,7 +307,7 @@ const unavailableMessages: Readonly<Record<AuthorizationServerUnavailable["reaso
  *
  * **Details**
  *
- * `detail` names the URL of the document and says what to change. Redirects are never followed. For a redirect, `detail`
+ * `detail` names the URL of the document and states what is wrong with it. Redirects are not followed. For a redirect, `detail`
  * contains the target: if you trust it, set it as `metadataUrl` or `jwksUri`.
  *
  * @category errors
@@ -339,8 +339,8 @@ const authConfigErrorReasons = [
  *
  * **Details**
  *
- * `option` is the path of the option, such as `authorizationServers[0].issuer` or `requireScopes`. `fix` says what is wrong
- * and what to write instead. It quotes the value unless the value may be a secret.
+ * `option` is the path of the option, such as `authorizationServers[0].issuer` or `requireScopes`. `fix` states what is wrong
+ * and what to write instead. It quotes the value, unless the value may be a secret.
  *
  * @category errors
  * @since 0.1.0

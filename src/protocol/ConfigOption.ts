@@ -1,8 +1,8 @@
 /**
- * Checks options against tables. A table lists every option of an object, each with the rule that its values follow.
+ * Checks options against tables. A table lists every option of an object, each with the rule for its value.
  *
  * Checks throw `AuthConfigError`, and `attempt` turns the error into a failure. Each error names the option and the value, and
- * says what to write instead.
+ * states what to write instead.
  *
  * @since 0.1.0
  */
@@ -22,8 +22,8 @@ import * as OptionValue from "./OptionValue.ts"
 export type Rule = (value: unknown, option: string) => void
 
 /**
- * The rules of all options of an object, by name. `true` stands for an option that is checked where it is used. If an option is
- * missing in the table, the code does not compile.
+ * The rules of all options of an object, by name. `true` marks an option that is checked where it is used. Code with an option
+ * that the table lacks does not compile.
  *
  * @category models
  * @since 0.1.0
@@ -35,8 +35,9 @@ export type NamesOf<O> = O extends unknown ? keyof O : never
 
 /**
  * Checks an object of options. Throws `AuthConfigError` for a value that is not an object, for an option that is not in the
- * table, and for a value that breaks the rule of its option. A misspelled option would otherwise have no effect. `advice` says
- * what to write instead of a value that is not an object.
+ * table, and for a value that breaks the rule of its option. Unknown options are errors, because a misspelled option would have
+ * no effect. `path` is the path of the object in errors, or `""` for the outermost one. `advice` is the advice for a value that
+ * is not an object.
  *
  * @category guards
  * @since 0.1.0
@@ -69,12 +70,15 @@ export const check = <Name extends PropertyKey>(
 
 const list = (names: ReadonlyArray<PropertyKey>): string => names.map(toText).join(", ")
 
-/** A symbol is written in brackets by the path of its constant, which is a part of its description. */
+/**
+ * Writes a symbol as the path of its constant in brackets, such as `[AuthLayer.allowPrivateEndpoints]`. Its description is this
+ * path with a prefix.
+ */
 const toText = (name: PropertyKey): string =>
   typeof name === "symbol" ? `[${name.description?.replace("effect-mcp-auth/", "")}]` : String(name)
 
 /**
- * Creates the error of an option.
+ * Creates the error of an option. `fix` states what is wrong and what to write instead.
  *
  * @category constructors
  * @since 0.1.0
@@ -115,7 +119,7 @@ export const attempt = <A>(checks: () => A): Result.Result<A, AuthConfigError> =
 }
 
 /**
- * Accepts values that pass a test.
+ * Accepts values for which `isValid` returns `true`.
  *
  * @category rules
  * @since 0.1.0
@@ -179,7 +183,7 @@ export const wholeNumber = (minimum: number, otherwise: number, maximum = Number
   )
 
 /**
- * Accepts a function. `returns` describes what it takes and returns.
+ * Accepts a function. `returns` describes its parameters and its result, after "Give one that".
  *
  * @category rules
  * @since 0.1.0
@@ -188,7 +192,7 @@ export const functionThat = (returns: string): Rule =>
   rule((value) => typeof value === "function", "a function", `Give one that ${returns}`)
 
 /**
- * Accepts the value of a mechanism, which carries a mark.
+ * Accepts objects with the property `mark`, which identifies the values that one module creates, such as `Dpop`.
  *
  * @category rules
  * @since 0.1.0
@@ -197,7 +201,7 @@ export const marked = (mark: string, expected: string, advice: string): Rule =>
   rule((value) => Predicate.hasProperty(value, mark), expected, advice)
 
 /**
- * Accepts a list of text. `entry` describes what each text is, such as "an origin".
+ * Accepts a list of strings. `entry` describes one string, such as "an origin".
  *
  * @category rules
  * @since 0.1.0

@@ -33,7 +33,7 @@ export interface Credentials {
  *
  * `token68` is the grammar of RFC 9110 §11.2 and RFC 6750 §2.1. Some providers issue opaque tokens with other characters
  * (`oauth:…`, `00D…!…`). For those, `visible-ascii` accepts every visible ASCII character except the double quote, the comma
- * and the backslash. Without these three, no character of a token can end it or begin another one.
+ * and the backslash. Without these three, no character of a token can end the token or begin another one.
  *
  * @category models
  * @since 0.1.0
@@ -53,18 +53,21 @@ export type Grammar = "token68" | "visible-ascii"
 export const textOf = (credentials: Credentials): string => Parsed.textOf(credentials)
 
 /**
- * Returns the credentials as an `Authorization` line: the scheme, one space and the token.
+ * Returns the value of the `Authorization` header for these credentials: the scheme, one space and the token.
  *
  * @category getters
  * @since 0.1.0
  */
 export const lineOf = (credentials: Credentials): string => Parsed.lineOf(credentials)
 
-/** Creates the `Redacted` on first use: most rejected tokens are rejected by their form, before anything reads it. */
+/** Creates the `Redacted` on first use, because most rejected tokens are rejected by their form, before other code needs it. */
 class Parsed implements Credentials {
   readonly scheme: Scheme
   readonly #text: string
-  /** The received line, if it has the usual form. The token is a slice of it, so reusing it avoids another string. */
+  /**
+   * The received header value, if it consists of the scheme, one space and the token. `lineOf` returns it without building a
+   * string.
+   */
   readonly #line: string | undefined
   #token: Redacted.Redacted | undefined = undefined
 
@@ -95,7 +98,7 @@ const grammars: Readonly<Record<Grammar, RegExp>> = {
 const bearerOnly: ReadonlyArray<Scheme> = ["Bearer"]
 const scheme = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+/
 
-// Created once each, because rejections are frequent and contain nothing of the request.
+// Each is created once, because rejections are frequent and contain nothing of the request.
 const noAuthorization = Result.fail(new MissingCredentials({ reason: "no-authorization" }))
 const otherScheme = Result.fail(new MissingCredentials({ reason: "other-scheme" }))
 const noToken = Result.fail(new MalformedRequest({ reason: "no-token" }))
@@ -103,22 +106,23 @@ const notToken68 = Result.fail(new MalformedRequest({ reason: "not-token68" }))
 const severalHeaders = Result.fail(new MalformedRequest({ reason: "several-authorization-headers" }))
 
 /**
- * Parses the `Authorization` header lines of one request. Fails with `MissingCredentials` if there are no credentials of an
- * accepted scheme, and with `MalformedRequest` if the lines violate the grammar.
+ * Parses the values of all `Authorization` headers of one request. Fails with `MissingCredentials` if there are no credentials
+ * of an accepted scheme, and with `MalformedRequest` if the values violate the grammar.
  *
  * **Details**
  *
- * The scheme is case-insensitive. One or more spaces (no tab) separate it from exactly one token. Two credentials are
- * rejected even if one of them is valid, because an intermediary may have checked the other one. Some hosts join header lines
- * with a comma, so several lines are parsed as if they were joined: `Basic abc, Bearer def` is two credentials, whether it
- * was sent as one line or as two. `Digest a="b, c", d="e"` is one. `grammar` is the set of characters that a token may
- * contain (default: `token68`). A scheme that is not in `schemes` (default: `Bearer` only) counts as no credentials.
+ * The scheme is case-insensitive. One or more spaces (no tab) separate it from exactly one token. Two credentials are rejected
+ * even if one of them is valid, because an intermediary may have checked the other one. Some platforms join several headers of
+ * one name with a comma, so several values are parsed as if they were joined: `Basic abc, Bearer def` contains two credentials,
+ * whether it was sent as one header or as two. `Digest a="b, c", d="e"` contains one. `grammar` is the set of characters that a
+ * token may contain (default: `token68`). A scheme that is not in `schemes` (default: `Bearer` only) counts as no credentials.
  *
  * **Gotchas**
  *
- * Node's `req.headers` silently drops a second `Authorization` line. Pass the raw lines.
+ * Node's `req.headers` silently drops a second `Authorization` header. Pass the values of all of them, such as
+ * `req.headersDistinct.authorization ?? []`.
  *
- * **Example** (One header line, and two)
+ * **Example** (One header, and two)
  *
  * ```ts
  * import { Credentials } from "effect-mcp-auth/protocol"

@@ -1,5 +1,5 @@
 /**
- * Prevents requests to private hosts with the `HttpClient` of Effect.
+ * Wraps an `HttpClient` of Effect so that it sends no requests to private addresses.
  *
  * @since 0.1.0
  */
@@ -18,8 +18,8 @@ import * as AddressGuard from "../AddressGuard.ts"
  *
  * **Gotchas**
  *
- * Names are checked with `AddressGuard.resolvesPublicly`, and the client resolves them again. To prevent DNS rebinding, the
- * client must reject private addresses itself: see `AddressGuard.lookup`.
+ * Host names are checked with `AddressGuard.resolvesPublicly`, and the client resolves them again. To prevent DNS rebinding,
+ * the client must reject private addresses itself: see `AddressGuard.lookup`.
  *
  * **Example** (A request to the metadata service of a cloud provider)
  *

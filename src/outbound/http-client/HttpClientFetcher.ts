@@ -32,7 +32,7 @@ export const make = (client: HttpClient.HttpClient): Fetcher["Service"] =>
           const tooLarge = new FetchError({ reason: "too-large" })
           if (Number(head.headers["content-length"] ?? 0) > request.maximumBytes) return Effect.fail(tooLarge)
           return response.stream.pipe(
-            // A response without a body, such as 204.
+            // A response without a body, such as 204, has an empty body and is not an error.
             Stream.catch(({ reason }) =>
               reason._tag === "EmptyBodyError" ? Stream.empty : Stream.fail(new FetchError({ reason: "network" }))
             ),
@@ -41,7 +41,8 @@ export const make = (client: HttpClient.HttpClient): Fetcher["Service"] =>
             Effect.map((body) => ({ ...head, body }))
           )
         }),
-        // `FetchHttpClient` reads this when the request runs, so that it also applies to a custom client on `fetch`.
+        // `FetchHttpClient` takes these options from the context of each request, so they also apply to a custom client that
+        // uses `fetch`.
         Effect.provideService(FetchHttpClient.RequestInit, { redirect: "manual", credentials: "omit" }),
         // Trace ids must not be sent to other parties.
         Effect.provideService(HttpClient.TracerPropagationEnabled, false)

@@ -1,4 +1,4 @@
-/** The part of `node:dns` that is used. */
+/** The part of `node:dns` that the library uses. */
 export interface NodeDns {
   readonly promises: {
     readonly lookup: (

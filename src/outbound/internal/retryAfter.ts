@@ -1,4 +1,4 @@
-/** Longest accepted value, in seconds. A server may recover long before a longer time has passed. */
+/** The maximum, in seconds. Longer values are reduced to it, because the server may recover much earlier. */
 const longest = 300
 
 /**
@@ -11,6 +11,6 @@ export const retryAfterOf = (headers: Readonly<Record<string, string | undefined
   return Number.isNaN(seconds) ? 1 : Math.min(Math.max(Math.ceil(seconds), 1), longest)
 }
 
-/** Returns the milliseconds of an HTTP date (RFC 9110 §5.6.7), or `NaN`. */
+/** Parses an HTTP date (RFC 9110 §5.6.7) as milliseconds since 1970. Returns `NaN` for any other text. */
 const momentOf = (text: string): number =>
   /^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/.test(text) ? Date.parse(text) : Number.NaN
