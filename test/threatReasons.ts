@@ -1,4 +1,4 @@
-/** Threats of `threats.json` without a test, and the reason. */
+/** The threats of `threats.json` that have no test. Each value states why. */
 export const reasons: Readonly<Record<string, string>> = {
   "T-HTTP-07":
     "No secret and no token is compared in this library: signatures are verified by WebCrypto, verified tokens " +

@@ -6,7 +6,7 @@ import { floors } from "./floors.ts"
 
 const path = join(import.meta.dirname, "../CONTRIBUTING.md")
 
-/** Returns the table of floors, in the format that the formatter keeps. */
+/** Returns the table of floors as Markdown. Its columns are padded as `dprint` pads them. */
 export const floorsTable = (): string =>
   markdownTable(
     ["folder of `src/`", "rule"],

@@ -1,24 +1,24 @@
 /**
- * The floors of the source: what each folder may import. `oxlint.config.ts` makes rules of this table, and
- * `test/floors.test.ts` proves them.
+ * The floors of the source: which folders and packages each folder is allowed to import. `oxlint.config.ts` turns this table
+ * into rules, and `test/floors.test.ts` tests the rules.
  *
- * A folder imports itself, the `internal/` folder below it, and what its row lists. Everything else is an error, so a new
- * folder or package needs a row or an entry here first.
+ * A folder can import its own files, its `internal/` folder, and what its row lists. Every other import is an error, so a new
+ * folder needs a row here first, and a new package needs an entry in a row.
  */
 export interface Floor {
-  /** Below `src/`. The last row that matches a file decides. */
+  /** The path of the folder below `src/`. If several rows match a file, the last one applies. */
   readonly folder: string
-  /** The other folders whose files it may import. */
+  /** The other folders of `src/` that it is allowed to import. */
   readonly ours: ReadonlyArray<string> | "everything"
-  /** The folders whose files it may import as types only. */
+  /** The folders of `src/` from which it is allowed to import only types. */
   readonly oursAsTypes?: ReadonlyArray<string>
-  /** Patterns of the packages that it may import. */
+  /** Patterns of the packages that it is allowed to import. */
   readonly packages: ReadonlyArray<string>
-  /** Patterns of the packages that only its `internal/` folder may import. */
+  /** Patterns of the packages that only its `internal/` folder is allowed to import. */
   readonly packagesOfInternal?: ReadonlyArray<string>
-  /** Patterns of the packages that it may import as types only. */
+  /** Patterns of the packages from which it is allowed to import only types. */
   readonly packagesAsTypes?: ReadonlyArray<string>
-  /** Part of the error message. */
+  /** The rule as a sentence, for the error message and the table in CONTRIBUTING.md. */
   readonly why: string
 }
 
@@ -27,7 +27,7 @@ const http = ["effect/http/[A-Z]*"]
 const httpClient = ["effect/http/FetchHttpClient", "effect/http/HttpClient*"]
 const sdks = ["@modelcontextprotocol/**"]
 
-/** From a token to a principal, in the order of its folders. */
+/** The folders of the verification, which turns a token into a principal. Each can import the folders before it. */
 const verification = [
   "verification/claims",
   "verification/keys",
@@ -39,7 +39,10 @@ const verification = [
   "verification/tenants"
 ]
 
-/** Enabled by values, which carry their code: what makes a gate knows their types only, so that a bundle holds what is used. */
+/**
+ * The folders of optional mechanisms. An author enables a mechanism with a value that contains its code. The code that
+ * creates gates imports only types of these folders, so a bundle contains only the mechanisms that the author uses.
+ */
 const mechanisms = [
   "verification/introspection",
   "verification/dpop",
@@ -48,7 +51,7 @@ const mechanisms = [
 ]
 const ground = ["protocol", "crypto", "store", "outbound"]
 
-/** Checks of a provider, a server or a token, in the order of their folders. */
+/** The folders of the checks of authorization servers, MCP servers and tokens. Each can import the folders before it. */
 const provider = [
   "provider/report",
   "provider/probe",

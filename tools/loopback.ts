@@ -1,6 +1,6 @@
 /**
- * Runs before each test file. Only names of this machine are resolved: every other name fails at once, as it does without a
- * network. The resolver of the machine can be slow, and some resolvers answer for names that do not exist.
+ * Runs before each test file. Makes the look-up of every name other than `localhost` fail at once, as without a network. A
+ * real resolver can be slow, and some resolvers answer for names that do not exist.
  */
 import dns from "node:dns"
 import { syncBuiltinESMExports } from "node:module"
@@ -8,7 +8,7 @@ import { syncBuiltinESMExports } from "node:module"
 const { lookup } = dns
 const { lookup: lookupPromise } = dns.promises
 
-/** Addresses are not resolved, and `localhost` is a name of the hosts file. */
+/** Returns true for `localhost`, which the hosts file contains, and for IP addresses, which need no look-up. */
 const isLocal = (name: string) => /^(?:localhost|[\d.]+|.*:.*|)$/i.test(name)
 
 const notFound = (name: string) =>

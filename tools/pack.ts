@@ -1,4 +1,4 @@
-/** Packs the package once for all tests that use the tarball: packing builds, and two builds at a time would conflict. */
+/** Packs the package once for all tests that use the tarball. Packing runs the build, and concurrent builds would conflict. */
 import { spawnSync } from "node:child_process"
 import { mkdtempSync, readdirSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"

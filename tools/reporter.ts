@@ -21,9 +21,9 @@ const titled = (module: TestModule, test: TestCase): Titles.Test => ({
 })
 
 /**
- * Names skipped tests, checks the titles of a complete run against the catalogues of `test/`, and ends the run with one line
- * for programs: `N passed, N failed`. A file that cannot run, an error outside every test and a fault of a title count as
- * failed, so the line cannot look better than the exit code.
+ * Lists skipped tests, checks the titles of a complete run against the catalogues of `test/`, and prints one last line that
+ * programs can read: `N passed, N failed`. A file that cannot run, an error outside tests and a fault in a title also count as
+ * failed, so the last line reports a failure whenever the exit code does.
  */
 export default class Totals implements Reporter {
   #vitest: Vitest | undefined
@@ -67,7 +67,7 @@ export default class Totals implements Reporter {
     process.stdout.write(`\n${passed} passed, ${failed} failed\n`)
   }
 
-  /** Whether every unit test ran: a run of some files or of some names cannot prove all. */
+  /** Returns whether every unit test ran. Only a complete run can prove that no case, threat or promise lacks a test. */
   async #isComplete(): Promise<boolean> {
     const vitest = this.#vitest
     if (vitest === undefined || vitest.getGlobalTestNamePattern() !== undefined) return false

@@ -1,13 +1,13 @@
 /**
- * Checks the titles of a complete test run against the catalogues of cases, threats and promises. The reporter calls it, so
- * a title counts only if its test ran and passed.
+ * Checks the titles of a complete test run against the catalogues of cases, threats and promises. The reporter passes the
+ * results of the run, so a title counts only if its test ran and passed.
  */
 
 /** A test of a run. */
 export interface Test {
-  /** Relative to the repository. */
+  /** The path, relative to the repository. */
   readonly file: string
-  /** With the values of its row, without the titles of the suites around it. */
+  /** The title with the values of its row, and without the titles of the suites that contain it. */
   readonly title: string
   /** Whether it ran, passed, and was expected to pass. */
   readonly isPassed: boolean
@@ -30,19 +30,19 @@ export interface Catalogues {
   readonly threats: ReadonlyArray<string>
   /** Ids of the threats that have a written reason instead of a test. */
   readonly threatReasons: ReadonlyArray<string>
-  /** For each promise: ids, or parts of titles. */
+  /** For each promise, the proofs: ids of cases or threats, or parts of titles. */
   readonly promises: Readonly<Record<string, ReadonlyArray<string>>>
 }
 
 /** The result of a check. */
 export interface Result {
-  /** One sentence for each catalogue. */
+  /** Sentences with the numbers of proven cases, threats and promises. */
   readonly summary: ReadonlyArray<string>
-  /** One sentence each. */
+  /** A sentence for each fault. */
   readonly faults: ReadonlyArray<string>
 }
 
-/** The areas in which each `must` needs a test or a difference. */
+/** The areas in which each case of the level `must` needs a test, or an entry in `differences`. */
 const areas = ["HDR", "CHAL", "JWT", "ALG", "KEY", "DISC", "PRM", "SCOPE", "SESS", "MCP", "CFG", "INTR", "DPOP"]
 
 /** Returns the ids of cases in a title. */
@@ -53,7 +53,7 @@ export const threatIds = (title: string): ReadonlyArray<string> => title.match(/
 
 const isId = (proof: string): boolean => /^[A-Z]+(?:-[A-Z]+)*-\d+[a-z]?$/.test(proof)
 
-/** Returns a predicate of titles: those with the id, or those that contain the text. */
+/** Returns a predicate of titles. If the proof is an id, the title must have this id, otherwise it must contain the text. */
 const proves = (proof: string): (title: string) => boolean => {
   if (!isId(proof)) return (title) => title.includes(proof)
   const id = new RegExp(`\\b${proof}(?![0-9a-z])`)

@@ -197,7 +197,7 @@ describe("introspection (RFC 7662)", () => {
       })
       const good = asserted(yield* assertion(url))
       const statuses = {
-        // RFC 6749 §2.3.1: both parts are form-encoded first.
+        // RFC 6749 §2.3.1: the client id and the secret are form-encoded before they are joined and encoded in base64.
         basic: (yield* post(issuer, url, { token }, { authorization: `Basic ${btoa("a%3Ab+c:s%25%2B%3A")}` })).status,
         basicNotEncoded:
           (yield* post(issuer, url, { token }, { authorization: `Basic ${btoa("a:b c:s%25+:")}` })).status,

@@ -19,7 +19,7 @@ const options: TestIssuer.ShapeOptions = {
   audience: "https://todos.test/mcp"
 }
 
-/** For each provider, the claims that a verifier without its profile misreads. */
+/** For each provider, the values of some claims that a verifier misinterprets without the profile of that provider. */
 const rows: ReadonlyArray<readonly [TokenShape.Provider, (claims: Record<string, unknown>) => unknown, unknown]> = [
   ["auth0", ({ iss }) => iss, "https://todos.eu.auth0.com/"],
   ["auth0", ({ azp, client_id }) => [azp, client_id], ["client-9", undefined]],

@@ -1,4 +1,4 @@
-/** Tests the client of the kit with servers of the official SDKs. */
+/** Tests the test client of the testing kit with servers of the official SDKs. */
 import { assert, describe, it } from "@effect/vitest"
 import { McpServer as McpServerV1 } from "@modelcontextprotocol/sdk/server/mcp.js"
 import { WebStandardStreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js"

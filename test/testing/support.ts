@@ -1,4 +1,4 @@
-/** The verifier of `AuthLayer` with a `TestIssuer`, for the tests of the kit. */
+/** The JWT verifier that `AuthLayer` uses, with a `TestIssuer`, for the tests of the testing kit. */
 import { Effect, Layer, Redacted, Result } from "effect"
 import { Audience, TokenType } from "effect-mcp-auth"
 import { TestIssuer } from "effect-mcp-auth/testing"
@@ -8,7 +8,10 @@ import { TestClock } from "effect/testing"
 /** The time at which every test begins, in seconds since 1970. */
 export const now = 1_800_000_000
 
-/** Creates an issuer, and a function that verifies a token with the defaults of `AuthLayer`: `"accepted"`, or the reason. */
+/**
+ * Creates an issuer, and a function that verifies a token with the defaults of `AuthLayer`. The function returns
+ * `"accepted"`, the reason of the rejection, or the tag of another error.
+ */
 export const makeVerifier = Effect.fnUntraced(function*(options: TestIssuer.Options = {}) {
   yield* TestClock.setTime(now * 1000)
   const { client, fetcher, issuer } = yield* TestIssuer.make(options)

@@ -1,4 +1,4 @@
-/** The characters of one header line: the bytes of a field value (RFC 9110 §5.5), obsolete ones included. */
+/** Generates values of a header that an attacker could send: any bytes that RFC 9110 §5.5 allows, also `obs-text`. */
 import { Arbitrary, Schema } from "effect"
 
 const pieces = [

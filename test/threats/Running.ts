@@ -1,5 +1,5 @@
 /**
- * A protected MCP server on a real socket, its issuer in memory, and a client that writes any bytes of a test.
+ * A protected MCP server on a real socket, with an issuer in memory, and functions that send it requests or raw bytes.
  */
 import { NodeHttpServer } from "@effect/platform-node"
 import { assert } from "@effect/vitest"
@@ -16,7 +16,7 @@ import { createServer, request as nodeRequest } from "node:http"
 import { type AddressInfo, connect, type Socket } from "node:net"
 import { authLayer } from "../servers/gates.ts"
 
-/** The time at which every test begins, in seconds. */
+/** The time at which every test begins, in seconds since 1970. */
 export const now = 1_800_000_000
 
 const Caller = Schema.Struct({
@@ -60,12 +60,12 @@ const registrations = Layer.mergeAll(
 
 export const scopes = { baseline: ["todos:read"], stepUp: ["todos:write", "admin"] } as const
 
-/** A response, read to its end. */
+/** A response with its complete body. */
 export interface Answer {
   readonly status: number
   readonly headers: Readonly<Record<string, string | ReadonlyArray<string> | undefined>>
   readonly body: string
-  /** The `WWW-Authenticate` lines. */
+  /** The values of the `WWW-Authenticate` headers, one for each header. */
   readonly challenges: ReadonlyArray<string>
 }
 
@@ -78,22 +78,22 @@ export interface Sent {
 
 export interface Options extends TestIssuer.Options {
   readonly auth?: Partial<Omit<AuthLayer.Common<typeof scopes>, "scopes">>
-  /** Replaces the issuer's HTTP client. */
+  /** Returns the HTTP client that the server uses instead of the issuer's. */
   readonly client?: (own: HttpClient.HttpClient) => HttpClient.HttpClient
-  /** The authorization servers as configured; the default is the issuer. */
+  /** The option `authorizationServers` of the server. Default: the issuer. */
   readonly authorizationServers?: AuthLayer.Options<typeof scopes>["authorizationServers"]
-  /** Around the routes, inside the gate. */
+  /** Services for the gate and the routes. They take precedence over the services that `start` provides. */
   readonly provide?: Layer.Layer<never>
 }
 
-/** One Bearer line. */
+/** The `Authorization` header with a Bearer token. */
 export const bearer = (token: string) => ({ authorization: `Bearer ${token}` })
 
-/** Lets work on sockets and promises continue for a moment of real time, while the clock of the test is stopped. */
+/** Waits for real time, so that work on sockets and promises continues while the test clock stands still. */
 export const breathe = (millis = 5): Effect.Effect<void> =>
   Effect.promise(() => new Promise((resolve) => setTimeout(resolve, millis)))
 
-/** Waits in real time until the condition holds. */
+/** Waits in real time until the condition holds. Fails after 30 seconds. */
 export const until = Effect.fnUntraced(function*(what: string, is: () => boolean) {
   for (let i = 0; i < 3_000; i++) {
     if (is()) return
@@ -102,7 +102,7 @@ export const until = Effect.fnUntraced(function*(what: string, is: () => boolean
   assert.fail(`never came: ${what}`)
 })
 
-/** Starts the server, until the scope closes. */
+/** Starts the server. It runs until the scope closes. */
 export const start = Effect.fnUntraced(function*(options: Options = {}) {
   yield* TestClock.setTime(now * 1000)
   const { auth, client: changed, provide = Layer.empty, authorizationServers, ...issuerOptions } = options
@@ -127,7 +127,8 @@ export const start = Effect.fnUntraced(function*(options: Options = {}) {
   })
   const build = <A, E>(layer: Layer.Layer<A, E>) => Scope.provide(Layer.build(layer), scope)
 
-  // Not `NodeHttpServer.layer`, which brings a terminal: each listens on the standard input, and a test has many servers.
+  // `NodeHttpServer.layer` also provides a terminal that listens on standard input: too many listeners for a test with
+  // many servers.
   const listening = yield* build(
     Layer.merge(NodeHttpServer.layerServer(() => node, { host: "127.0.0.1", port: 0 }), HttpServer.layerServices)
   )
@@ -198,7 +199,7 @@ export const start = Effect.fnUntraced(function*(options: Options = {}) {
       return Effect.sync(() => request.destroy())
     })
 
-  /** One JSON-RPC message of MCP 2026-07-28, which needs no session. */
+  /** Sends one JSON-RPC message of MCP 2026-07-28, which needs no session. */
   const message = (
     method: string,
     params: Readonly<Record<string, unknown>> = {},
@@ -219,7 +220,7 @@ export const start = Effect.fnUntraced(function*(options: Options = {}) {
     args: object = {}
   ) => message("tools/call", { name, arguments: args }, headers)
 
-  /** Sends bytes on a separate socket. Returns what arrived until it closed, or until `enough`. */
+  /** Sends bytes on a new socket. Returns the bytes received until the socket closes or `enough` returns true. */
   const raw = (text: string | Uint8Array, enough: (received: string) => boolean = () => false): Effect.Effect<string> =>
     Effect.callback<string>((resume) => {
       const socket = connect(port, "127.0.0.1")
@@ -254,7 +255,7 @@ export const start = Effect.fnUntraced(function*(options: Options = {}) {
   }
 })
 
-/** Such a server. */
+/** The server that `start` creates. */
 export type Running = Effect.Success<ReturnType<typeof start>>
 
 const meta = {
@@ -271,14 +272,14 @@ export const messageHeaders = (method: string, name?: unknown): Record<string, s
   ...(typeof name === "string" ? { "mcp-name": nameHeader(name) } : {})
 })
 
-// Characters that a header cannot contain are sent in base64.
+// MCP 2026-07-28 encodes names that a header cannot contain in base64.
 const nameHeader = (name: string) =>
   /^[\x21-\x7e]+$/.test(name) ? name : `=?base64?${Buffer.from(name).toString("base64")}?=`
 
 const linesOf = (rawHeaders: ReadonlyArray<string>, name: string): ReadonlyArray<string> =>
   rawHeaders.filter((_, i) => i % 2 === 1 && rawHeaders[i - 1]!.toLowerCase() === name)
 
-/** The only challenge of a response, checked against the grammar and the maximum length. */
+/** Returns the parameters of the only challenge. Asserts that there is one, its grammar and its maximum length. */
 export const challengeOf = (answer: Answer): Readonly<Record<string, string>> => {
   assert.strictEqual(answer.challenges.length, 1)
   const [challenge] = answer.challenges as [string]
@@ -290,7 +291,7 @@ export const challengeOf = (answer: Answer): Readonly<Record<string, string>> =>
   return Object.fromEntries([...challenge.matchAll(/([a-z_]+)="([^"]*)"/g)].map(([, name, value]) => [name!, value!]))
 }
 
-/** Asserts a 401 that contains only the code. */
+/** Asserts a 401 with the code `invalid_token`, which does not reveal the reason. */
 export const assertInvalidToken = (server: Running, answer: Answer): void => {
   assert.strictEqual(answer.status, 401)
   assert.deepStrictEqual(challengeOf(answer), {
@@ -305,14 +306,14 @@ export const assertInvalidToken = (server: Running, answer: Answer): void => {
   })
 }
 
-/** Asserts the 503 that does not reject the token. */
+/** Asserts a 503 without a challenge, which leaves the token valid. */
 export const assertUnavailable = (answer: Answer): void => {
   assert.strictEqual(answer.status, 503)
   assert.deepStrictEqual(answer.challenges, [])
   assert.match(String(answer.headers["retry-after"]), /^[1-9]\d*$/)
 }
 
-/** The result of a tool. */
+/** Returns the JSON-RPC result of a response with status 200. */
 export const resultOf = (answer: Answer): any => {
   assert.strictEqual(answer.status, 200, answer.body)
   const text = String(answer.headers["content-type"]).startsWith("text/event-stream")
@@ -323,7 +324,7 @@ export const resultOf = (answer: Answer): any => {
   return result
 }
 
-/** A segment of a compact token. */
+/** Encodes a segment of a compact token: an object as JSON, a string or bytes without a change. */
 export const segment = (content: object | string | Uint8Array): string =>
   base64url.encode(typeof content === "string" || content instanceof Uint8Array ? content : JSON.stringify(content))
 
@@ -333,7 +334,8 @@ export const goodClaims = (server: Running): Readonly<Record<string, unknown>> =
   sub: "alice",
   aud: server.resource,
   client_id: "client-1",
-  // Before the server first fetched the keys: a newer token could be signed by a key that was published since.
+  // Earlier than the server's first fetch of keys. A later token could be signed by a newer key, so its rejection could be a
+  // 503 instead of a 401.
   iat: now - 120,
   exp: now + 300,
   scope: "todos:read"

@@ -7,7 +7,7 @@ import * as Running from "./Running.ts"
 
 const { assertInvalidToken, bearer, challengeOf, goodClaims, goodHeader, now, resultOf, segment } = Running
 
-/** A token with other claims, correctly signed. `undefined` removes a claim. */
+/** A correctly signed token whose claims differ from those of a good token. `undefined` removes a claim. */
 const token = (server: Running.Running, claims: Readonly<Record<string, unknown>>, header: object = {}) =>
   server.issuer.signSegments(segment({ ...goodHeader, ...header }), segment({ ...goodClaims(server), ...claims }))
 
@@ -38,7 +38,7 @@ describe("the claims", () => {
       yield* rejected(server, { iat: now + 3600 }, "issued-in-the-future")
       yield* accepted(server, { exp: now + 1, nbf: now + 30, iat: now + 30 })
       yield* rejected(server, { nbf: now + 31 }, "not-yet-valid")
-      // A token expires with the clock, used before or not.
+      // A token that the server has already accepted still expires.
       const one = yield* token(server, { exp: now + 10 })
       resultOf(yield* server.call("list_todos", bearer(one)))
       yield* TestClock.adjust("10 seconds")
@@ -166,7 +166,7 @@ describe("the claims", () => {
       const second = resultOf(yield* server.call("list_todos", bearer(foreign))).structuredContent
       assert.strictEqual(new Set([first.key, program.key, second.key]).size, 3)
       assert.notStrictEqual(first.owner, second.owner)
-      // The key of an issuer signs for that issuer only.
+      // A token that names one trusted issuer, but is signed with the key of another one, is rejected.
       const forged = yield* other.issuer.sign({ ...goodHeader }, goodClaims(server))
       assertInvalidToken(server, yield* server.call("list_todos", bearer(forged)))
       assert.strictEqual(server.decisions.at(-1)?.reason, "signature")

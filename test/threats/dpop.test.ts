@@ -12,7 +12,7 @@ const { now, resultOf } = Running
 
 type Claims = Readonly<Record<string, unknown>>
 
-/** A running server that accepts proofs, a client with a key, and its token. */
+/** Starts a server that accepts DPoP proofs, and creates a client with a key and a token bound to that key. */
 const start = Effect.fnUntraced(
   function*(dpop: Dpop.Dpop) {
     const server = yield* Running.start({ auth: { dpop, allowedHosts: ["evil.test"] } })
@@ -27,7 +27,7 @@ const start = Effect.fnUntraced(
   }
 )
 
-/** Asserts a 401 with this error in the DPoP challenge, and the reason in the decision. */
+/** Asserts a 401 with this error in the DPoP challenge, and this reason in the decision. */
 const rejected = (server: Running.Running, answer: Running.Answer, reason: string, error = "invalid_dpop_proof") => {
   assert.strictEqual(answer.status, 401, answer.body)
   const challenges = Result.getOrThrow(Challenge.parse(answer.challenges[0]!))
@@ -50,7 +50,7 @@ describe("proofs of possession", () => {
       const token = yield* server.issuer.mint({ scopes: ["todos:read"], boundTo: other.thumbprint })
       const options = { method: "POST", url: server.resource, token, claims: { jti: "j" } }
       resultOf(yield* server.call("list_todos", { ...yield* other.headers(options) }))
-      // The key is the thumbprint, and differs for each client.
+      // The server records used ids by thumbprint, so this test needs clients with different thumbprints.
       assert.notStrictEqual(other.thumbprint, client.thumbprint)
     }))
 
@@ -75,7 +75,7 @@ describe("proofs of possession", () => {
       }
       assert.deepStrictEqual(counts, { first: capacity, full: 1_000_000 - capacity })
       assert.strictEqual(store.size(), capacity)
-      // Used ids stay recorded, for any later proofs.
+      // A full store does not evict used ids before they are too old.
       assert.isFalse(yield* store.firstUse(useOf(0)))
       yield* TestClock.setTime(until - 1)
       assert.isFalse(yield* store.firstUse(useOf(0)))
@@ -195,7 +195,7 @@ describe("proofs of possession", () => {
           assert.strictEqual(answer.status, 403)
         }
       }
-      // The request line may name an origin, which is ignored. No URL of another host is accepted.
+      // The origin in the target of a request is ignored, so a proof for that origin is rejected.
       const absolute = (htu: string) =>
         Effect.flatMap(proof({ htu }), (dpop) =>
           server.raw(
@@ -220,10 +220,10 @@ describe("proofs of possession", () => {
       const thief = yield* DpopClient.make()
       const stolen = { method: "POST", url: server.resource, token }
       rejected(server, yield* call(yield* thief.proof(stolen)), "bound-to-another-key", "invalid_token")
-      // Signed by the thief, with the name of the owner.
+      // This proof names the key of the owner, and is signed with the key of the thief.
       const named = yield* thief.proof({ ...stolen, header: { jwk: client.publicJwk } })
       rejected(server, yield* call(named), "proof-signature")
-      // Two keys in one: different readers may choose different ones.
+      // These keys have ambiguous members, so two parsers could choose different keys.
       const rsa = yield* DpopClient.make({ algorithm: "RS256" })
       const { n, e } = rsa.publicJwk
       const ambiguous = [
@@ -260,7 +260,7 @@ describe("proofs of possession", () => {
       for (const nbf of [now + 61, now + 301, "x"]) rejected(server, yield* prove({ nbf }), "proof-time")
       for (const exp of [now - 60, 0, "x"]) rejected(server, yield* prove({ exp }), "proof-time")
       for (const iat of [now - 300, now + 60]) resultOf(yield* prove({ iat }))
-      // A number that is valid JSON, and that no clock shows.
+      // `1e400` is valid JSON, and JavaScript parses it as infinity.
       const good = yield* client.proof({ method: "POST", url: server.resource, token })
       const [header, claims, signature] = good.split(".") as [string, string, string]
       const endless = Buffer.from(claims, "base64url").toString().replace(/"iat":\d+/, "\"iat\":1e400")
@@ -325,13 +325,13 @@ describe("proofs of possession", () => {
         rejected(server, yield* call("x".repeat(length)), "proof-too-large")
         rejected(server, yield* call(yield* proof({ padding: "x".repeat(length * 0.8) })), "proof-too-large")
       }
-      // Node rejects headers that are longer than that.
+      // Node itself rejects a header of 100,000 characters.
       const received = yield* server.raw(
         `POST /mcp HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: DPoP ${token}\r\nDPoP: ${"x".repeat(100_000)}\r\n\r\n`,
         (_) => _.includes("\r\n\r\n")
       )
       assert.match(received, /^HTTP\/1\.1 431 /)
-      // None of them was recorded.
+      // No rejected request recorded the proof as used.
       resultOf(yield* call(one))
     }))
 })

@@ -81,7 +81,8 @@ describe("the request", () => {
         `POST /mcp HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer\r\n ${token}\r\nContent-Length: 0\r\n\r\n`,
         (_) => _.includes("\r\n\r\n")
       )
-      // Node joins a folded line with a space (RFC 9112 §5.2), or rejects it.
+      // Node either rejects a folded header, or joins its lines with a space (RFC 9112 §5.2). In both cases, the empty body
+      // is rejected at the latest.
       assert.match(folded, /^HTTP\/1\.1 4\d\d /)
       resultOf(yield* server.call("list_todos", { authorization: `bEARER   ${token}` }))
     }))
@@ -180,7 +181,7 @@ describe("the request", () => {
           assert.notStrictEqual(answer.headers["access-control-allow-origin"], origin)
         }
       }
-      // A preflight to the MCP endpoint has no caller, and reaches no tool.
+      // The gate answers a preflight of an allowed origin itself, without authentication.
       const own = yield* server.send({ method: "OPTIONS", headers: preflight })
       assert.deepStrictEqual([own.status, own.headers["access-control-allow-origin"]], [204, "https://app.example"])
     }))
@@ -196,7 +197,7 @@ describe("the request", () => {
       }
       assert.deepStrictEqual(yield* server.issuer.requests, [])
       assert.isTrue(server.decisions.every(({ reason }) => reason === "origin"))
-      // DNS rebinding: the page comes from the attacker's host, and so does its origin, if the browser sends one at all.
+      // DNS rebinding: the `Host` header names the attacker's host, and so does the `Origin` header, if the browser sends it.
       for (const more of [{}, { origin: "http://evil.example" }, { origin: server.origin }]) {
         const answer = yield* server.call("list_todos", { ...bearer(token), ...more, host: "evil.example" })
         assert.strictEqual(answer.status, 403)

@@ -5,7 +5,7 @@ import * as Running from "./Running.ts"
 
 const { assertInvalidToken, bearer, goodClaims, goodHeader, resultOf, segment } = Running
 
-/** A server that has served one good token, and the requests to its issuer since. */
+/** Starts a server that has cached its keys. The issuer lists only the requests that it receives from now on. */
 const warm = Effect.fnUntraced(function*(options: Running.Options = {}) {
   const server = yield* Running.start(options)
   resultOf(yield* server.call("list_todos", bearer(yield* server.issuer.mint({ scopes: ["todos:read"] }))))
@@ -106,7 +106,7 @@ describe("the token", () => {
         assert.isUndefined(answer.headers["set-cookie"])
         assert.notInclude(server.logs(), kid)
       }
-      // One fetch for any number of unknown ids.
+      // All unknown key ids together cause one fetch.
       assert.deepStrictEqual((yield* server.issuer.requests).map(({ url }) => url), [server.issuer.jwksUri])
     }))
 
@@ -142,7 +142,7 @@ describe("the token", () => {
       ) {
         assertInvalidToken(server, yield* server.call("list_todos", bearer(token)))
       }
-      // JSON itself cannot follow the scheme.
+      // JSON contains characters that no Bearer token can have (RFC 6750 §2.1), so the header is malformed.
       const json = yield* server.call("list_todos", bearer(JSON.stringify({ payload, protected: header, signature })))
       assert.strictEqual(json.status, 400)
     }))
@@ -152,7 +152,7 @@ describe("the token", () => {
       const server = yield* warm()
       const claims = goodClaims(server)
       const many = Object.fromEntries(Array.from({ length: 10_000 }, (_, i) => [`claim-${i}`, i]))
-      // Node rejects larger headers itself: this server was started with 64 KiB.
+      // The headers of these requests fit into the 64 KiB that this server of Node accepts, so they reach the gate.
       const tokens = [
         "a".repeat(8_000),
         "a".repeat(17_000),
@@ -178,7 +178,7 @@ describe("the token", () => {
   it.effect("T-JOSE-13 rejects deeply nested JSON, signed or not", () =>
     Effect.gen(function*() {
       const server = yield* warm()
-      // 5,900 levels fit into a token of 16 KiB with the other members.
+      // A token of 16 KiB has room for about 5,900 levels.
       const deep = (levels: number) => `${"[".repeat(levels)}${"]".repeat(levels)}`
       const claims = JSON.stringify(goodClaims(server)).slice(0, -1)
       for (const levels of [100, 1_000, 5_500]) {

@@ -18,10 +18,10 @@ const good = (server: Running.Running) => server.issuer.mint({ scopes: ["todos:r
 
 const call = (server: Running.Running, token: string) => server.call("list_todos", bearer(token))
 
-/** The members of a public key that determine the key. */
+/** A public key without `alg` and `use`, which do not belong to the key itself. */
 const bare = (key: SigningKey.SigningKey) => ({ ...key.publicJwk, alg: undefined, use: undefined })
 
-/** An issuer on a separate port, until the scope closes. */
+/** Starts an issuer on a free port. It runs until the scope closes. */
 const served = Effect.gen(function*() {
   const node = createServer()
   const context = yield* Layer.build(
@@ -31,7 +31,7 @@ const served = Effect.gen(function*() {
   return Context.get(context, TestIssuer.TestIssuer)
 })
 
-/** A server whose issuer is on a real socket and whose tokens name it. */
+/** Starts a server that trusts the issuer at this origin, and fetches its documents over a socket. */
 const against = Effect.fnUntraced(function*(origin: string) {
   const own = yield* HttpClient.HttpClient.pipe(Effect.provide(FetchHttpClient.layer))
   return yield* Running.start({ issuer: origin, client: () => own })
@@ -122,7 +122,7 @@ describe("the keys", () => {
             yield* provider.respondWith(document, answer)
             const server = yield* against(provider.issuer)
             const token = yield* provider.mint({ scopes: ["todos:read"], audience: server.resource })
-            // Bytes of documents are outside the heap, whose size depends on when garbage is collected.
+            // Node keeps the bytes of documents in external memory. The size of the heap depends on the garbage collector.
             const before = process.memoryUsage().external
             const answered = yield* call(server, token)
             assertUnavailable(answered)
@@ -147,7 +147,7 @@ describe("the keys", () => {
       const keys = new TextEncoder().encode(JSON.stringify({ keys: [publicJwk] }))
       const json = { "content-type": "application/json", "content-length": String(keys.length) }
       const pause = () => new Promise((resolve) => setTimeout(resolve, 20))
-      /** Announces a length, and stops before it is reached. */
+      /** A response that announces the whole length, sends `length` bytes, and then calls `end`. */
       const partly = (length: number, end: (controller: ReadableStreamDefaultController<Uint8Array>) => void) => {
         let at = 0
         const body = new ReadableStream<Uint8Array>({
@@ -256,7 +256,7 @@ describe("the keys", () => {
         yield* server.issuer.publishMetadata(members)
         assertUnavailable(yield* call(server, yield* good(server)))
         assert.isTrue((yield* server.issuer.requests).every(({ url }) => url.includes("/.well-known/")))
-        // No part of it is kept.
+        // After correct metadata is published, the server works: it has cached no part of the rejected metadata.
         yield* server.issuer.publishMetadata({ issuer: "https://issuer.test", jwks_uri: server.issuer.jwksUri })
         yield* TestClock.adjust("2 minutes")
         resultOf(yield* call(server, yield* good(server)))
@@ -280,7 +280,8 @@ describe("the keys", () => {
         const token = yield* good(server)
         resultOf(yield* call(server, token))
         yield* server.issuer.takeRequests
-        // Half of them are older than every fetch: 401. The others may be signed by a new key: 503 during the cooldown.
+        // Half of these tokens are older than every fetch of keys, and get 401. The others could be signed by a newer key, and
+        // get 503 during the cooldown.
         const strange = (i: number) =>
           server.issuer.mint({
             header: { kid: `unknown-${i}` },
@@ -324,7 +325,7 @@ describe("the keys", () => {
       yield* server.issuer.withdrawOldKeys
       yield* TestClock.adjust("10 minutes")
       assertInvalidToken(server, yield* call(server, old))
-      // The same id with a new key counts after the refresh.
+      // If the issuer publishes a new key under the same id, only the new key is valid after the refresh.
       const { kid } = yield* server.issuer.currentKey
       const pair = yield* SigningKey.make({ kid })
       yield* server.issuer.publishKeys([pair.publicJwk])

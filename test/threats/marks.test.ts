@@ -10,7 +10,7 @@ import * as Running from "./Running.ts"
 
 const { bearer, goodClaims, goodHeader, messageHeaders, segment } = Running
 
-/** All that a value contains, getters and causes included. */
+/** Returns the text of everything that a value contains, also of non-enumerable properties and causes. */
 const whole = (value: unknown): string =>
   inspect(value, { depth: 20, showHidden: true, maxArrayLength: null, maxStringLength: null })
 
@@ -33,7 +33,7 @@ const call =
 const line = (text: (mark: string) => string | ReadonlyArray<string>): Send => (server, mark) =>
   server.call("add_todo", { authorization: text(mark) as string }, { title: "x" })
 
-/** Every way to be rejected, and to be admitted, with a mark in every place that may contain one. */
+/** Requests for each result of the gate: every kind of rejection, and admission. Each part that can contain the mark does. */
 const ways: Readonly<Record<string, Send>> = {
   "no token at all": line((mark) => `Bearer ${mark}`),
   "two tokens": line((mark) => `Bearer ${mark} ${mark}`),
@@ -105,7 +105,8 @@ describe("a mark in a token", () => {
           client: (own) => HttpClient.tapError(own, (error) => Effect.sync(() => void errors.push(error)))
         }).pipe(Effect.withTracer(tracer), Effect.provideService(Metric.MetricRegistry, registry))
         const answer = yield* ways[way]!(server, mark)
-        // Encoded as well: any part of the token would contain eight of its characters.
+        // The token contains the mark in base64url. The first and last characters depend on the neighboring bytes, so they are
+        // removed.
         const hidden = [mark, segment(mark).slice(2, -4)]
         const places = {
           answer: whole(answer),
@@ -118,7 +119,7 @@ describe("a mark in a token", () => {
         for (const [place, text] of Object.entries(places)) {
           for (const secret of hidden) assert.notInclude(text, secret, place)
         }
-        // The places are recorded: each contains something.
+        // If the records were empty, the assertions above would pass for nothing.
         assert.isNotEmpty(server.decisions)
         assert.include(places.logs, "request ")
         assert.include(places.metrics, "mcp_auth_decisions")

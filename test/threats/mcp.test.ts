@@ -34,7 +34,7 @@ const legacyHeaders = (token: string, session?: string) => ({
 const rpc = (method: string, params: object = {}) => JSON.stringify({ jsonrpc: "2.0", id: 1, method, params })
 const notification = (method: string, params: object = {}) => JSON.stringify({ jsonrpc: "2.0", method, params })
 
-/** Opens a session of MCP 2025-11-25. */
+/** Opens a session of MCP 2025-11-25, and returns its id. */
 const initialize = Effect.fnUntraced(function*(server: Running.Running, token: string) {
   const { "mcp-protocol-version": _, ...headers } = legacyHeaders(token)
   const answer = yield* server.send({
@@ -56,7 +56,7 @@ const initialize = Effect.fnUntraced(function*(server: Running.Running, token: s
   return session
 })
 
-/** The response without the names, which are all that may differ. */
+/** Returns status and body, without the names of operations. Everything else must be the same in the compared responses. */
 const withoutNames = ({ body, status }: Running.Answer) => ({
   status,
   body: body.replaceAll(/purge|secret_prompt|missing/g, "_")
@@ -81,7 +81,7 @@ describe("MCP", () => {
         const current = yield* server.message("tools/call", params, { ...bearer(token), ...lie })
         assert.strictEqual(current.status, 403)
       }
-      // If the scope is granted, the server reports the mismatch.
+      // If the token has the scope, the request reaches the server, which rejects the mismatch of header and body.
       const writer = yield* mint(server, ["todos:read", "todos:write"])
       const mismatch = yield* server.call("add_todo", { ...bearer(writer), "mcp-name": "list_todos" }, { title: "x" })
       assert.strictEqual(mismatch.status, 400)
@@ -205,7 +205,7 @@ describe("MCP", () => {
       assert.include(String(answer.headers["content-type"]), "text/event-stream")
       const again = yield* server.message("subscriptions/listen", {}, { ...bearer(token), "last-event-id": "1" })
       assertInvalidToken(server, again)
-      // Nothing is replayed: there is no stream to resume.
+      // A GET with `Last-Event-ID` resumes no stream, so no event reaches another caller.
       const bob = yield* mint(server, ["todos:read"], "bob")
       const resumed = yield* server.send({ method: "GET", headers: { ...bearer(bob), "last-event-id": "1" } })
       assert.strictEqual(resumed.status, 405)
@@ -293,19 +293,19 @@ describe("MCP", () => {
         for (const request of leaving) request.destroy()
         yield* Running.until("their end", () => server.sockets() === 0)
       }
-      // One fetch is pending, for the next requests.
+      // The only fetch is still pending. Later requests wait for the same fetch.
       assert.strictEqual((yield* server.issuer.requests).length, 1)
-      // Ten fibers are more than a look-up and its limits need, and far fewer than a thousand.
+      // The pending look-up needs fewer than ten fibers. A fiber for each client that disconnected would be a thousand.
       yield* Running.until("the end of their fibers", () => alive <= resting + 10)
       const patient = yield* Effect.forkChild(server.call("list_todos", bearer(token)), { startImmediately: true })
       yield* Running.until("the patient one", () => server.sockets() === 1)
       yield* Running.breathe(20)
       yield* server.issuer.recover
-      // The pending attempt ends at its limit, and the next URL answers the same look-up.
+      // After five seconds, the hanging fetch times out, and the same look-up continues with the next well-known URL.
       yield* TestClock.adjust("5 seconds")
       resultOf(yield* Fiber.join(patient))
       yield* Running.until("the last connection's end", () => server.sockets() === 0)
-      // The fiber that watches the time of bodies ends when it finds none.
+      // The fiber that watches the deadlines of bodies ends at its next run, since no body is pending.
       yield* TestClock.adjust("1 second")
       yield* Running.until("rest", () => alive <= resting)
     }))
@@ -319,7 +319,7 @@ describe("MCP", () => {
       const scopes = challengeOf(rejected)["scope"]!.split(" ")
       assert.deepStrictEqual(scopes, ["todos:read", "todos:write"])
       resultOf(yield* server.call("add_todo", bearer(yield* mint(server, scopes)), { title: "x" }))
-      // Repeated with the same token, the challenge is the same: a client can tell that another attempt will not help.
+      // The same request gets the same challenge, so a client can detect that another attempt does not help.
       assert.deepStrictEqual(
         (yield* server.call("add_todo", bearer(token), { title: "x" })).challenges,
         rejected.challenges
@@ -368,13 +368,13 @@ describe("MCP", () => {
           Effect.flatMap(authenticate(gate, request), (caller) =>
             authorize(gate, {
               caller: caller as Principal,
-              operations: Effect.succeed([]), // nothing that needs a scope: the caller alone must be enough to reject
+              operations: Effect.succeed([]), // No operation needs a scope, so only the broken part can cause the rejection.
               policy: () => ({ scopes: ["todos:read"], unauthorized: "challenge" })
             }))
         )
         assert.strictEqual(exit._tag, "Failure", title)
       }
-      // Over the wire: a listener and claims that break.
+      // On a running server, a decision listener that breaks and claims that do not match also reject the request.
       const listening = yield* Running.start({
         provide: Layer.succeed(Decision.DecisionListener, () => Effect.die(new Error("listener")))
       })
@@ -388,7 +388,7 @@ describe("MCP", () => {
         }
       })
       assertInvalidToken(strict, yield* strict.call("list_todos", bearer(yield* mint(strict))))
-      // An incomplete configuration builds no layer.
+      // The layer of an incomplete configuration fails.
       for (
         const half of [
           { resource: "https://server.test/mcp", scopes: ["a"] },

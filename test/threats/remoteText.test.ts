@@ -18,13 +18,13 @@ import { authenticate, authorize } from "../authorization/steps.ts"
 import { gateLayer } from "../servers/gates.ts"
 import { active, resource, start, world } from "../verification/introspection/answers.ts"
 
-/** An ESC sequence, a C1 control, a forged log line, bidirectional controls, a line separator and a lone surrogate. */
+/** Contains an ESC sequence, a C1 control, a forged log line, bidirectional controls, a line separator and a lone surrogate. */
 const attack = "\u001b[2J\u009b31m\r\n[12:00:00.000] INFO (#1): request admitted\u202e\u2066\u2028\ud800"
 
-/** Characters that no place may contain. A line break is checked where a text must have one line. */
+/** The characters that must not occur in any output. Line feeds are not included, since some outputs have several lines. */
 const unsafe = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]|\p{Cs}/u
 
-/** Effect's logger for terminals, and its output. */
+/** A layer with Effect's logger for terminals, and the lines that it writes. */
 const terminal = () => {
   const lines: Array<string> = []
   const write = (...values: ReadonlyArray<unknown>) => void lines.push(format(...values))
@@ -90,7 +90,7 @@ describe("text of an authorization server", () => {
         assert.strictEqual(rejection.status, 503)
         assertSafe(lines)
         assert.include(lines.join("\n"), "\\u001b[2J")
-        // As a value, too: an application can log the error itself.
+        // An application can also log the error itself.
         assert.notMatch(inspect(rejection.error), unsafe)
         assert.notMatch(rejection.error?.message ?? "", /\n/)
       })

@@ -5,8 +5,8 @@ import { Introspection } from "effect-mcp-auth/introspection"
 import { resource, secret, start, world } from "../verification/introspection/answers.ts"
 
 /**
- * An endpoint that finds a token by its `jti` and ignores its other claims: an attacker keeps the `jti` of a token that
- * is theirs, and writes the other claims.
+ * The answer of an introspection endpoint that finds a token by its `jti` and ignores the other claims. An attacker can keep
+ * the `jti` of a valid token and write the other claims.
  */
 const byId = (answer: Record<string, unknown>) => () => Response.json({ active: true, ...answer })
 
@@ -14,7 +14,7 @@ const all = { introspection: Introspection.make({ ...secret, tokens: "all" }) } 
 
 const encode = (json: object) => Buffer.from(JSON.stringify(json)).toString("base64url")
 
-/** Claims of an attacker's choice, with an invented signature. */
+/** A JWT whose claims the attacker chooses and whose signature is invented. */
 const forged = (claims: Record<string, unknown>, header: Record<string, unknown> = {}, signature = "AAAA") =>
   `${encode({ alg: "ES256", typ: "at+jwt", kid: "unknown", ...header })}.${
     encode({ iss: "https://issuer.test", jti: "mine", ...claims })
@@ -32,7 +32,8 @@ const admin = {
 }
 
 describe("an unsigned JWT that the endpoint calls active", () => {
-  // A signature that can be checked and is wrong rejects the token: the last two.
+  // For the last two, the keys of the issuer show that the signature is wrong, so the token is rejected. The others cannot be
+  // checked, so the answer of the endpoint decides.
   const shapes: ReadonlyArray<readonly [string, Record<string, unknown>, string?]> = [
     ["an unknown key", {}],
     ["alg none", { alg: "none" }, ""],
@@ -57,7 +58,7 @@ describe("an unsigned JWT that the endpoint calls active", () => {
           }]
         ) {
           endpoint.answer = byId(answer)
-          // Whether an unknown key belongs to the issuer can be undecided for a moment.
+          // During the cooldown of unknown keys, it is unknown whether the issuer has this key, so the status can be 503.
           assert.match(yield* caller.outcome(token), /^401 |^503 keys-cooling-down$/)
         }
       })
@@ -99,7 +100,7 @@ describe("an unsigned JWT that the endpoint calls active", () => {
   ])("[T-AUD-21b] still restricts: %s", ([, claims, outcome]) =>
     Effect.gen(function*() {
       const { endpoint, gate } = yield* world
-      // The members of the answer take precedence, so the restriction is one that the answer omits.
+      // The members of the answer take precedence over the claims, so the answer omits the member that the claims restrict.
       const { aud: _, exp: __, ...rest } = complete
       endpoint.answer = byId({ ...rest, ...("aud" in claims ? {} : { aud: resource }), exp: start + 300 })
       const header = "nonce" in claims ? { typ: "JWT" } : {}

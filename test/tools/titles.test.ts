@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Titles from "../../tools/titles.ts"
 
-/** An id, in parts: the titles here must not count as proofs. */
+/** The ids are built from parts, so that the reporter does not take the titles in this file for proofs. */
 const one = ["JWT", "01"].join("-")
 const two = ["JWT", "02"].join("-")
 const threat = ["T", "JWT", "01"].join("-")

@@ -8,7 +8,7 @@ import { follow, steps } from "../../tools/tutorials/Tutorial.ts"
 const root = join(import.meta.dirname, "../..")
 const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
 
-// Those that come later use what whoami made.
+// The order matters: later tutorials use the files that `whoami` creates.
 const pages = [
   "whoami",
   "todo-manager",
@@ -23,12 +23,15 @@ const pages = [
 
 const read = (example: string) => readFileSync(join(root, "examples", example, "README.md"), "utf8")
 
-/** `npm run tutorials`: each page installs for itself, word by word. Else they share what is installed at first. */
+/** Set by `npm run tutorials`: each page runs its own `npm install`. Otherwise all pages share one installation. */
 const each = process.env["TUTORIALS"] === "each"
 
 const installs = /^npm (?:install|uninstall) (.*)\n/gm
 
-/** The packages of a line, the tarball for this one. For others the versions that the rest of the tests use, or today's. */
+/**
+ * Returns the packages that an `npm install` line names, with the tarball in place of this package. The other packages have
+ * the versions of package.json, or the latest versions if each page installs its packages.
+ */
 const packages = (names: string): ReadonlyArray<string> =>
   names.split(" ").map((name) => {
     if (name === manifest.name) return inject("tarball")

@@ -60,7 +60,7 @@ describe("a server", () => {
   })
 
   test("names the fix if its tools with scopes are in the stock toolkit", () => {
-    // The handler requires a context that cannot be made: the router turns unmet requirements of routes into an argument.
+    // `toWebHandler` turns unmet requirements of routes into a second argument of the handler, and no value satisfies this one.
     // @ts-expect-error Expected 2 arguments, but got 1
     HttpRouter.toWebHandler(Unfenced.pipe(Layer.provide(Auth))).handler(new Request("http://h"))
     // @ts-expect-error RegisterWithMcpAuthToolkit

@@ -57,7 +57,7 @@ describe("a mechanism", () => {
   test("adds its services to the requirements of the layer if it belongs to an authorization server", () => {
     const one = AuthLayer.make({ ...options, authorizationServers: [stored] })
     expect<Requires<typeof one>>().type.toBe<HttpRouter.HttpRouter | Persistence.BackingPersistence>()
-    // Servers may require different services, and some require none.
+    // The authorization servers require different services, and some require none.
     const several = AuthLayer.make({
       ...options,
       authorizationServers: [

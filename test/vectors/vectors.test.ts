@@ -1,7 +1,10 @@
 /**
- * Published vectors, if VECTORS_DIR names a folder with them: Wycheproof's `json_web_signature_test.json`,
- * `json_web_key_test.json`, `json_web_crypto_test.json` and `json_web_encryption_test.json` in `wycheproof/`, the cookbook
- * of RFC 7520 in `rfc7520-cookbook/`, the examples of RFC 7515 and 9068 in `rfc/`.
+ * Tests published vectors. They are skipped unless the variable `VECTORS_DIR` names a folder with these folders:
+ *
+ * - `wycheproof/`: `json_web_signature_test.json`, `json_web_key_test.json`, `json_web_crypto_test.json` and
+ *   `json_web_encryption_test.json` of Wycheproof;
+ * - `rfc7520-cookbook/`: the cookbook of RFC 7520;
+ * - `rfc/`: the examples of RFC 7515 and RFC 9068.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
@@ -32,7 +35,7 @@ interface Vector {
 
 const privateMembers = new Set(["d", "p", "q", "dp", "dq", "qi"])
 
-/** The public half of a key. A symmetric key stays unchanged, as in a set that was published by mistake. */
+/** Removes the private members of a key. A symmetric key stays unchanged, as if an issuer published it by mistake. */
 const publicOf = (key: Jwk): Jwk => Object.fromEntries(Object.entries(key).filter(([_]) => !privateMembers.has(_)))
 
 const wycheproof = (name: string): ReadonlyArray<Vector> =>
@@ -50,7 +53,10 @@ const wycheproof = (name: string): ReadonlyArray<Vector> =>
 
 const compact = (token: unknown): string => typeof token === "string" ? token : JSON.stringify(token)
 
-/** The result of the key set and the signature check for a token, without its payload: the path of `JwtVerifier` for both. */
+/**
+ * Returns a function that checks only the signature of a token, and not its claims. It finds the keys as `JwtVerifier` does,
+ * and asserts that jose and the platform's WebCrypto give the same result.
+ */
 const layerOf = (keys: ReadonlyArray<Jwk>) =>
   Effect.gen(function*() {
     const { client, issuer } = yield* TestIssuer.make()
@@ -83,13 +89,13 @@ const layerOf = (keys: ReadonlyArray<Jwk>) =>
           Effect.catchTag(
             set.find(server, { algorithm: alg, kid }),
             "InvalidMetadata",
-            // A key set without a usable key counts as a failed fetch.
+            // The key set fails if it has no usable key. For these vectors, that means that no key verifies the token.
             (error) => error.reason === "no-usable-key" ? Effect.succeed([]) : Effect.fail(error)
           )
         const others = yield* keysOf(byPlatform)
         for (const [index, key] of (yield* keysOf(byJose)).entries()) {
           const verified = yield* key.verify(token)
-          // The verifier rejects critical headers before it verifies a signature, and jose rejects them again.
+          // jose also rejects critical headers, which `JwtVerifier` rejects earlier, and the platform does not check them.
           if (!Object.hasOwn(header, "crit") && !Object.hasOwn(header, "b64")) {
             assert.strictEqual(yield* others[index]!.verify(token), verified)
           }
@@ -99,7 +105,7 @@ const layerOf = (keys: ReadonlyArray<Jwk>) =>
       })
   })
 
-/** The whole gate, with this key set. */
+/** Returns a function that sends a token to a whole gate, whose issuer has these keys. The result is the status. */
 const gateOf = (keys: ReadonlyArray<Jwk>) =>
   Effect.gen(function*() {
     const { client, issuer } = yield* TestIssuer.make()
@@ -128,7 +134,7 @@ const groups = (vectors: ReadonlyArray<Vector>): ReadonlyArray<ReadonlyArray<Vec
   return [...byKeys.values()]
 }
 
-/** Vectors whose result differs here, by file, and why. `INDEX.md` of the folder names the defects among them. */
+/** By file: the vectors whose result differs on purpose, and the reason. `INDEX.md` in `VECTORS_DIR` lists faulty vectors. */
 const exceptions: Readonly<Record<string, { readonly reason: string; readonly ids: ReadonlyArray<number> }[]>> = {
   "json_web_signature_test.json": [
     { reason: "the key names PS256 for a PS384 token, or ES521", ids: [346, 347, 350, 351] },

@@ -22,7 +22,7 @@ const make = (fields: Fields) =>
     ...fields
   })
 
-/** Few characters, and those that a careless join of the parts would confuse. */
+/** Texts of few characters. If a key joined its parts without escaping, such texts would give different parts the same key. */
 const Part = Schema.Array(
   Schema.Literals(["a", " ", "\"", ",", "[", "]", "|", "\\", "null", "\0", "\ud800", "\\ud800"])
 )
@@ -38,7 +38,7 @@ const Identity = Schema.Struct({
 const identity = ({ claim, clientId, issuer, subject }: typeof Identity.Type) => ({
   issuer: text(issuer),
   subject: maybe(subject),
-  // A claim without a subject has no meaning.
+  // `subjectClaim` has a meaning only if there is a subject.
   subjectClaim: subject === null ? undefined : maybe(claim),
   clientId: maybe(clientId)
 })
@@ -76,7 +76,7 @@ describe("owner and key", () => {
     assert.strictEqual(client.subject, "alice")
     assert.notStrictEqual(client.owner, person.owner)
     assert.strictEqual(client.owner, make({ issuer: "i", clientId: "alice" }).owner)
-    // Only `sub` names clients. A user may have the name of a client.
+    // Only the claim `sub` can identify a client. With another claim, the subject is a user that has the same name.
     const user = make({ issuer: "i", subject: "alice", subjectClaim: "upn", clientId: "alice" })
     assert.notStrictEqual(user.owner, client.owner)
   })

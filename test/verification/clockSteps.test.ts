@@ -6,12 +6,12 @@ import { TestClock } from "effect/testing"
 import * as steppingClock from "./steppingClock.ts"
 import * as support from "./support.ts"
 
-/** Only the key set is fetched, so every counted request is one for keys. */
+/** A configured `jwksUri` makes metadata unnecessary, so every request is a request for keys. */
 const keysOnly = { server: { jwksUri: "https://issuer.test/jwks" } }
 
 const down: TestIssuer.Fault = { _tag: "Status", status: 500 }
 
-/** Counts the keys of the set with this id. */
+/** Returns the number of keys in the set that have this id. */
 const count = ({ keys, server }: Effect.Success<ReturnType<typeof support.services>>, kid = "key-1") =>
   Effect.map(keys.find(server, { algorithm: "ES256", kid }), (_) => _.length)
 
@@ -44,7 +44,7 @@ describe("[T-AUD-08] when the wall clock steps", () => {
           yield* step(by)
           yield* set.issuer.rotateKeys
           yield* set.issuer.withdrawOldKeys
-          // With requests, so that they can start the refresh in the background.
+          // Requests start the refresh in the background, so the test sends one each minute.
           for (let minute = 0; minute < 10; minute++) {
             yield* count(set)
             yield* settled

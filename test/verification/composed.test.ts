@@ -1,4 +1,4 @@
-/** A verifier that is composed of services, without `AuthLayer`. */
+/** Tests a verifier that a program composes of the verification services, without `AuthLayer`. */
 import { assert, layer } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import { TokenVerifier } from "effect-mcp-auth"
@@ -11,7 +11,7 @@ import { join } from "node:path"
 
 const resource = "https://server.test/mcp"
 
-/** Sends nothing: the keys come from a file. */
+/** Rejects every request, since the keys come from a file. */
 const Offline = Layer.succeed(Fetcher.Fetcher, {
   send: () => Effect.fail(new Fetcher.FetchError({ reason: "not-allowed" }))
 })

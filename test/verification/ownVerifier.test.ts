@@ -32,7 +32,7 @@ const send = (gate: Gate.Gate, token: string, headers: Readonly<Record<string, s
     Effect.catch(({ reason, status }) => Effect.succeed(`${status} ${reason}`))
   )
 
-/** Requires a header in each request. */
+/** A verifier of an author that accepts only requests with a certain header. */
 const withHeader = (configured: TokenVerifier.Verifier): TokenVerifier.Verifier => ({
   verify: (credentials, request, present) =>
     request?.header("x-device") === "known"
@@ -98,7 +98,7 @@ describe("a verifier of the author", () => {
     })
     return {
       gate: it,
-      /** Counts its calls for these tokens. */
+      /** Sends these tokens. Returns how often they caused a call of the author's verifier. */
       countCalls: (...tokens: ReadonlyArray<string>) =>
         Effect.gen(function*() {
           const before = calls

@@ -16,7 +16,7 @@ import { gateLayer } from "../servers/gates.ts"
 import { active, resource, secret, type World, world } from "./introspection/answers.ts"
 import * as steppingClock from "./steppingClock.ts"
 
-/** A separate server on a separate port, with nothing on disk, until the scope is closed. */
+/** Starts a Redis server on a free port, which stores nothing on disk. It runs until the scope closes. */
 const RedisLive: Layer.Layer<Redis.Redis> = Layer.effect(
   Redis.Redis,
   Effect.gen(function*() {
@@ -50,7 +50,7 @@ const RedisLive: Layer.Layer<Redis.Redis> = Layer.effect(
 const storeOf = (layer: Layer.Layer<Persistence.BackingPersistence>, id: string) =>
   Effect.flatMap(Layer.build(layer), (context) => Context.get(context, Persistence.BackingPersistence).make(id))
 
-/** An instance of a server, with a separate gate. */
+/** Starts an instance of a server: a separate gate, which can share a store with other instances. */
 const instance = (
   { client, issuer }: World,
   store: Introspection.SharedStore | undefined,
@@ -125,7 +125,7 @@ describe.skipIf(!runs("redis-server"))(
 )
 
 describe("shared answers", () => {
-  /** A store that keeps entries longer than it should. */
+  /** A store that ignores the lifetime of its entries. */
   const keeping = (): NonNullable<Introspection.SharedStore | undefined> => {
     const entries = new Map<string, object>()
     return {
@@ -164,7 +164,7 @@ describe("shared answers", () => {
           assert.strictEqual(yield* server("a"), "401 inactive")
           yield* step(-back)
         }
-        // A read shortly before the end does not start a new lifetime in the cache of the instance.
+        // A shared entry that is read shortly before it expires does not get a new lifetime in the local cache of the instance.
         const it = yield* world
         const server = yield* instance(it, keeping(), { tokens: "opaque" })
         assert.strictEqual(yield* server("a"), "admitted")

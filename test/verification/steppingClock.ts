@@ -1,13 +1,13 @@
 /**
- * A test clock whose wall clock can be set, as an administrator or NTP does, while monotonic time goes on.
+ * A test clock whose wall clock can be changed, as an administrator or NTP does, without a change of monotonic time.
  *
- * `TestClock.setTime` cannot stand in for it: forward it moves monotonic time as well, and backward it moves the deadlines
- * of sleeping fibers away.
+ * `TestClock.setTime` cannot do that. A step forward also advances monotonic time, and a step back also postpones the
+ * deadlines of sleeping fibers.
  */
 import { Clock, Duration, Effect } from "effect"
 import { TestClock } from "effect/testing"
 
-/** A clock on top of the `TestClock`, and the function that moves only its wall clock. */
+/** A clock on top of the `TestClock`, and a function that changes only its wall clock. */
 export interface SteppingClock {
   readonly clock: TestClock.TestClock
   /** Moves the wall clock forward or, with a negative number, backward. In milliseconds. */

@@ -1,5 +1,5 @@
 /**
- * Shared by the tests of verification: verifiers around a `TestIssuer`, and tokens that no honest issuer would sign.
+ * Support for the tests of verification: verifiers that trust a `TestIssuer`, and parts of tokens for tests to change.
  */
 import { Effect, Redacted, Result } from "effect"
 import { Audience, TokenType } from "effect-mcp-auth"
@@ -13,7 +13,7 @@ import { base64url } from "jose"
 /** The resource that a `TestIssuer` issues tokens for. */
 export const resource = "https://server.test/mcp"
 
-/** The time at which every test begins, in seconds. */
+/** The time at which every test begins, in seconds since 1970. */
 export const now = 1_800_000_000
 
 type Issuer = TestIssuer.TestIssuer["Service"]
@@ -23,7 +23,7 @@ type ServerOptions = Partial<Omit<AuthorizationServer.Options, "issuer">>
 export const serverOf = (issuer: string, options: ServerOptions = {}): AuthorizationServer.AuthorizationServer =>
   Result.getOrThrow(AuthorizationServer.make({ issuer, ...options }, "authorizationServers[0]"))
 
-/** The services that send requests with this client. */
+/** Creates discovery and key sets that send their requests with this client. */
 const asking = Effect.fnUntraced(function*(client: HttpClient.HttpClient) {
   const discovery = yield* Effect.provideService(Discovery.make, Fetcher.Fetcher, HttpClientFetcher.make(client))
   const keys = yield* JwkSet.make.pipe(
@@ -33,7 +33,7 @@ const asking = Effect.fnUntraced(function*(client: HttpClient.HttpClient) {
   return { discovery, keys }
 })
 
-/** Several issuers, and key sets that know them all. */
+/** Creates several issuers, and key sets that can fetch the keys of each. */
 export const severalIssuers = Effect.fnUntraced(function*(...names: ReadonlyArray<string>) {
   yield* TestClock.setTime(now * 1000)
   const made = yield* Effect.forEach(names, (issuer) => TestIssuer.make({ issuer }))
@@ -42,7 +42,7 @@ export const severalIssuers = Effect.fnUntraced(function*(...names: ReadonlyArra
   return { client, keys, issuers: made.map(({ issuer }) => ({ ...issuer, server: serverOf(issuer.issuer) })) }
 })
 
-/** An issuer, and the services that send requests to it. */
+/** Creates an issuer, and discovery and key sets that send their requests to it. */
 export const services = Effect.fnUntraced(
   function*(options: TestIssuer.Options & { readonly server?: ServerOptions | undefined } = {}) {
     yield* TestClock.setTime(now * 1000)
@@ -57,16 +57,16 @@ export const services = Effect.fnUntraced(
   }
 )
 
-/** The options of a verifier, with the defaults of `AuthLayer`. */
+/** The options of a verifier. Omitted options have the defaults of `AuthLayer`. */
 export interface VerifierOptions extends Partial<Omit<JwtVerifier.Options, "authorizationServers">> {
   readonly issuer?: TestIssuer.Options
   readonly server?: ServerOptions
 }
 
-/** The result for a token: `"accepted"`, or the reason of the rejection. */
+/** Verifies a token. Returns `"accepted"`, the reason of the rejection, or the tag of another error. */
 export type OutcomeOf = (token: string) => Effect.Effect<string>
 
-/** A verifier for several authorization servers. */
+/** Creates a verifier that trusts several authorization servers. */
 export const verifierOf = (
   authorizationServers: ReadonlyArray<AuthorizationServer.AuthorizationServer>,
   options: Omit<VerifierOptions, "issuer" | "server"> = {}
@@ -96,20 +96,20 @@ export const verifierOf = (
     }
   )
 
-/** A verifier, and the issuer that it trusts. */
+/** Creates a verifier, and the issuer that it trusts. */
 export const verifier = Effect.fnUntraced(function*({ issuer, server, ...options }: VerifierOptions = {}) {
   const made = yield* services({ ...issuer, server })
   const verifier = yield* Effect.provideService(verifierOf([made.server], options), JwkSet.JwkSet, made.keys)
   return { ...made, ...verifier }
 })
 
-/** A segment of a compact token: an object as JSON, a text or bytes as they are. */
+/** Encodes a segment of a compact token: an object as JSON, a string or bytes without a change. */
 export const segment = (content: object | string | Uint8Array): string =>
   typeof content === "string" || content instanceof Uint8Array
     ? base64url.encode(content)
     : TestIssuer.encodeSegment(content)
 
-/** The claims of a good token, as an object to be changed. */
+/** The claims of a good token. A test spreads them to change some. */
 export const goodClaims: Readonly<Record<string, unknown>> = {
   iss: "https://issuer.test",
   sub: "alice",
@@ -123,10 +123,10 @@ export const goodClaims: Readonly<Record<string, unknown>> = {
 /** The header of a good token. */
 export const goodHeader: Readonly<Record<string, unknown>> = { alg: "ES256", typ: "at+jwt", kid: "key-1" }
 
-/** The URLs that were requested so far, without the origin of the usual issuer. */
+/** Returns the URLs that were requested so far, without the origin `https://issuer.test`. */
 export const requestedUrls = (issuer: Issuer): Effect.Effect<ReadonlyArray<string>> =>
   Effect.map(issuer.requests, (requests) => requests.map(({ url }) => url.replace("https://issuer.test", "")))
 
-/** Returns the same as `requestedUrls`, and clears it. */
+/** Returns the same URLs as `requestedUrls`, and clears the list. */
 export const takeRequestedUrls = (issuer: Issuer): Effect.Effect<ReadonlyArray<string>> =>
   Effect.tap(requestedUrls(issuer), () => issuer.takeRequests)

@@ -1,4 +1,4 @@
-/** The second valid form of an ECDSA signature, which anyone with the token can compute. */
+/** Computes the second valid form of an ECDSA signature. Anyone with the token can do that, without the key. */
 import { base64url } from "jose"
 
 const orders = {
@@ -6,7 +6,7 @@ const orders = {
   ES384: 0xffffffffffffffffffffffffffffffffffffffffffffffffc7634d81f4372ddf581a0db248b0a77aecec196accc52973n
 }
 
-/** The same token with the signature `(r, n − s)`. */
+/** Returns the same token with the signature `(r, n − s)`, where `n` is the order of the curve. */
 export const twinOf = (token: string, algorithm: keyof typeof orders): string => {
   const end = token.lastIndexOf(".") + 1
   const signature = base64url.decode(token.slice(end))

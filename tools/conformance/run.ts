@@ -1,6 +1,6 @@
 /**
- * `npm run conformance`: prints the results of the official conformance suite for Effect's MCP server in front of the gate
- * and behind it. Exits with 0 if the results are the same.
+ * `npm run conformance`: prints the results of the official conformance suite for Effect's MCP server without the gate and
+ * behind it. Exits with 0 if the results are the same.
  */
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
 import { Console, Effect } from "effect"

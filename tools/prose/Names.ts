@@ -1,6 +1,5 @@
 /**
- * Checks the names that TypeScript files declare, and the names of files, against the table of CONTRIBUTING: standard nouns, and
- * a verb that says what happens.
+ * Checks the names of files, and the names that TypeScript files declare, against the table in CONTRIBUTING.md.
  *
  * An exception is written on the line of the declaration, with its reason: `prose: the fence of a block of code` in a comment.
  */
@@ -9,7 +8,7 @@ import { basename } from "node:path"
 import type { Finding } from "./Prose.ts"
 
 interface Rule {
-  /** Tested against each word of a name, in lower case. */
+  /** Matches a forbidden word. Each word of a name is tested in lower case. */
   readonly word: RegExp
   readonly advice: string
 }
@@ -37,7 +36,7 @@ const rules: ReadonlyArray<Rule> = [
   { word: /^strangers?$/, advice: "`unknown…`, `untrusted…`" }
 ]
 
-/** Names that are wrong as a whole, and what to write. */
+/** Forbidden whole names, and what to write instead. */
 const names: ReadonlyMap<string, string> = new Map([
   ["ServersVerifier", "`IssuerVerifier`"],
   ["lastGood", "`maxStale`"],
@@ -51,11 +50,11 @@ const wordsOf = (name: string): ReadonlyArray<string> =>
 const adviceFor = (name: string): string | undefined =>
   names.get(name) ?? rules.find(({ word }) => wordsOf(name).some((it) => word.test(it)))?.advice
 
-/** Whether the identifier is the name of a declaration: a use is reported once, where it is declared. */
+/** Returns whether the identifier declares a name. A use of the name is not reported again. */
 const isDeclared = (node: ts.Identifier): boolean => {
   const { parent } = node
   if (ts.isPropertyAccessExpression(parent) || ts.isImportSpecifier(parent)) return false
-  // `{ asked }` takes the name of a variable, which is reported where that is declared.
+  // `{ asked }` repeats the name of a property, which is reported where the property is declared.
   if (ts.isBindingElement(parent) && parent.propertyName === undefined && ts.isObjectBindingPattern(parent.parent)) {
     return false
   }

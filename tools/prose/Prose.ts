@@ -1,20 +1,20 @@
 /**
- * Checks the words of comments, messages, test titles and documents: plain technical English, and one term for one thing.
+ * Checks comments, messages, test titles and documents for words and phrases that this project does not use.
  *
  * An exception is written on the line itself, with its reason: `prose: quoted from RFC 6750` in a comment.
  */
 import ts from "@typescript/typescript6"
 
-/** A line of prose, and where it is. */
+/** A line of prose with its line number. */
 export interface Line {
-  /** From 1. */
+  /** The number of the line. The first line is 1. */
   readonly line: number
   readonly text: string
   /** Whether it is the title of a test. */
   readonly isTitle?: boolean
 }
 
-/** A finding. */
+/** A forbidden word or phrase in a line. */
 export interface Finding {
   readonly line: number
   readonly found: string
@@ -62,22 +62,22 @@ const rules: ReadonlyArray<Rule> = [
   { pattern: /\bcould not be told\b/i, advice: "say `inconclusive`" }
 ]
 
-/** A title is read alone, in a log and under `-t`, so it is a whole sentence. */
+/** The rules for test titles. A title has to be a whole sentence, since logs and `vitest -t` show it alone. */
 const titleRules: ReadonlyArray<Rule> = [
   {
     pattern: /^(?:and|but|or|nor|of|that|what|who|whose|which|also|so|not)\b/i,
     advice: "write a whole sentence: `rejects a token without exp`"
   },
-  // `accepts %j` is a sentence by its row.
+  // A title with a placeholder, such as `accepts %j`, becomes a sentence with the values of its row.
   { pattern: /^(?!.*[$%])\S+(?:\s+\S+)?$/, advice: "write a whole sentence of three words or more" }
 ]
 
-/** Title of a test without the ids of cases and threats. */
+/** Removes the ids of cases and threats from the beginning of a title. */
 const withoutIds = (title: string): string => title.replace(/^(?:\[[^\]]*\]|(?:[A-Z]+-)+\d+[a-z]?|[,:]|\s)+/, "").trim()
 
 const exception = /\bprose: \S/
 
-/** The line without what is not prose: code, links and addresses. */
+/** Removes code, the targets of links, and URLs, which are not prose. */
 const proseOf = (text: string): string =>
   text
     .replace(/`[^`]*`/g, "`x`")
@@ -96,7 +96,7 @@ export const check = (lines: ReadonlyArray<Line>): ReadonlyArray<Finding> =>
     return [...rules.flatMap(find(prose)), ...(isTitle === true ? titleRules.flatMap(find(withoutIds(prose))) : [])]
   })
 
-/** The prose of a Markdown document: everything but blocks of code and front matter. */
+/** Returns the prose of a Markdown document: all lines except headings and code blocks. */
 export const ofMarkdown = (text: string): ReadonlyArray<Line> => {
   let block: string | undefined
   return text.split("\n").flatMap((line, index) => {
@@ -105,7 +105,7 @@ export const ofMarkdown = (text: string): ReadonlyArray<Line> => {
       block = block === undefined ? mark : line.trim().startsWith(block) ? undefined : block
       return []
     }
-    // A heading is a phrase.
+    // A heading is a phrase, and not a sentence.
     return block === undefined && !line.startsWith("#")
       ? [{ line: index + 1, text: line.replace(/^[\s>*|-]+/, "") }]
       : []
@@ -131,23 +131,23 @@ const testMembers = new Set(
   ]
 )
 
-/** Whether the string is the title of a test: the first argument of `it`, `it.effect`, `it.each(table)` and their like. */
+/** Returns whether the string is a test title: the first argument of a call such as `it`, `it.effect` or `it.each(table)`. */
 const isTitle = (node: ts.Node): boolean => {
   const { parent } = node
   if (!ts.isCallExpression(parent) || parent.arguments[0] !== node) return false
   let callee: ts.Expression = parent.expression
   while (ts.isCallExpression(callee) || ts.isPropertyAccessExpression(callee)) {
-    // `it` may also be an ordinary parameter.
+    // `it` can also be an ordinary parameter, such as in `it.replace("a", "b")`.
     if (ts.isPropertyAccessExpression(callee) && !testMembers.has(callee.name.text)) return false
     callee = callee.expression
   }
   return ts.isIdentifier(callee) && (callee.text === "it" || callee.text === "test")
 }
 
-/** Shorter strings are names and codes. */
+/** The smallest number of words in a string that is checked as prose. Shorter strings are names and codes. */
 const fewestWords = 3
 
-/** The prose of a TypeScript file: comments, and strings of several words (messages and test titles). */
+/** Returns the prose of a TypeScript file: comments, test titles, and other strings of three words or more. */
 export const ofTypeScript = (path: string, text: string): ReadonlyArray<Line> => {
   const source = ts.createSourceFile(path, text, ts.ScriptTarget.Latest, true)
   const lines: Array<Line> = []
@@ -175,7 +175,7 @@ export const ofTypeScript = (path: string, text: string): ReadonlyArray<Line> =>
       ts.isTemplateMiddle(node) || ts.isTemplateTail(node)
     if (isText) {
       const line = source.getLineAndCharacterOfPosition(node.getStart()).line + 1
-      // Rows bring the title where it is one placeholder.
+      // If the title is only a placeholder, the rows of its table contain the titles.
       if (ts.isStringLiteral(node) && isTitle(node) && !/^[%$]\S+$/.test(node.text)) {
         lines.push({ line, text: node.text, isTitle: true })
       } else if (node.text.trim().split(/\s+/).length >= fewestWords) lines.push({ line, text: node.text })

@@ -1,6 +1,6 @@
 /**
- * `npm run prose`: checks the prose of every document and TypeScript file except those of `unchecked.ts`, and the names that
- * every TypeScript file declares; or only the files of its arguments. Exits with 1 if there are findings.
+ * `npm run prose`: checks the prose of every document and TypeScript file that `unchecked.ts` does not list, and the names
+ * that every TypeScript file declares. With arguments, it checks only those files. Exits with 1 if there are findings.
  */
 import { readdirSync, readFileSync } from "node:fs"
 import { join, relative } from "node:path"
@@ -11,7 +11,7 @@ import { unchecked } from "./unchecked.ts"
 const root = join(import.meta.dirname, "../..")
 const given = process.argv.slice(2)
 
-/** The files of a folder, and of its folders, with one of these endings. */
+/** Returns the files of a folder and its subfolders that have one of these endings. */
 const filesOf = (folder: string, ...endings: ReadonlyArray<string>) =>
   readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile() && !entry.parentPath.includes("node_modules"))
@@ -20,7 +20,7 @@ const filesOf = (folder: string, ...endings: ReadonlyArray<string>) =>
 
 const sources = ["src", "test", "tools", "bench", "examples"].flatMap((folder) => filesOf(folder, ".ts"))
 
-/** `reference/` is generated from the doc comments. */
+/** The documents. `reference/` is not among them, since it is generated from doc comments, which are checked. */
 const documents = [
   ...["docs", "examples", "bench"].flatMap((folder) => filesOf(folder, ".md")),
   ...readdirSync(root).filter((file) => file.endsWith(".md") || file.endsWith(".config.ts"))

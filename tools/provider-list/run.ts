@@ -1,4 +1,4 @@
-/** `npm run providers`: writes PROVIDERS.md. */
+/** `npm run providers`: writes PROVIDERS.md from the provider facts. */
 import { Effect } from "effect"
 import { writeFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"

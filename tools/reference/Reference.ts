@@ -8,9 +8,9 @@ import { markdownTable } from "../../src/cli/format/markdownTable.ts"
 
 /** A parsed doc comment. */
 export interface Doc {
-  /** The text before the first head and the first tag. */
+  /** The text before the first heading such as `**Example**`, and before the first tag. */
   readonly summary: string
-  /** The text after the summary: heads, examples. */
+  /** The text after the summary and before the first tag: sections with headings, and examples. */
   readonly details: string
   readonly category: string | undefined
   readonly since: string | undefined
@@ -20,7 +20,7 @@ export interface Doc {
 /** A public export. */
 export interface Item {
   readonly name: string
-  /** Where it is declared: path in the repository and line. */
+  /** The path in the repository of the file that declares it. */
   readonly at: string
   readonly kind: string
   readonly signatures: ReadonlyArray<string>
@@ -31,7 +31,7 @@ export interface Item {
 export interface Page {
   /** The name of its file, without the extension. */
   readonly name: string
-  /** Modules are imported as `{ Name }` and used as `Name.item`; flat items are imported by their name. */
+  /** True for a module, whose items are used as `Name.item`. False for a value that is imported by its own name. */
   readonly namespace: boolean
   readonly source: string
   readonly doc: Doc | undefined
@@ -128,7 +128,7 @@ const signatureOf = (declaration: ts.Node, checker: ts.TypeChecker): string => {
     const inLine = generics.length === 0 ? "" : `<${generics.join(", ")}>`
     const types = inLine.length <= 100 ? inLine : `<\n${generics.map((_) => `  ${_}`).join(",\n")}\n>`
     const values = it.parameters.map((_) =>
-      // A parameter with a default is optional; a pattern is shown as `options` with its type.
+      // A parameter with a default is optional. A destructured parameter is shown as `options`, with its type.
       `${_.dotDotDotToken === undefined ? "" : "..."}${ts.isIdentifier(_.name) ? _.name.text : "options"}` +
       `${_.questionToken === undefined && _.initializer === undefined ? "" : "?"}` +
       `: ${_.type === undefined ? checker.typeToString(checker.getTypeAtLocation(_)) : dedent(text(_.type))}`
@@ -179,7 +179,7 @@ const signatureOf = (declaration: ts.Node, checker: ts.TypeChecker): string => {
     const { initializer, name, type } = declaration
     if (type === undefined && initializer !== undefined) {
       if (ts.isArrowFunction(initializer) || ts.isFunctionExpression(initializer)) return arrow(text(name), initializer)
-      // A schema says more than its type.
+      // The source of a schema is more informative than its type.
       if (text(initializer).startsWith("Schema.")) return dedent(text(declaration.parent))
     }
     const known = type !== undefined
@@ -198,8 +198,8 @@ const collect = (root: string, checker: ts.TypeChecker) => {
       const first = declarations[0]!
       const file = first.getSourceFile()
       const statements = [...new Set(declarations.map(statementOf))]
-      // A re-export may have a separate comment; otherwise the comment of the declaration applies. The comment on a module also
-      // precedes its first export, and has no category.
+      // A comment on a re-export takes precedence over the comment on the declaration. The comment on a module also precedes
+      // the first export of the module, and is recognized by its missing category.
       const [alias] = symbol === origin ? [] : symbol.declarations ?? []
       const own = alias === undefined ? undefined : docOf(alias) ?? docOf(alias.parent.parent)
       const docs = statements.map(docOf).filter((it) => it !== undefined)
@@ -276,7 +276,7 @@ export const anchorsOf = (headings: ReadonlyArray<string>): ReadonlyArray<string
 
 const headingOf = (category: string) => `${category[0]!.toUpperCase()}${category.slice(1)}`
 
-/** Replaces `{@link X}`, which only editors understand. */
+/** Replaces `{@link X}`, which Markdown does not render, by `X` as code. */
 const plain = (text: string) => text.replace(/\{@link ([^}]+)\}/g, "`$1`")
 
 const firstSentence = (text: string): string => {
@@ -289,7 +289,7 @@ const indent = (text: string) => text.trim() === "" ? [] : [plain(text), ""]
 const itemOf = (page: Page, item: Item): ReadonlyArray<string> => {
   const doc = item.doc ?? noDoc
   return [
-    // No TypeScript blocks for the tests to compile: a signature alone does not.
+    // The tests compile blocks marked `ts`. A signature alone does not compile, so its block is marked `typescript`.
     `### ${item.name}`,
     "",
     ...indent(doc.summary),
@@ -297,7 +297,7 @@ const itemOf = (page: Page, item: Item): ReadonlyArray<string> => {
     item.signatures.join("\n\n"),
     "```",
     "",
-    // A head in the comment becomes a head on the page.
+    // `**Example** (Title)` in a comment becomes `Example: Title` on the page.
     ...indent(doc.details.replace(/^(\*\*Example\*\*) \((.*)\)$/gm, "$1: $2")),
     ...doc.see.flatMap((it) => [`See ${plain(it)}.`, ""]),
     `<sub>Since ${doc.since ?? "?"}${item.at === page.source ? "" : ` · [source](../../${item.at})`}</sub>`,
@@ -389,7 +389,7 @@ export const render = (entries: ReadonlyArray<EntryPoint>): ReadonlyMap<string, 
     )
   ])
 
-/** Returns the exports whose comments are incomplete, and the missing parts. */
+/** Returns a message for each export and module whose comment is incomplete. The message names the missing parts. */
 export const lacking = (entries: ReadonlyArray<EntryPoint>): ReadonlyArray<string> =>
   entries.flatMap((entry) =>
     entry.pages.flatMap((page) => [

@@ -2,7 +2,7 @@
  * `npm run runtimes`: installs the packed tarball as users do, and runs one program with it on every runtime that
  * package.json names in `engines` or the README says is supported. The runtimes come from npm.
  *
- * `npm run runtimes -- node@20.19 bun` runs those alone.
+ * `npm run runtimes -- node@20.19 bun` runs only these runtimes.
  */
 import { execFileSync, spawnSync } from "node:child_process"
 import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
@@ -10,7 +10,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 
 interface Runtime {
-  /** The npm package that contains it. */
+  /** The npm package of the runtime, with its version. */
   readonly packageName: string
   readonly command: (folder: string) => readonly [string, ...ReadonlyArray<string>]
 }
@@ -40,7 +40,7 @@ if (unknown.length > 0) {
   process.exit(2)
 }
 
-// `npm run` sets it, and it would name this repository as the prefix of the npm below.
+// `npm run` sets this variable to this repository. The `npm install` below would then install into this repository.
 const { npm_config_local_prefix: _, ...env } = process.env
 const npm = (cwd: string, ...args: ReadonlyArray<string>) =>
   execFileSync("npm", ["--loglevel=error", ...args], { cwd, env, stdio: ["ignore", "ignore", "inherit"] })
@@ -72,13 +72,13 @@ try {
     console.log(`${name} (${version}): ${status === 0 ? lastLine : "failed"}`)
     if (status !== 0) {
       failed.push(name)
-      // Before the end, its standard output is the log of rejected requests.
+      // Standard output also contains the log of rejected requests, so only its end is useful.
       console.error(error?.message ?? `ended with ${status}`, stdout.slice(-500), stderr)
     }
   }
 } finally {
   rmSync(home, { recursive: true, force: true })
-  // The linter would find the build of the pack.
+  // `npm pack` writes `dist`, which the linter would check.
   rmSync(join(root, "dist"), { recursive: true, force: true })
 }
 if (failed.length > 0) {

@@ -5,10 +5,10 @@
  *     ts file=server.ts    a file to create (js, too)
  *     ts fragment          a part of a file, to read
  *     sh                   commands to run; the text or json block that follows is their output
- *     sh terminal=1        the same for a program that keeps running; a program in that terminal is interrupted first
- *     sh clone, text clone commands for a clone of the repository, and their output: for other tests
+ *     sh terminal=1        starts a program that keeps running, after stopping the previous program of this terminal
+ *     sh clone, text clone commands for a clone of the repository, and their output; not run here
  *
- * Any other text block is a part of the log of one of these programs. A line `…` represents lines that are not shown.
+ * Any other text block is a part of the log of one of the running programs. A line `…` stands for any number of lines.
  */
 import { assert } from "@effect/vitest"
 import { type ChildProcess, spawn } from "node:child_process"
@@ -23,7 +23,7 @@ export type Step =
     readonly kind: "command"
     readonly command: string
     readonly terminal: string | undefined
-    /** Its output. */
+    /** The output that the page shows, or `undefined` if it shows none. */
     readonly shown: string | undefined
     readonly json: boolean
   }
@@ -64,7 +64,7 @@ const comparable = (text: string): ReadonlyArray<string> =>
     .split("\n")
     .map((line) => line.trimEnd())
 
-/** Returns where the shown lines end in the output, or `undefined` if they are missing. `…` matches any lines. */
+/** Returns the index after the shown lines in the output, or `undefined` if they are missing. `…` matches any lines. */
 const match = (shown: ReadonlyArray<string>, printed: ReadonlyArray<string>, from: number): number | undefined => {
   if (shown.length === 0) return from
   const [first, ...others] = shown
@@ -76,9 +76,9 @@ const match = (shown: ReadonlyArray<string>, printed: ReadonlyArray<string>, fro
   return undefined
 }
 
-/** Whether the shown text is the whole output. */
+/** Returns whether the shown text matches the whole output. */
 const isWhole = (shown: string, printed: string): boolean => {
-  // Text after the last `…` is not compared.
+  // If the shown text ends with `…`, the rest of the output is not compared.
   const open = /\n…\s*$/.test(shown)
   const lines = comparable(printed)
   const end = match(comparable(shown.replace(/\n…\s*$/, "")), lines, 0)
@@ -96,10 +96,10 @@ const freePort = (): Promise<string> =>
 
 interface Program {
   readonly child: ChildProcess
-  /** Output of both streams, with the ports of the page. */
+  /** The output of both streams, with the ports that the page shows instead of the real ones. */
   readonly printed: () => string
   readonly printedOnStandardOutput: () => string
-  /** Length of the output that a page has shown. */
+  /** The number of lines of the output that earlier blocks of the page have shown. */
   seen: number
 }
 
@@ -115,14 +115,14 @@ const until = async (condition: () => boolean, within: `${number} seconds`): Pro
 
 export interface Options {
   readonly page: string
-  /** Folder in which the folders of the pages are created. */
+  /** The folder in which the first command of the page runs. */
   readonly home: string
   /** Replaces the commands of a block before they run. */
   readonly prepare: (commands: string) => string
 }
 
 export const follow = async ({ home, page, prepare }: Options): Promise<void> => {
-  // The ports of the pages may be in use on this machine.
+  // The ports that a page shows can be in use on this machine, so the commands use free ones.
   const ports = new Map([["3000", await freePort()], ["3001", await freePort()], ["4000", await freePort()]])
   const here = (text: string) =>
     [...ports].reduce((it, [from, to]) => it.replaceAll(`127.0.0.1:${from}`, `127.0.0.1:${to}`), text)
@@ -130,7 +130,7 @@ export const follow = async ({ home, page, prepare }: Options): Promise<void> =>
     [...ports].reduce((it, [from, to]) => it.replaceAll(`127.0.0.1:${to}`, `127.0.0.1:${from}`), text)
 
   const env = {
-    // Variables of this test run must not reach the vitest, npm and node of a page.
+    // The variables of this test run would change how the programs of a page run.
     ...Object.fromEntries(
       Object.entries(process.env).filter(([name]) =>
         !/^(VITEST|NODE_|FORCE_COLOR|TEST$|npm_config_local_prefix)/.test(name)
@@ -172,7 +172,7 @@ export const follow = async ({ home, page, prepare }: Options): Promise<void> =>
   const stop = async ({ child }: Program): Promise<void> => {
     if (child.exitCode !== null || child.signalCode !== null) return
     const closed = once(child, "close")
-    // Signals the shell and its children, as Ctrl-C does.
+    // A negative id signals the shell and its children, as Ctrl-C does.
     process.kill(-child.pid!, "SIGINT")
     await closed
   }

@@ -8,7 +8,7 @@ const resource = "https://server.test/mcp"
 const holds = (rule: Audience.Audience, claims: Readonly<Record<string, unknown>>, clientId?: string) =>
   Audience.compile(rule, resource)({ claims, clientId })
 
-/** Values of `aud` that are neither a string nor a list of strings: none of them is an audience. */
+/** Values of `aud` that are invalid: neither a non-empty string nor a non-empty list of strings. */
 const foreign = [null, 1, true, {}, { 0: resource, length: 1 }, [], [1], [null], [[resource]], [resource, 1], [
   resource,
   null
@@ -177,7 +177,7 @@ describe("check", () => {
     Audience.introspector
   ])("accepts %j", (rule) => assert.doesNotThrow(() => Audience.check(rule, "audience")))
 
-  // Values that the types forbid can still come from a file or from JavaScript.
+  // The types forbid these values, but they can come from a file or from JavaScript.
   it.each([
     { _tag: "OneOf", values: [] },
     { _tag: "OneOf", values: [""] },

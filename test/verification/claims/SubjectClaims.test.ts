@@ -30,7 +30,7 @@ const adfsClaims = (audience: string, seconds: number): Claims => ({
   scp: "create:todos delete:todos todos:read"
 })
 
-/** The owner of a token, or the reason of its rejection. */
+/** Returns the owner of a token with these claims, or the reason of its rejection. */
 const ownerOf = (profile: Profile.Profile, claims: Claims) =>
   Effect.gen(function*() {
     const { gate, sign } = yield* provider(profile, { algorithm: "ES256" })
@@ -64,10 +64,10 @@ describe("[T-AUD-17] two people never become one owner", () => {
           { alg: "RS256", kid: "k", typ: "JWT" },
           { ...adfsClaims(place.resource, Math.floor(Date.now() / 1000)), ...claims }
         )
-      // As ADFS issues them by default: no claim distinguishes the tokens of two users of the same client.
+      // By default, ADFS issues tokens without a claim that distinguishes two users of the same client.
       const nameless = [yield* tokenOf({ auth_time: "1" }), yield* tokenOf({ auth_time: "2" })]
       for (const token of nameless) yield* TodoManager.assertRejected(todos, token)
-      // If a rule adds `upn`, each user has an owner.
+      // If a claim rule of ADFS adds `upn`, each user is a separate owner.
       const alice = yield* tokenOf({ upn: "alice@example.com" })
       const bob = yield* tokenOf({ upn: "bob@example.com" })
       const { result, status } = yield* todos.create(alice)
@@ -113,7 +113,7 @@ describe("[T-AUD-17] two people never become one owner", () => {
       for (const claims of tokens) owners.add(yield* ownerOf(profile, { ...adfsClaims(resource, now), ...claims }))
       assert.strictEqual(owners.size, tokens.length, [...owners].join())
       assert.isFalse(owners.has("subject"))
-      // One user with two clients is one owner.
+      // A user who uses two clients is one owner.
       const one = yield* ownerOf(profile, { ...adfsClaims(resource, now), upn: "alice", appid: "client-2" })
       assert.isTrue(owners.has(one))
     }))
@@ -179,7 +179,7 @@ describe("[T-AUD-17] two people never become one owner", () => {
     const server = (profile: Profile.Profile) => Result.getOrThrow(AuthorizationServer.make({ profile }, "profile"))
     assert.deepStrictEqual(server(adfs).profile?.machineMarks, [])
     assert.deepStrictEqual(Profile.make({ ...adfs, id: "x" }).subjectClaims, ["sub", "primarysid", "upn"])
-    // The `upn` of a person who left can be assigned to another person.
+    // By default, `upn` is not a subject claim, since the `upn` of a former user can be assigned to another person.
     assert.deepStrictEqual(Profiles.adfs({ ...adfsOptions, subjectClaims: undefined }).subjectClaims, [
       "sub",
       "primarysid"

@@ -4,7 +4,7 @@ import { TokenType } from "effect-mcp-auth"
 
 const standard = TokenType.standard()
 
-/** One claim each that marks an access token. */
+/** Claims, each of which alone marks an access token. */
 const positive = [
   { scope: "todos:read" },
   { scope: "" },
@@ -21,7 +21,7 @@ const positive = [
   { typ: "DPoP" }
 ]
 
-/** Claims that mark an ID token, or another token that does not grant access. */
+/** Claims, each of which alone marks an ID token, or another token that does not grant access. */
 const negative = [
   { nonce: "n" },
   { nonce: null },
@@ -31,7 +31,7 @@ const negative = [
   { events: { "http://schemas.openid.net/event/backchannel-logout": {} } }
 ]
 
-/** Values that name an ID token, or another token that does not grant access. */
+/** Claims whose value names the kind of the token: an ID token, or another token that does not grant access. */
 const idKinds = [
   { token_use: "id" },
   { token_use: "ID" },

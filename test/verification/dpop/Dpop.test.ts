@@ -18,7 +18,7 @@ const now = 1_800_000_000
 
 type Claims = Readonly<Record<string, unknown>>
 
-/** A request of a test to the gate. */
+/** A request that a test sends to the gate. */
 interface GateRequest {
   readonly method?: string
   readonly path?: string | undefined
@@ -57,7 +57,7 @@ const bench = Effect.fnUntraced(function*(
       Effect.catch((rejection) => Effect.succeed(rejection)),
       Effect.provide(Logger.layer([]))
     )
-  /** The token with a proof that has these claims and this header. */
+  /** Sends the token with a proof that has these claims and header parameters. */
   const prove = (claims: Claims = {}, header: Claims = {}, request: Partial<GateRequest> = {}) =>
     Effect.flatMap(
       client.proof({ method: "POST", url: resource, token, claims, header }),
@@ -80,7 +80,7 @@ const challengesOf = (answer: Answer) => {
   )
 }
 
-/** Asserts a 401 for an invalid proof. */
+/** Asserts a 401 with `invalid_dpop_proof`, and this reason. */
 const assertUnproven = (answer: Answer, reason: AuthError.InvalidDpopProof["reason"]) => {
   assert.strictEqual(reasonOf(answer), reason)
   assert(typeof answer !== "string")
@@ -251,7 +251,7 @@ describe("a proof", () => {
         assertUnproven(yield* prove({}, { jwk }), "proof-key")
       }
       assertUnproven(yield* prove({}, { jwk: weak, alg: "RS256" }), "proof-key")
-      // Optional members of a public key do not matter.
+      // A public key can have optional members.
       const described = { ...client.publicJwk, use: "sig", key_ops: ["verify"], kid: "k", alg: "ES256", ext: true }
       assert.strictEqual(yield* prove({}, { jwk: described }), "in: alice")
     }))
@@ -316,19 +316,19 @@ describe("a proof", () => {
       assertUnproven(yield* send, "proof-replayed")
       assert.strictEqual(yield* prove({ jti: "j" }), "in: alice")
       assertUnproven(yield* prove({ jti: "j", iat: now - 1 }), "proof-replayed")
-      // The ids of another client are separate.
+      // Another client can use the same id, since used ids are recorded for each key.
       const other = yield* DpopClient.make()
       const its = yield* issuer.mint({ boundTo: other.thumbprint })
       const headers = yield* other.headers({ method: "POST", url: resource, token: its, claims: { jti: "j" } })
       assert.strictEqual(yield* ask({ authorization: headers.authorization, dpop: [headers.dpop] }), "in: alice")
-      // Of proofs that arrive together, one is accepted.
+      // If the same proof arrives ten times at once, it is accepted once.
       const racing = yield* client.proof({ method: "POST", url: resource, token })
       const answers = yield* Effect.all(
         Array.from({ length: 10 }, () => ask({ authorization: `DPoP ${token}`, dpop: [racing] })),
         { concurrency: "unbounded" }
       )
       assert.strictEqual(answers.filter((_) => _ === "in: alice").length, 1)
-      // Until the proof is too old anyway.
+      // The proof counts as replayed until it is too old.
       yield* TestClock.adjust("89 seconds")
       assertUnproven(yield* send, "proof-replayed")
       yield* TestClock.adjust("2 seconds")
@@ -513,7 +513,7 @@ describe("htu", () => {
       for (const htu of ["https://server.test:/mcp", "https://SERVER.test:443/mcp#x", "HTTPS://server.test/%6dcp?"]) {
         assert.strictEqual(yield* prove({ htu }), "in: alice", htu)
       }
-      // A server whose origin is configured by hand is not an exception.
+      // An origin that is passed to `make` directly gets the same check.
       for (const origin of ["https://server.test:65536", "https://server.test:0443", "https://[1::2::3]"]) {
         const { check } = yield* Dpop.required().make({ resource: `${origin}/mcp`, origin })
         const client = yield* DpopClient.make()
@@ -591,7 +591,7 @@ describe("a token", () => {
       const token = yield* issuer.mint({ scopes: ["todos:read"] })
       const { authorization, dpop } = yield* client.headers({ method: "POST", url: resource, token })
       assertInvalidToken(yield* ask({ authorization, dpop: [dpop] }), "not-bound-to-key")
-      // DPOP-04: with an additional proof, it is still a Bearer token.
+      // DPOP-04: a Bearer token stays a Bearer token if the request also has a proof.
       assert.strictEqual(yield* ask({ authorization: `Bearer ${token}`, dpop: [dpop] }), "in: alice")
     }))
 
@@ -649,7 +649,7 @@ describe("a token", () => {
       const thief = yield* DpopClient.make()
       const { authorization, dpop } = yield* thief.headers({ method: "POST", url: resource, token })
       assertInvalidToken(yield* ask({ authorization, dpop: [dpop] }), "bound-to-another-key")
-      // The owner's key in the header does not help: the signature is that of the thief.
+      // The owner signs this proof, but its header names the key of the thief. The check of the binding rejects it.
       const own = yield* prove({}, { jwk: thief.publicJwk })
       assertInvalidToken(own, "bound-to-another-key")
     }))
@@ -730,7 +730,7 @@ describe("the nonce", () => {
       const nonce = request.headers["dpop-nonce"]
       assert.match(nonce!, /^[A-Za-z0-9_-]{40,}$/)
       assert.strictEqual(yield* prove({ nonce }), "in: alice")
-      // One nonce serves every proof until it ends.
+      // A nonce is valid for any number of proofs until it expires.
       yield* TestClock.adjust("299 seconds")
       assert.strictEqual(yield* prove({ nonce, iat: now + 299 }), "in: alice")
       yield* TestClock.adjust("1 second")
@@ -1014,7 +1014,7 @@ describe("the options", () => {
 })
 
 describe("RFC 9449", () => {
-  // The proof of figures 12 and 13: its key, its token and its time are those of the document.
+  // The proof of figures 12 and 13. Key, token and time of the test are also those of the RFC.
   const proof =
     "eyJ0eXAiOiJkcG9wK2p3dCIsImFsZyI6IkVTMjU2IiwiandrIjp7Imt0eSI6IkVDIiwieCI6Imw4dEZyaHgtMzR0VjNoUklDUkRZOXpDa0RscEJ" +
     "oRjQyVVFVZldWQVdCRnMiLCJ5IjoiOVZFNGpmX09rX282NHpiVFRsY3VOSmFqSG10NnY5VERWclUwQ2R2R1JEQSIsImNydiI6IlAtMjU2In19.eyJqd" +

@@ -9,7 +9,7 @@ import { freePort, runs, start } from "../../program.ts"
 
 const now = 1_800_000_000_000
 
-/** A use of one minute, by the caller that owns the key. */
+/** The use of a proof that stays fresh for one minute. Each key belongs to a separate caller. */
 const use = (jti: string, thumbprint = "key", at = now): Dpop.Use => ({
   thumbprint,
   jti,
@@ -35,7 +35,7 @@ describe("the store in memory", () => {
       yield* TestClock.setTime(now + 65_000)
       assert.isTrue(yield* store.firstUse(use("c", "key", now + 65_000)))
       assert.strictEqual(store.size(), 1)
-      // The uses of that age are evicted, and could be any of them.
+      // The uses of the same age are evicted, so the store cannot detect whether this proof was used.
       assert.strictEqual((yield* Effect.flip(store.firstUse(use("z")))).reason, "replay-store-clock")
     }))
 
@@ -113,7 +113,7 @@ describe("the store in Redis", () => {
           const left = (jti: string) => redis.send<number>("PTTL", `effect-mcp-auth:dpop:k:${jti}`)
           assert.isAtLeast(yield* left("j"), 40_000)
           assert.isAtMost(yield* left("j"), 61_000)
-          // Instances with a slow clock and with a very fast clock.
+          // The clock of one instance is two minutes slow, and that of another is two hours fast.
           assert.strictEqual(
             (yield* Effect.flip(store!.firstUse(use("i", "k", wall - 120_000)))).reason,
             "replay-store-clock"

@@ -13,7 +13,7 @@ import { gateLayer } from "../../servers/gates.ts"
 import * as steppingClock from "../steppingClock.ts"
 
 const resource = "https://server.test/mcp"
-/** A moment that rounding to milliseconds must not make earlier. */
+/** The time at which the tests begin, in seconds since 1970. */
 const now = 1_800_000_000
 
 /** A gate with DPoP, and a client whose token is bound to its key. */
@@ -96,7 +96,7 @@ describe("a proof at the end of its window", () => {
         const [millis, first, second] of [
           [19_999, "admitted", "401 proof-replayed"],
           [20_001, "401 proof-time", "401 proof-replayed"],
-          // Longer than the store keeps the first use.
+          // In this row, the verification takes longer than the store keeps the first use.
           [60_000, "401 proof-time", "401 proof-time"]
         ] as const
       ) {
@@ -110,7 +110,7 @@ describe("a proof at the end of its window", () => {
         assert.include([second, "401 proof-time"], yield* send(dpop), `${millis}`)
         assert.isAtLeast(yield* Clock.currentTimeMillis, start + millis)
       }
-      // The first use is quick. The second arrives while the proof is fresh, and waits until the first use is evicted.
+      // The second request arrives while the proof is fresh. During its long verification, the store evicts the first use.
       const dpop = yield* fresh
       assert.strictEqual(yield* send(dpop), "admitted")
       wait = 45_000
@@ -125,13 +125,13 @@ describe("a proof at the end of its window", () => {
         const early = yield* proof()
         assert.strictEqual(yield* send(early), "admitted")
         yield* TestClock.adjust("1 hour")
-        // The next use evicts it.
+        // The next use evicts the use of `early`, which is too old.
         const late = yield* proof({ iat: now + 3600 })
         assert.strictEqual(yield* send(late), "admitted")
         yield* step(steppingClock.hourBack)
         assert.strictEqual(yield* send(early), "503 replay-store-clock")
         assert.strictEqual(yield* send(late), "401 proof-time")
-        // Proofs of clients with a correct clock are accepted once this clock is correct.
+        // After the clock of the server is corrected, it accepts new proofs of clients whose clock is correct.
         yield* step(-steppingClock.hourBack)
         assert.strictEqual(yield* send(late), "401 proof-replayed")
         assert.strictEqual(yield* send(yield* proof({ iat: now + 3600 })), "admitted")
@@ -194,7 +194,7 @@ describe("a proof at the end of its window", () => {
 })
 
 describe.skipIf(!runs("redis-server"))("a proof in Redis (skipped where redis-server is not installed)", () => {
-  /** A gate with a stopped clock, and a Redis whose clock runs. */
+  /** Runs a test with a Redis server. Its clock runs, although the test clock of the gate stands still. */
   const withRedis = <A, E, R>(test: (redis: Redis.Redis["Service"]) => Effect.Effect<A, E, R>) =>
     Effect.gen(function*() {
       const port = yield* freePort
@@ -213,7 +213,7 @@ describe.skipIf(!runs("redis-server"))("a proof in Redis (skipped where redis-se
         const { proof, send } = yield* bench(
           Dpop.required({ window: "1 second", clockTolerance: 0, replay: storeIn(redis) })
         )
-        // Fresh for one more millisecond by the clock of the request, which is stopped.
+        // By the test clock, which stands still, this proof is fresh for one more millisecond.
         const dpop = yield* proof({ iat: (wall - 999) / 1000 })
         assert.strictEqual(yield* send(dpop), "admitted")
         const [key] = yield* redis.send<ReadonlyArray<string>>("KEYS", "test:*")

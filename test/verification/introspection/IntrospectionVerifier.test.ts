@@ -214,7 +214,7 @@ describe("the answer", () => {
     [{ sub: 0, grant: "client_credentials" }, "401 subject"],
     [{ token_type: "" }, "401 token-type"],
     [{ token_type: null, token_use: "refresh_token" }, "401 token-type"],
-    // A member that restricts a token counts also if it is null.
+    // A null value of a member that restricts a token rejects the token.
     [{ cnf: null }, "401 bound-to-key"],
     [{ aud: null }, "401 audience"],
     [{ client_id: null }, "401 client-id"],
@@ -349,7 +349,7 @@ describe("failures of the endpoint are 503, never invalid_token", () => {
       assert.strictEqual(rejection.reason, reason)
       assert.strictEqual(rejection.headers["retry-after"], retryAfter)
       assert.isUndefined(rejection.headers["www-authenticate"])
-      // One request: it followed nothing. The Retry-After of the endpoint is kept, and then the token is accepted.
+      // The gate sent one request, so it followed no redirect. After the backoff, the token is accepted.
       assert.strictEqual(endpoint.requests.length, 1)
       endpoint.answer = active()
       yield* TestClock.adjust("40 seconds")

@@ -1,4 +1,4 @@
-/** An issuer in memory with an introspection endpoint that a test scripts, and the gate of a server that asks it. */
+/** An issuer in memory, whose introspection endpoint gives the answers that a test sets, and gates that use the endpoint. */
 import { Context, Effect, Layer, Redacted, type Scope } from "effect"
 import type { AuthError, AuthLayer, Principal } from "effect-mcp-auth"
 import { Gate, type Rejection } from "effect-mcp-auth/host"
@@ -29,7 +29,7 @@ export interface Endpoint {
   answer: (request: EndpointRequest) => Reply | Promise<Reply>
 }
 
-/** An active answer for any token, merged with `claims`. `undefined` removes a member. */
+/** Returns the same active answer for every token, changed by `claims`. `undefined` removes a member. */
 export const active = (claims: Readonly<Record<string, unknown>> = {}) => () =>
   Response.json({
     active: true,
@@ -56,9 +56,9 @@ export interface World {
 
 export interface Caller {
   readonly gate: Gate.Gate
-  /** The principal of a request with this token, or the rejection. */
+  /** Sends a request with this token. Returns the principal or the rejection. */
   readonly present: (token: string) => Effect.Effect<Principal | Rejection.Rejection>
-  /** `"admitted"`, or status and reason. */
+  /** Sends a request with this token. Returns `"admitted"`, or status and reason of the rejection. */
   readonly outcome: (token: string) => Effect.Effect<string>
 }
 

@@ -12,7 +12,7 @@ import { active, type Caller, type EndpointRequest, secret, start, type World, w
 const inactive = () => Response.json({ active: false })
 const status = (status: number, headers: Record<string, string> = {}) => () => new Response("", { status, headers })
 
-/** Lets started requests reach the endpoint, and their responses arrive. */
+/** Waits until requests that have started reach the endpoint, and their responses arrive. */
 const settle = Effect.forEach(
   Array.from({ length: 20 }),
   () => Effect.promise(() => new Promise((resolve) => setImmediate(resolve))),
@@ -26,7 +26,7 @@ const countOf = (outcomes: ReadonlyArray<string>, outcome: string) => outcomes.f
 const retryAfter = (caller: Caller, token: string) =>
   Effect.map(caller.present(token), (_) => Number((_ as Rejection.Rejection).headers["retry-after"]))
 
-/** Answers each token by its name: `good…` is active, every other token gets the answer of the test. */
+/** Answers that a token is active if its name begins with `good`. Every other token gets `answer`. */
 const goodOr =
   (answer: (request: EndpointRequest) => ReturnType<World["endpoint"]["answer"]>) => (request: EndpointRequest) =>
     (request.form.get("token") ?? "").startsWith("good") ? active({ exp: start + 86_400 })() : answer(request)
@@ -188,7 +188,8 @@ describe("an endpoint that fails", () => {
       assert.strictEqual(endpoint.requests.length, 3)
     }))
 
-  // Firewalls answer 403 to tokens such as `../../etc/passwd`, and some endpoints 401 to tokens that they do not know.
+  // Firewalls answer 403 to tokens such as `../../etc/passwd`, and some endpoints answer 401 to unknown tokens. Neither shows
+  // that the endpoint fails.
   it.effect.each<readonly [string, () => Response]>([
     ["401", () => Response.json({ active: false, error: "invalid_token" }, { status: 401 })],
     ["403", status(403)]
@@ -227,7 +228,7 @@ describe("an endpoint that fails", () => {
           assert.strictEqual(yield* caller.outcome(`good-new-${at}`), "admitted")
           yield* TestClock.adjust("30 seconds")
         }
-        // They count towards the limit on tokens that are not active.
+        // A token with such an answer counts towards the limit on tokens that are not active.
         const before = endpoint.requests.length
         yield* Effect.forEach(invented(1_000, "flood"), caller.outcome)
         assert.strictEqual(endpoint.requests.length, before + 100)
@@ -270,7 +271,8 @@ describe("an endpoint that fails", () => {
       yield* Effect.forEach(invented(100), caller.outcome)
       assert.strictEqual(endpoint.requests.length, 3)
       yield* TestClock.adjust("2 seconds")
-      // A request that is cut off ends its probe: the next probe comes after its timeout.
+      // While one request probes the endpoint, other requests are rejected. If the probing request is interrupted, the next
+      // request becomes the probe.
       endpoint.answer = () => "hang"
       const lost = yield* Effect.forkChild(caller.outcome("lost"))
       yield* settle
@@ -330,7 +332,7 @@ describe("an endpoint that works", () => {
       const caller = yield* Effect.provideService(gate(), Sharing, false)
       yield* Effect.forEach(invented(1_000), caller.outcome, { concurrency: "unbounded" })
       assert.strictEqual(endpoint.requests.length, 100)
-      // The reservations for good tokens, and for requests that were cut off, are returned.
+      // An active token returns its reservation, so any number of active tokens stays below the limit.
       yield* TestClock.adjust("20 seconds")
       const outcomes = yield* Effect.forEach(invented(90, "good"), caller.outcome, { concurrency: "unbounded" })
       assert.strictEqual(countOf(outcomes, "admitted"), 90)
@@ -354,7 +356,7 @@ describe("an endpoint that works", () => {
       assert.strictEqual(yield* caller.outcome("good"), "admitted")
       yield* Effect.forEach(invented(1_000), caller.outcome)
       assert.strictEqual(yield* caller.outcome("good"), "admitted")
-      // Once it is inactive, it counts like the others.
+      // A token that has become inactive counts towards the limit.
       endpoint.answer = inactive
       assert.strictEqual(yield* caller.outcome("good"), "401 inactive")
       yield* TestClock.adjust("5 seconds")
@@ -408,7 +410,7 @@ describe("an endpoint that works", () => {
         (token) => Effect.forkChild(Effect.tap(caller.outcome(token), (_) => Effect.sync(() => shed.push(_))))
       )
       yield* settle
-      // A request that finds no place in the queue is rejected at once.
+      // 64 requests wait for the endpoint. If the queue is full, further requests are rejected at once.
       assert.isAtMost(held.length, 64)
       assert.isAtLeast(shed.length, 800)
       assert.deepStrictEqual([...new Set(shed)], ["503 overloaded"])
@@ -428,7 +430,7 @@ describe("an endpoint that works", () => {
       const { answer, held } = holding()
       endpoint.answer = answer
       const caller = yield* gate()
-      // The endpoint takes 4 seconds for each request.
+      // The gate learns from ten requests that the endpoint takes 4 seconds for each.
       for (const token of invented(10, "slow")) {
         const fiber = yield* Effect.forkChild(caller.outcome(token))
         yield* settle

@@ -8,7 +8,7 @@ const option = "authorizationServers[1]"
 
 const make = (input: unknown) => AuthorizationServer.make(input as AuthorizationServer.Input, option)
 
-/** Values that the types forbid can come from a file or from JavaScript: they must be errors, not exceptions. */
+/** Returns the error for an input. The types forbid such inputs, but they can come from a file or from JavaScript. */
 const rejected = (input: unknown): AuthError.AuthConfigError => {
   const made = make(input)
   if (Result.isSuccess(made)) assert.fail(`accepted ${JSON.stringify(input)}`)
@@ -67,7 +67,7 @@ describe("the issuer", () => {
   })
 })
 
-/** Spellings that no issuer and no endpoint may have, although a URL parser accepts and repairs them. */
+/** Invalid spellings of an issuer or endpoint that a URL parser accepts and corrects. */
 const repaired: ReadonlyArray<string> = [
   "https://auth.test/#",
   "https://auth.test#",
@@ -174,7 +174,7 @@ describe("plain http", () => {
       [AuthorizationServer.allowInsecureHttp]: true as const
     }
     assert.isTrue(Result.getOrThrow(make(input)).allowInsecureHttp)
-    // The option allows plain http, and no other scheme.
+    // The option allows only http in addition to https. Its value must be `true`, and its key the symbol.
     assert.strictEqual(rejected({ ...input, issuer: "ftp://keycloak" }).reason, "insecure")
     assert.strictEqual(rejected({ ...input, [AuthorizationServer.allowInsecureHttp]: "true" }).reason, "insecure")
     assert.strictEqual(rejected({ issuer: input.issuer, allowInsecureHttp: true }).reason, "insecure")

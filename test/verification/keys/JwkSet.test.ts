@@ -9,13 +9,13 @@ import * as support from "../support.ts"
 const metadataUrl = "/.well-known/oauth-authorization-server"
 const jwksUri = "https://issuer.test/jwks"
 
-/** Only the key set is fetched, so every counted request is one for keys. */
+/** A configured `jwksUri` makes metadata unnecessary, so every request is a request for keys. */
 const keysOnly = { server: { jwksUri } }
 
-/** The hint of a token that is older than every fetch. */
+/** The key hint of a token that is older than every fetch of keys. */
 const hint = (kid?: string, algorithm = "ES256"): JwkSet.KeyHint => ({ algorithm, kid, issuedAt: 0 })
 
-/** Counts the keys that may have signed a token of key-1, or of the named key. */
+/** Returns the number of keys that can have signed a token with this `kid`. */
 const count = (
   { keys, server }: {
     readonly keys: JwkSet.JwkSet["Service"]
@@ -25,7 +25,7 @@ const count = (
   algorithm?: string
 ) => Effect.map(keys.find(server, hint(kid, algorithm)), (_) => _.length)
 
-/** Counts the requests to the issuer since the last call. */
+/** Returns the number of requests to the issuer since the last call. */
 const countRequests = (issuer: TestIssuer.TestIssuer["Service"]) => Effect.map(issuer.takeRequests, (_) => _.length)
 
 /** Lets pending promises settle. */
@@ -38,7 +38,7 @@ const body = (content: unknown): TestIssuer.Fault => ({
   contentType: "application/json"
 })
 
-/** A number of this many bits, as a member of a key: not a real key, but indistinguishable from one. */
+/** A number of this many bits for the member `n`. It is not the modulus of a real key, but passes the checks of a key set. */
 const modulus = (bits: number): string => {
   const bytes = new Uint8Array(Math.ceil(bits / 8)).fill(0xa5)
   bytes[0] = 1 << ((bits - 1) % 8)
@@ -64,9 +64,9 @@ const unusable: ReadonlyArray<ReadonlyArray<unknown>> = [
   [{ ...rsa(1024), kid: "key-1" }, { ...rsa(2048, "Aw"), kid: "key-1" }],
   [{ ...p256, kid: "key-1", use: "enc" }],
   [{ ...p256, kid: "key-1", d: point.x }],
-  // Keys for algorithms that the configuration does not allow.
+  // Valid keys of other algorithms.
   [{ ...rsa(2048), kid: "key-1" }, { ...ed25519, kid: "key-1" }],
-  // Not points of the curve: the import of the key fails.
+  // These coordinates are no point of the curve, so the import of the key fails.
   [{ ...p256, kid: "key-1", x: "AAAA" }],
   [{ ...p256, kid: "key-1", y: point.x }]
 ]
@@ -305,7 +305,7 @@ describe("an outage", () => {
         yield* set.issuer.fail(fault)
         for (let minute = 0; minute < 24 * 60; minute += 5) {
           assert.strictEqual(yield* count(set), 1)
-          // The refresh in the background ends before the next request.
+          // The background refresh ends before the next request.
           yield* settled
           assert.strictEqual(yield* count(set), 1)
           yield* TestClock.adjust("5 minutes")
@@ -385,7 +385,7 @@ describe("an outage", () => {
 
   it.effect.each([
     { header: "20", began: [0, 20, 40, 60] },
-    // Retry-After counts for at most the longest backoff, and never shortens one.
+    // `Retry-After` lengthens a backoff to at most 60 seconds, and never shortens it. A date counts only with a `Date` header.
     { header: "3600", began: [0, 60] },
     { header: "0", began: [0, 1, 3, 7, 15, 31] },
     { header: "Wed, 21 Oct 2026 07:28:00 GMT", began: [0, 1, 3, 7, 15, 31] }
@@ -415,7 +415,7 @@ describe("an outage", () => {
         yield* TestClock.adjust("1 second")
       }
       assert.deepStrictEqual(began, [0, 1, 3, 7, 15, 31, 63, 123])
-      // Right after the third attempt (backoff 4): three seconds remain, then two, then one.
+      // `waits` has an entry for each second without an attempt. It begins with the backoffs of two and four seconds.
       assert.deepStrictEqual(waits.slice(0, 4), [1, 3, 2, 1])
       assert.isTrue(waits.every((wait) => wait >= 1 && wait <= 60))
     }))
@@ -491,7 +491,7 @@ describe("an outage", () => {
   )
 })
 
-/** The seconds at which a request reached the issuer, with one caller a second. */
+/** Requests a key once a second. Returns the seconds at which a request reached the issuer. */
 const attempts = Effect.fnUntraced(function*(
   set: Effect.Success<ReturnType<typeof support.services>>,
   seconds: number,
@@ -513,7 +513,7 @@ describe("an unknown key", () => {
     Effect.gen(function*() {
       const { issuer, outcomeOf } = yield* support.verifier(keysOnly)
       const token = yield* issuer.mint({ header: { kid: "unknown" } })
-      // The set that was fetched for this token is not fetched a second time.
+      // The set was fetched for this token, so it is not fetched again to look for the unknown key.
       assert.strictEqual(yield* outcomeOf(token), "unknown-key")
       assert.strictEqual(yield* countRequests(issuer), 1)
       yield* TestClock.adjust("30 seconds")
@@ -563,11 +563,11 @@ describe("an unknown key", () => {
       yield* set.issuer.fail(status(500))
       assert.strictEqual((yield* Effect.flip(count(set, "unknown")))._tag, "AuthorizationServerUnavailable")
       assert.strictEqual(yield* countRequests(set.issuer), 1)
-      // Known keys still serve, and no request is sent during the backoff.
+      // During the backoff, known keys stay usable, and no request is sent.
       assert.strictEqual((yield* Effect.flip(count(set, "unknown")))._tag, "AuthorizationServerUnavailable")
       assert.strictEqual(yield* count(set), 1)
       assert.strictEqual(yield* countRequests(set.issuer), 0)
-      // A failure starts its backoff, not the cooldown of unknown keys.
+      // The failed fetch started a backoff of one second, and not the cooldown of unknown keys.
       yield* set.issuer.recover
       yield* TestClock.adjust("1 second")
       assert.strictEqual(yield* count(set, "unknown"), 0)
@@ -698,7 +698,7 @@ describe("the location of the keys", () => {
       yield* set.issuer.publishMetadata({ jwks_uri: uri })
       const error = yield* Effect.flip(count(set))
       assert.strictEqual(error.reason, "insecure-url")
-      // Such metadata is rejected: the next well-known URL is tried, and no keys are fetched.
+      // The metadata is rejected, so the next well-known URL is tried, and no keys are fetched.
       assert.deepStrictEqual(yield* support.requestedUrls(set.issuer), [
         metadataUrl,
         "/.well-known/openid-configuration"
@@ -845,13 +845,13 @@ describe("the choice of keys", () => {
       yield* set.issuer.publishKeys([key, publicJwk])
       const found: Array<string> = []
       for (const algorithm of [...set.server.algorithms, "HS256", "none", "ES256K"]) {
-        // For a token without a kid, the issuer's key for ES256 fits, too.
+        // A token without a `kid` also matches the issuer's good ES256 key.
         const own = algorithm === "ES256" ? 1 : 0
         const all = yield* Effect.map(set.keys.find(set.server, hint(undefined, algorithm)), (_) => _.length)
         if (all > own) found.push(algorithm)
       }
       assert.sameMembers(found, [...algorithms])
-      // The good key works next to any other entry.
+      // The issuer's good key stays usable next to this entry.
       assert.strictEqual(yield* count(set), 1)
     }))
 
@@ -935,7 +935,7 @@ describe("the choice of keys", () => {
 })
 
 describe("a key that was found", () => {
-  /** At once while the set is fresh, otherwise after a fetch. */
+  /** Returns whether the key is still current, and whether the answer was available without a fetch. */
   const isCurrent = Effect.fnUntraced(function*(current: ReturnType<JwkSet.JwkSet["Service"]["isCurrent"]>) {
     const answer = current()
     return typeof answer === "boolean"
@@ -960,7 +960,7 @@ describe("a key that was found", () => {
       assert.deepStrictEqual(yield* isCurrent(current), { atOnce: false, holds: true })
       assert.strictEqual(yield* countRequests(set.issuer), 1)
       yield* settled
-      // The same entry in a newer set is the same key.
+      // A newer set that contains the same entry does not make the key outdated.
       assert.deepStrictEqual(yield* isCurrent(current), { atOnce: true, holds: true })
     }))
 

@@ -7,7 +7,7 @@ import * as support from "../support.ts"
 
 const keysOnly = { server: { jwksUri: "https://issuer.test/jwks" } }
 
-/** The result for a token: `"accepted"`, the reason of the rejection, or the error and how long to wait. */
+/** Verifies a token. Returns `"accepted"`, the reason of the rejection, or the reason of an outage with the seconds to wait. */
 const verdict = (
   { verify }: Pick<Effect.Success<ReturnType<typeof support.verifier>>, "verify">,
   token: string
@@ -23,7 +23,7 @@ const verdict = (
     )
   )
 
-/** A verifier whose keys were fetched a minute ago, and for which a forged token has just started the cooldown. */
+/** A verifier that fetched its keys a minute ago, and again for a forged token, which has just started the cooldown. */
 const coolingDown = Effect.gen(function*() {
   const set = yield* support.verifier(keysOnly)
   assert.strictEqual(yield* verdict(set, yield* set.issuer.mint()), "accepted")
@@ -189,7 +189,7 @@ describe("[T-AUD-16] a fetch that was already running", () => {
       yield* TestClock.adjust("1 second")
       yield* Fiber.join(first)
       yield* Fiber.join(second)
-      // One that the first token waited for, and one for the second token, which may be newer.
+      // The second token can be newer than the fetch for the first token, so it causes a second fetch.
       assert.lengthOf(yield* set.issuer.requests, 2)
     }))
 })

@@ -17,7 +17,7 @@ const start = 1_800_000_000
 
 const list = Effect.map(Layer.build(Revocations.layerMemory), (_) => Context.get(_, Revocations.Revocations))
 
-/** A gate for JWTs, and its result for a token. */
+/** An issuer of JWTs, a gate that trusts it, and functions that return the gate's result for a token. */
 const jwtWorld = (algorithm: "ES256" | "ES384", options: Partial<AuthLayer.Common<["todos:read"]>> = {}) =>
   Effect.gen(function*() {
     yield* TestClock.setTime(start * 1000)

@@ -72,7 +72,7 @@ describe("a request without a tenant", () => {
       const { outcome, token } = yield* setup(id, { withoutTenant: "default-servers" })
       const expected = isAbsent ? "admitted" : "401 unknown-tenant"
       assert.strictEqual(yield* outcome(yield* token("own", claims), sent), expected)
-      // The servers of a tenant are not the default servers of the layer.
+      // A token of a tenant's authorization server is not accepted in place of one of the default servers.
       assert.notStrictEqual(yield* outcome(yield* token("acme", claims), sent), "admitted")
     }))
 
@@ -241,7 +241,7 @@ describe("invalidate", () => {
       yield* outcome(acme, of("acme"))
       yield* outcome(bolt, of("bolt"))
       const before = yield* again(gate, acme, "acme")
-      // One place is free after this: bolt is the least recently used tenant.
+      // The look-up of crew evicts bolt, the least recently used tenant. The entries of acme stay.
       yield* outcome(bolt, of("crew"))
       assert.strictEqual(yield* again(gate, acme, "acme"), before)
       yield* gate.invalidate({ subject: "alice" })
@@ -415,7 +415,7 @@ describe("the authorization servers of tenants", () => {
   const ask = Effect.fnUntraced(function*(
     issuer: string,
     { address, unguarded = false, resource: own = resource }: {
-      /** The addresses of the issuer's name. */
+      /** The address that the resolver returns for the host name of the issuer. */
       readonly address?: string
       readonly unguarded?: boolean
       readonly resource?: string

@@ -1,4 +1,4 @@
-/** A gate with tenants, and the issuers of the server and of two tenants, in memory. */
+/** A gate with tenants. The issuers of the server and of its two tenants are in memory. */
 import { Context, Effect, Layer, Result } from "effect"
 import type { AuthLayer } from "effect-mcp-auth"
 import { AddressGuard, Gate } from "effect-mcp-auth/host"
@@ -11,11 +11,11 @@ import { authenticate } from "../../authorization/steps.ts"
 import { gateLayer } from "../../servers/gates.ts"
 import { resource, start } from "../introspection/answers.ts"
 
-/** A client in memory: DNS does not contain the names of its hosts. */
+/** Provides a client in memory, and no resolver, since DNS does not contain the host names of the issuers. */
 export const inMemory = (client: HttpClient.HttpClient) =>
   Layer.merge(Layer.succeed(HttpClient.HttpClient, client), Layer.succeed(AddressGuard.Resolver, undefined))
 
-/** Properties of a request other than its token. */
+/** The properties of a request, except its token. */
 export interface Sent {
   readonly headers?: Readonly<Record<string, string>>
   readonly path?: string
@@ -27,12 +27,12 @@ type Found = ReturnType<Tenants.Options["authorizationServers"]>
 
 type TenantsWith = (options: Tenants.Options) => Tenants.Mechanism
 
-/** How requests name their tenant. */
+/** Selects how requests name their tenant: the name of a function of `Tenants`, and its first argument. */
 export const by =
   (name: "fromClaim" | "fromHeader" | "fromPath" | "fromRoute", value: string): TenantsWith => (options) =>
     Tenants[name](value, options)
 
-/** A server with an issuer, and a separate issuer for each tenant. */
+/** Creates a gate with one issuer for the server, and one for each tenant. */
 export const setup = (
   tenantsWith: TenantsWith,
   options: Partial<Tenants.Options> & {
@@ -80,7 +80,7 @@ export const setup = (
         path,
         routeParameter: (name) => Object.hasOwn(params, name) ? params[name] : undefined
       })
-    /** The principal, or the rejection. */
+    /** Sends a request. Returns the principal or the rejection. */
     const result = (token: string | undefined, sent?: Sent) => Effect.map(Effect.result(ask(token, sent)), Result.merge)
     const outcome = (token: string | undefined, sent?: Sent) =>
       ask(token, sent).pipe(
@@ -92,7 +92,7 @@ export const setup = (
     return { ask, gate, issuers, lookedUp, outcome, result, servers, token }
   })
 
-// Equal by structure, and never the same object, as from a database.
+// A database returns a new object for each query. The gate must compare such objects by their structure.
 const structuredCloneOf = (input: AuthorizationServer.Input): AuthorizationServer.Input =>
   typeof input === "string" ? input : { ...input }
 

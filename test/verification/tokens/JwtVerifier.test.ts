@@ -16,14 +16,14 @@ interface Row {
   readonly is: string
 }
 
-/** Tests a good token with other claims or another header, correctly signed. */
+/** Verifies a correctly signed token whose claims or header differ from those of a good token. Asserts the outcome. */
 const expectOutcome = (options: support.VerifierOptions = {}) => ({ claims, header, is }: Row) =>
   Effect.gen(function*() {
     const { issuer, outcomeOf } = yield* support.verifier(options)
     assert.strictEqual(yield* outcomeOf(yield* issuer.mint({ claims, header })), is)
   })
 
-/** Tests exactly the given claims and header, correctly signed. */
+/** Verifies a correctly signed token with exactly these segments. Asserts the outcome. */
 const expectOutcomeOfSegments = (
   { claims = goodClaims, header = goodHeader, is }: {
     readonly title: string
@@ -39,7 +39,7 @@ const expectOutcomeOfSegments = (
 
 const json = JSON.stringify(goodClaims)
 
-/** The claims of a good token as JSON, with a member written exactly as given. */
+/** The claims of a good token as JSON. `member` is JSON text that replaces the member `without`. */
 const jsonWith = (member: string, without: string): string => {
   const { [without]: _, ...rest } = goodClaims
   return `${JSON.stringify(rest).slice(0, -1)},${member}}`
@@ -155,7 +155,7 @@ describe("the issuer", () => {
       const { outcomeOf, one, two } = yield* severalIssuers
       assert.strictEqual(yield* outcomeOf(yield* one.mint({ claims: { iss: two.issuer } })), "signature")
       assert.deepStrictEqual(yield* one.requests, [])
-      // Nor after its keys are loaded.
+      // The result is the same after the keys of `one` are cached.
       assert.strictEqual(yield* outcomeOf(yield* one.mint()), "accepted")
       assert.strictEqual(yield* outcomeOf(yield* one.mint({ claims: { iss: two.issuer } })), "signature")
       assert.strictEqual(
@@ -189,7 +189,7 @@ describe("the issuer", () => {
     }))
 })
 
-/** Three issuers with the same key ids, of which the verifier trusts the first two. */
+/** Three issuers with the same key ids. The verifier trusts the first two. */
 const severalIssuers = Effect.gen(function*() {
   const { issuers, keys } = yield* support.severalIssuers("https://one.test", "https://two.test", "https://three.test")
   type Issuer = typeof issuers[number]
@@ -486,7 +486,7 @@ describe("the header", () => {
           server: { algorithms: ["EdDSA"] }
         })
         assert.strictEqual(yield* outcomeOf(yield* issuer.mint()), "accepted")
-        // The key and the token name different identifiers of the algorithm.
+        // The key names one identifier of the algorithm, and the token names the other.
         const alg = algorithm === "EdDSA" ? "Ed25519" : "EdDSA"
         assert.strictEqual(yield* outcomeOf(yield* issuer.mint({ header: { alg } })), "accepted")
       })
@@ -576,7 +576,7 @@ describe("the header", () => {
       ) {
         assert.strictEqual(yield* outcomeOf(yield* forger.mint({ header })), "signature")
       }
-      // The second fetch is for the token without kid, which may have been signed by a new key.
+      // The token without a `kid` can be signed by a new key, so it causes a second fetch of keys.
       const expected = ["/.well-known/oauth-authorization-server", "/jwks", "/jwks"]
       assert.deepStrictEqual(yield* support.requestedUrls(issuer), expected)
     }))
@@ -706,7 +706,7 @@ describe("the form", () => {
     Effect.gen(function*() {
       const { issuer, outcomeOf } = yield* support.verifier()
       const bare = (yield* issuer.mint({ claims: { pad: "" } })).length
-      // Four characters hold three bytes.
+      // In base64url, four characters contain three bytes.
       const room = Math.floor((16_384 - bare) / 4) * 3
       const largest = yield* issuer.mint({ claims: { pad: "x".repeat(room) } })
       assert.isAtMost(largest.length, 16_384)
@@ -721,14 +721,14 @@ describe("the form", () => {
   describe("the only accepted spelling", () => {
     const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
-    /** Another spelling of the same bytes: the unused bits of the last character are set. */
+    /** Returns another base64url text of the same bytes, in which an unused bit of the last character differs. */
     const respelled = (text: string): string => {
       const other = `${text.slice(0, -1)}${alphabet[alphabet.indexOf(text.at(-1)!) ^ 1]!}`
       assert.deepStrictEqual(Buffer.from(other, "base64url"), Buffer.from(text, "base64url"))
       return other
     }
 
-    /** A segment whose last character has unused bits. */
+    /** Returns a segment whose last character has unused bits. */
     const withUnusedBits = (content: Readonly<Record<string, unknown>>, pad = ""): string => {
       const text = segment({ ...content, pad })
       return text.length % 4 === 0 ? withUnusedBits(content, `${pad}x`) : text
@@ -778,7 +778,7 @@ describe("the form", () => {
   })
 })
 
-/** One verifier and one token for all runs of a property. */
+/** A verifier and a token that all runs of a property share. */
 class Signed extends Context.Service<Signed, {
   readonly issuer: TestIssuer.TestIssuer["Service"]
   readonly outcomeOf: support.OutcomeOf
@@ -817,7 +817,7 @@ layer(Signed.layer)("properties", (it) => {
   )
 
   const Text = Arbitrary.schema(Schema.String)
-  // Dots and base64url, so that more than the first check is reached.
+  // These texts consist of base64url segments and dots, so that they reach more than the first check.
   const Compact = Arbitrary.map(
     Arbitrary.array(Arbitrary.schema(Schema.Json), { maxLength: 4 }),
     (parts) => parts.map((part) => segment(JSON.stringify(part))).join(".")

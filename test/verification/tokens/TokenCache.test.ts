@@ -13,7 +13,7 @@ import { active, secret, start, world } from "../introspection/answers.ts"
 
 const settle = Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
 
-/** The clock of a request that arrives now. */
+/** The time of a request that arrives now: the clock, and its monotonic time. */
 const present = Clock.clockWith((clock) => Effect.succeed({ clock, since: clock.monotonicTimeNanosUnsafe() }))
 
 describe("a full cache of JWTs", () => {
@@ -365,7 +365,7 @@ describe("JWTs", () => {
       const first = yield* caller.present(token)
       yield* issuer.takeRequests
 
-      // Three quarters of ten minutes: a cached request starts the refresh, and does not wait for it.
+      // After three quarters of the ten minutes, a request with a cached token starts the refresh, and does not wait for it.
       yield* TestClock.adjust("450 seconds")
       assert.strictEqual(yield* caller.present(token), first)
       yield* settle
@@ -536,7 +536,7 @@ describe("TokenCache", () => {
         settings
       )
       yield* TestClock.setTime(0)
-      // Strings with lone surrogates have the same bytes as others, and replace each other.
+      // In UTF-8, all lone surrogates become the same bytes. Such tokens share a cache entry, and evict each other.
       const haveOwnBytes = tokens.every((token) => !/\p{Surrogate}/u.test(token))
       const first = new Map<string, unknown>()
       for (const token of tokens) {

@@ -22,7 +22,7 @@ const principal = (name: string, claims = {}) =>
 
 const reuse = { from: 0, until: 10_000, freshUntil: 10_000, isCurrent: () => true }
 
-/** Puts the token of a name into a table. */
+/** Puts the token of the principal with this name into a table. */
 const put = (
   table: verifiedTable.VerifiedTable,
   name: string,
