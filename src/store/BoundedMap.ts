@@ -1,8 +1,8 @@
 /**
- * Is a map with at most `capacity` entries. If it is full, a new entry evicts the entry that was set or used the longest time ago.
+ * Holds at most `capacity` entries. If the map is full, a new entry evicts the least recently set or used entry.
  *
- * Use it for data that clients can cause to grow and that can be computed again. Do not use it if the eviction of an entry would
- * weaken a check (a used proof, a revoked token).
+ * Use it for data that grows with the requests of clients and that can be computed again. Do not use it if the eviction of an
+ * entry would weaken a check, as for used proofs and revoked tokens.
  */
 export class BoundedMap<K, V> {
   // A map keeps the order of insertion, so its first entry is the next one to be evicted.

@@ -1,8 +1,11 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 
-/* Reads monotonic time in milliseconds, for ages, cooldowns, backoffs and cache lifetimes. It never steps. Its origin has no
- * meaning, so compare a value only with other values of the same process. Claims are compared with wall-clock time. */
+/*
+ * Reads monotonic time in milliseconds, for ages, cooldowns, backoffs and cache lifetimes. Monotonic time never jumps. Its
+ * origin has no meaning, so compare a value only with other values of the same process. Claims are compared with wall-clock
+ * time.
+ */
 
 /** Returns the monotonic time of a clock, in milliseconds with fractions. */
 export const millisOf = (clock: Clock.Clock): number => millisOfNanos(clock.monotonicTimeNanosUnsafe())

@@ -1,8 +1,8 @@
 /**
- * Protects Effect's own MCP server. Each tool has its scopes, which are checked before the tool runs. If a scope is missing, the
- * server answers 403.
+ * Protects Effect's own MCP server. Each tool requires its own scopes, which are checked before the tool runs. If a scope is
+ * missing, the server answers 403.
  *
- * Each function replaces the function of the same name in `McpServer` of `effect/ai`, and has the same options.
+ * Each function replaces the function of the same name in `McpServer` of `effect/ai`, and accepts nearly the same options.
  *
  * @since 0.1.0
  */
@@ -33,8 +33,8 @@ type ScopesOf<R> = R extends HttpRouter.Request<"Requires", infer T>
   : never
 
 /**
- * The options of `McpServer.layerHttp`, without `allowedOrigins`, which is an option of `AuthLayer`: the gate checks the origin before
- * the token.
+ * The options of `McpServer.layerHttp`, without `allowedOrigins`, which is an option of `AuthLayer`: the gate checks the origin
+ * before the token.
  *
  * @category models
  * @since 0.1.0
@@ -46,11 +46,11 @@ export type HttpOptions<
   RR
 > = Omit<Parameters<typeof McpServer.layerHttp<P, RA, RE, RR>>[0], "allowedOrigins"> & {
   /**
-   * The most operations in a body. Bodies with more are rejected with 400. Each message of a batch and each URI of a
-   * `subscriptions/listen` counts. Default: 100.
+   * The maximum number of operations in a body. Bodies with more are rejected with 400. Each message of a batch and each URI of
+   * a `subscriptions/listen` counts. Default: 100.
    */
   readonly maximumOperations?: number | undefined
-  /** The longest time for reading a body. Slower ones are rejected with 408. Default: 30 seconds. */
+  /** The maximum time for reading a body. Slower bodies are rejected with 408. Default: 30 seconds. */
   readonly bodyTimeout?: Duration.Input | undefined
 }
 
@@ -59,15 +59,15 @@ export type HttpOptions<
  *
  * **Details**
  *
- * The scopes of the registered tools, resources and prompts become requirements of the layer, which `AuthLayer` provides. A server
- * does not compile if its configuration does not offer one of them, or if it has no `AuthLayer`. Fails with `AuthConfigError` if
- * a scope is not offered, for programs that are not type checked.
+ * The scopes of the registered tools, resources and prompts become requirements of the layer, which `AuthLayer` provides. A
+ * server does not compile if its configuration does not offer one of these scopes, or if it has no `AuthLayer`. In a program
+ * without type checking, the layer fails with `AuthConfigError` instead.
  *
  * The policies are read from the registrations at the time of each request. A tool that is added later with a scope that is not
  * offered can never be called.
  *
- * A `subscriptions/listen` stream ends when its token expires, and any other response at most 5 minutes later. The maximum length
- * of a body is 4 MiB, or `MaxBodySize` if that is provided.
+ * A `subscriptions/listen` stream ends when its token expires, and any other response at most 5 minutes later. The maximum
+ * length of a body is 4 MiB, or `MaxBodySize` if that is provided.
  *
  * **Example** (A whole server)
  *
@@ -146,7 +146,7 @@ export const layerHttp = <
     }).pipe(Layer.provide(middleware.layer))
   })) as never
 
-/** Checks that every registered scope is offered, for programs that are not type checked. */
+/** Checks that every registered scope is offered. Type checking ensures the same, but not every program is type checked. */
 const checkOffered = (
   server: McpServer.McpServer["Service"],
   offered: ReadonlySet<string>

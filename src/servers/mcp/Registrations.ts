@@ -27,7 +27,7 @@ import { guard, layerObserver, type PolicyForCall, policyFromAnnotations } from 
 type Registered<R> = Exclude<R, McpServer.McpRequest<"Requires", RegisterWithMcpAuthToolkit>>
 
 /**
- * Registers a toolkit, whose tools may require scopes.
+ * Registers a toolkit whose tools can require scopes.
  *
  * **Example** (Tools behind the gate)
  *
@@ -78,8 +78,8 @@ export interface Policy<S extends ScopeList> {
   /** The required scopes: the caller needs all of them to read the resource, to get the prompt, or to complete an argument. */
   readonly scopes: S & Literals<S>
   /**
-   * Decides the answer if the caller lacks a scope. `"challenge"`: the server answers 403 with the missing scopes. `"hide"`: the
-   * server answers as if the registration did not exist, and lists it nowhere. Default: `"challenge"`.
+   * Decides the answer if the caller lacks a scope. `"challenge"`: the server answers 403 with the missing scopes. `"hide"`:
+   * the server answers as if the registration did not exist, and lists it nowhere. Default: `"challenge"`.
    */
   readonly unauthorized?: "challenge" | "hide" | undefined
 }

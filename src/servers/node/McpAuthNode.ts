@@ -46,7 +46,8 @@ export type { Admission } from "../host/Admission.ts"
 export type { PolicyInput } from "../../authorization/Policy.ts"
 
 /**
- * A request and a response of `node:http` or of a framework on it, as far as the gate reads them.
+ * A request and a response of `node:http`, or of a framework that is built on it. The types have only the members that the gate
+ * uses.
  *
  * @category models
  * @since 0.1.0
@@ -66,20 +67,20 @@ export interface ProtectOptions<Offered extends string> {
    */
   readonly policy?: ((operation: Operation) => PolicyInput<Offered> | undefined) | undefined
   /**
-   * The longest body, in bytes. Longer bodies are rejected with 413. A body parser in front of the gate has a separate limit.
-   * Default: 4 MiB.
+   * The maximum length of a body, in bytes. Longer bodies are rejected with 413. A body parser in front of the gate has a
+   * separate limit. Default: 4 MiB.
    */
   readonly maximumBody?: number | undefined
   /**
-   * The most operations in a body. Bodies with more are rejected with 400. Each message of a batch and each URI of a
-   * `subscriptions/listen` counts. Default: 100.
+   * The maximum number of operations in a body. Bodies with more are rejected with 400. Each message of a batch and each URI of
+   * a `subscriptions/listen` counts. Default: 100.
    */
   readonly maximumOperations?: number | undefined
-  /** The longest time for reading a body. Slower bodies are rejected with 408. Default: 30 seconds. */
+  /** The maximum time for reading a body. Slower bodies are rejected with 408. Default: 30 seconds. */
   readonly bodyTimeout?: Duration.Input | undefined
   /**
-   * Returns the tenant that the router of the host found in a request, for `Tenants.fromRoute` on hosts without `req.params`.
-   * Default: the parameter in `req.params`.
+   * Returns the tenant that the router of the application found in a request. Set it for `Tenants.fromRoute` if the framework
+   * has no `req.params`. Default: the parameter in `req.params`.
    */
   readonly tenant?: nodeHost.TenantOf | undefined
   /**
@@ -98,7 +99,7 @@ export interface ProtectOptions<Offered extends string> {
 export interface RouteOptions<Offered extends string> {
   /** The required scopes: the caller needs all of them. Default: none, so that any valid token is enough. */
   readonly scopes?: ReadonlyArray<Offered> | undefined
-  /** As in `ProtectOptions`. */
+  /** Returns the tenant of a request, as in `ProtectOptions`. */
   readonly tenant?: nodeHost.TenantOf | undefined
   /**
    * Answers preflights from allowed origins. It runs without a caller, and `next` does not run. Default: the gate answers
@@ -108,8 +109,8 @@ export interface RouteOptions<Offered extends string> {
 }
 
 /**
- * A middleware that answers a request or calls `next`. The promise resolves to the admission of an admitted request, and to
- * `undefined` for an answered one. It rejects only if `next` throws.
+ * A middleware that answers a request or calls `next`. The promise resolves to the admission if the request was admitted, and
+ * to `undefined` if the middleware answered it. The promise rejects only if `next` or the option `preflight` fails.
  *
  * @category models
  * @since 0.1.0
@@ -133,40 +134,42 @@ export interface McpAuthNode<Offered extends string, A = unknown> extends AsyncD
    * **Details**
    *
    * The next handler finds the caller in `req.auth`, in the shape of the official SDKs, and the checked body in `req.body`.
-   * Preflights do not reach it: the gate answers them, or `preflight` does. Pages of allowed origins may read the responses of
-   * the gate. For the responses of the next handler, the application sets the CORS headers.
+   * Preflights do not reach that handler: the gate answers them, or the option `preflight` does. Pages of allowed origins can
+   * read the responses of the gate. The application sets the CORS headers of the responses of the next handler.
    *
-   * An event stream ends when the token does, or at most five minutes later if it answers a POST. A session that the response
-   * opens (`Mcp-Session-Id`) belongs to the caller.
+   * An event stream ends when the token expires, or at most five minutes later if the stream answers a POST request. A session
+   * that the response opens (`Mcp-Session-Id`) belongs to the caller.
    *
-   * A stream of the older HTTP+SSE transport (`SSEServerTransport`) belongs to its caller as well: its first event names
-   * the session, and a request whose query has `sessionId` or `session_id` is answered with 404 unless the caller opened
+   * A stream of the older HTTP+SSE transport (`SSEServerTransport`) belongs to its caller as well. Its first event contains the
+   * session id. If the query of a request contains `sessionId` or `session_id`, the gate answers 404 unless the caller opened
    * that stream.
    *
    * **Gotchas**
    *
-   * The gate reads the stream of the request for every method, so execute `req.body`. A body parser may run before the gate,
-   * which then checks its `req.body`, or after it, where the parser finds the body parsed.
+   * The gate reads the stream of the request for every method, so handlers must use `req.body`. If a body parser runs before
+   * the gate, the gate checks the `req.body` of that parser. A body parser that runs after the gate finds the body already
+   * parsed.
    */
   readonly protect: (options?: ProtectOptions<Offered>) => Middleware<Admission<A>>
   /**
-   * Protects any other route: it requires a principal, and its body is not read. The gate answers preflights. An event stream
-   * ends as one behind `protect` does.
+   * Protects a route that is not an MCP endpoint. It requires a principal, and does not read the body. Preflights are answered,
+   * and event streams end, as in `protect`.
    */
   readonly protectRoute: (options?: RouteOptions<Offered>) => Middleware<Admission<A>>
   /**
-   * Returns middleware for the root that answers requests for the public metadata documents. The promise resolves to whether it
-   * answered the request.
+   * Returns middleware that answers requests for the public metadata documents. Use it at the root of the application, not
+   * below a mount point. The promise resolves to `true` if the middleware answered the request, and to `false` if it called
+   * `next`.
    */
   readonly metadataRouter: () => (
     req: nodeHost.NodeRequest,
     res: nodeHost.NodeResponse,
     next?: (error?: unknown) => unknown
   ) => Promise<boolean>
-  /** Returns the principal of an admitted request. `undefined` for an anonymous caller. */
+  /** Returns the principal of an admitted request, or `undefined` for an anonymous caller. */
   readonly principalOf: (req: nodeHost.NodeRequest) => Principal | undefined
   readonly gate: Gate
-  /** Releases the resources of the layers. Waiting requests and all later ones are answered with 503. */
+  /** Releases the resources of the layers. Requests that wait for a decision, and all later ones, are answered with 503. */
   readonly dispose: () => Promise<void>
 }
 
@@ -184,8 +187,8 @@ const protectTable: ConfigOption.Table<keyof ProtectOptions<string>> = {
 const routeTable: ConfigOption.Table<keyof RouteOptions<string>> = { scopes: true, tenant: true, preflight }
 
 /**
- * Creates a gate for handlers of `(req, res, next?)`, with the options of `AuthLayer.make`. Rejects with `AuthConfigError` if an
- * option is wrong.
+ * Creates a gate for handlers of `(req, res, next?)`, with the options of `AuthLayer.make`. Rejects with `AuthConfigError` if
+ * an option is wrong.
  *
  * **Details**
  *
@@ -256,7 +259,7 @@ export const mock = async <const S extends Scopes, C = never, A = unknown, R = n
   fromHost(await hosts.make(mockGate.layer(options, "McpAuthNode.mock")))
 
 const fromHost = <Offered extends string, A>(host: hosts.Host<A>): McpAuthNode<Offered, A> => {
-  // A property of the request, because a `WeakMap` costs more than the rest of an admission.
+  // The key of a property of the request. A `WeakMap` would cost more time than the rest of an admission.
   const caller = Symbol("effect-mcp-auth/principal")
   type Caller = { [caller]?: Principal | undefined }
 
@@ -269,7 +272,7 @@ const fromHost = <Offered extends string, A>(host: hosts.Host<A>): McpAuthNode<O
   async (req, res, next) => {
     ;(req as Caller)[caller] = undefined
     const decided = decide(req, res)
-    // A request that is admitted without waiting continues in the same turn.
+    // `await` would delay `next` even if there is nothing to wait for.
     const admitted = decided instanceof Promise ? await decided : decided
     if (admitted === undefined) return undefined
     ;(req as Caller)[caller] = admitted.principal

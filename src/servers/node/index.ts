@@ -1,5 +1,5 @@
 /**
- * The gate as `(req, res, next?)`: `node:http`, Connect, Express.
+ * Protects servers of `node:http`, Connect and Express.
  *
  * @since 0.1.0
  */

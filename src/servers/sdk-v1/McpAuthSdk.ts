@@ -1,6 +1,6 @@
 /**
- * Protects servers of `@modelcontextprotocol/sdk`. Each tool has its scopes, which are checked before the tool runs. If a scope
- * is missing, the server answers 403.
+ * Protects servers of `@modelcontextprotocol/sdk`. Each tool requires its own scopes, which are checked before the tool runs.
+ * If a scope is missing, the server answers 403.
  *
  * @since 0.1.0
  */
@@ -70,7 +70,7 @@ export type {
 } from "../sdk/SdkTypes.ts"
 
 /**
- * The last argument of a handler: the context of the SDK, with the `principal` of the caller.
+ * The last argument of a handler: the context of the SDK, with `principal` and `state` in addition.
  *
  * @category models
  * @since 0.1.0
@@ -99,7 +99,8 @@ export type Handler<Input, P, Result, Env> = Input extends ZodRawShapeCompat | A
   : (extra: Extra<P>) => Outcome<Result, Env>
 
 /**
- * The server that answers requests: one for all of them, or a function from the session of a request to its server.
+ * The server that answers requests: one `McpServer` for all requests, or a function that takes a session id and returns the
+ * server of that session.
  *
  * **Details**
  *
@@ -120,8 +121,8 @@ export type Server =
  */
 export interface ProtectOptions {
   /**
-   * Returns the tenant that the router of the host found in a request, for `Tenants.fromRoute` on hosts without
-   * `req.params`. Default: the parameter in `req.params`.
+   * Returns the tenant that the router of the application found in a request. Set it for `Tenants.fromRoute` if the framework
+   * has no `req.params`. Default: the parameter in `req.params`.
    */
   readonly tenant?: node.TenantOf | undefined
 }
@@ -146,17 +147,18 @@ export interface McpAuthSdk<Offered extends string, Claims, R, N extends Anonymo
    * a function: it receives the arguments that the handler receives, and runs before the handler. A call with arguments
    * that the schema rejects requires a valid token and no scope, and the SDK rejects it.
    *
-   * An effect may use `Principal`, `RequestState`, the services of the options' layer, and `requireScopes` for the offered
-   * scopes. If the effect fails, or a promise rejects, the client receives an error of the tool.
+   * A handler that returns an effect can use `Principal`, `RequestState`, the services of the option `layer`, and
+   * `requireScopes` for the offered scopes. If the effect fails, or a promise rejects, the client receives an error result of
+   * the tool.
    *
    * **Gotchas**
    *
    * Tools of `server.experimental.tasks` are registered with the SDK itself. They require a valid token and no scope. A task
-   * belongs to its session. Without sessions it belongs to its caller: the task store receives a name of the caller as
-   * `sessionId`. Use `extra.taskStore` in handlers, and compare `sessionId` in your own task store. Without sessions, this
-   * applies to servers that are passed to `protect` and to servers on which this gate registered something.
+   * belongs to its session. If the transport has no sessions, a task belongs to its caller, and the task store receives a name
+   * of the caller as `sessionId`. This applies to servers that are passed to `protect` or `protectFetch`, and to servers on
+   * which this gate registered something. Use `extra.taskStore` in handlers, and compare `sessionId` in your own task store.
    *
-   * An `InsufficientScope` inside an effect comes too late for a 403. The client receives it as an error of the tool.
+   * An `InsufficientScope` inside an effect comes too late for a 403. The client receives it as an error result of the tool.
    *
    * @since 0.1.0
    */
@@ -220,15 +222,15 @@ export interface McpAuthSdk<Offered extends string, Claims, R, N extends Anonymo
       ) => Outcome<ReadResourceResult, Services<Offered, R, N, Need>>
   ) => (T extends string ? RegisteredResource : RegisteredResourceTemplate) & Scoped<Need>
   /**
-   * Creates middleware for `StreamableHTTPServerTransport`, with or without sessions. It rejects a request, or calls `next`
-   * after it has set two properties. The transport passes `req.auth` to handlers as `authInfo`. `req.body` is the body that
-   * was authorized.
+   * Creates middleware for `StreamableHTTPServerTransport`, with or without sessions. It rejects a request, or sets `req.auth`
+   * and `req.body` and calls `next`. The transport passes `req.auth` to handlers as `authInfo`. `req.body` is the body that was
+   * authorized.
    *
    * **Gotchas**
    *
    * Pass `req.body` to `transport.handleRequest` as the third argument: the stream of the request has been read. Put this
-   * middleware in front of body parsers, so that they parse no body of a request without a valid token. Behind a body
-   * parser, the gate authorizes the parsed body.
+   * middleware in front of body parsers, so that they parse no body of a request without a valid token. If a body parser runs
+   * before it, the gate authorizes the parsed body.
    *
    * A session belongs to the caller that opened it. Open streams end when the token expires.
    *
@@ -341,7 +343,7 @@ export const mock = async <
   return toGate(await sdkHost.make(layer, limits, parseArguments))
 }
 
-/** Creates the public gate. `any`: the caller knows the types of the options. */
+/** Creates the public gate. Its types are `any`, because `make` and `mock` declare the types for their options. */
 const toGate = (sdk: sdkHost.SdkHost): McpAuthSdk<any, any, any, any> => {
   const { host, limits } = sdk
   return {

@@ -1,6 +1,6 @@
 /**
- * Protects servers of `@modelcontextprotocol/server`, in both eras of the protocol. Each tool has its scopes, which are checked
- * before the tool runs. If a scope is missing, the server answers 403.
+ * Protects servers of `@modelcontextprotocol/server`, for clients of the 2025 and the 2026 versions of MCP. Each tool requires
+ * its own scopes, which are checked before the tool runs. If a scope is missing, the server answers 403.
  *
  * @since 0.1.0
  */
@@ -58,7 +58,7 @@ export type {
 } from "../sdk/SdkTypes.ts"
 
 /**
- * The last argument of a handler: the context of the SDK, with the `principal` of the caller.
+ * The last argument of a handler: the context of the SDK, with `principal` and `state` in addition.
  *
  * @category models
  * @since 0.1.0
@@ -86,7 +86,7 @@ export type Handler<Input, P, Result, Env> = Input extends StandardSchemaWithJSO
   : (context: HandlerContext<P>) => Outcome<Result | InputRequiredResult, Env>
 
 /**
- * Creates the server of one request. `context` contains the era of the request and, as `authInfo`, its caller.
+ * Creates the server of one request. `context` contains the protocol era of the request, and its caller as `authInfo`.
  *
  * @category models
  * @since 0.1.0
@@ -118,17 +118,18 @@ export interface McpAuthSdk<Offered extends string, Claims, R, N extends Anonymo
    * a function: it receives the arguments that the handler receives, and runs before the handler. A call with arguments
    * that the schema rejects requires a valid token and no scope, and the SDK rejects it.
    *
-   * An effect may use `Principal`, `RequestState`, the services of the options' layer, and `requireScopes` for the offered
-   * scopes. If the effect fails, or a promise rejects, the client receives an error of the tool.
+   * A handler that returns an effect can use `Principal`, `RequestState`, the services of the option `layer`, and
+   * `requireScopes` for the offered scopes. If the effect fails, or a promise rejects, the client receives an error result of
+   * the tool.
    *
    * **Gotchas**
    *
    * The SDK's own `requireScopes` admits calls without `authInfo`. Registrations of this gate reject them.
    *
-   * The client can read and change a `requestState`. Seal it with `state.seal`, and open the one that comes back with
-   * `state.open`. Both are bound to the caller and the tool.
+   * The client can read and change a `requestState`. Seal it with `state.seal`, and open the returned one with `state.open`. A
+   * sealed state is bound to the caller and the tool.
    *
-   * An `InsufficientScope` inside an effect comes too late for a 403. The client receives it as an error of the tool.
+   * An `InsufficientScope` inside an effect comes too late for a 403. The client receives it as an error result of the tool.
    *
    * @since 0.1.0
    */
@@ -184,24 +185,24 @@ export interface McpAuthSdk<Offered extends string, Claims, R, N extends Anonymo
       ) => Outcome<ReadResourceResult | InputRequiredResult, Services<Offered, R, N, Need>>
   ) => (T extends string ? RegisteredResource : RegisteredResourceTemplate) & Scoped<Need>
   /**
-   * Creates the SDK's `createMcpHandler` behind the gate, with the same options.
+   * Creates a handler with the SDK's `createMcpHandler` and protects it with the gate. The options are those of the SDK.
    *
    * **Details**
    *
-   * The factory is called once for each request whose body is read, so the server that is authorized is the one that
-   * answers. The factory may register different tools for different callers (`context.authInfo`). Registrations that are
-   * hidden from the caller are removed before the SDK receives the server.
+   * The factory is called once for each request whose body is read. The gate reads the policies from the same server that
+   * answers the request. The factory may register different tools for different callers (`context.authInfo`). Registrations
+   * that are hidden from the caller are removed before the SDK receives the server.
    *
    * Results for a caller have the cache scope `"private"`, even if a cache hint of the author is `"public"`: a shared cache
    * would return them to other callers.
    *
    * The result has the type of the SDK's own handler, so `toNodeHandler` of `@modelcontextprotocol/node` accepts it. The
-   * gate ignores an `authInfo` that is passed to it. A subscription ends when the token expires.
+   * gate ignores an `authInfo` that is passed to the handler. A subscription ends when the token expires.
    *
    * **Gotchas**
    *
-   * Requests of the 2025 era are served without sessions, as in the SDK. To serve sessions as well, set `legacy: "reject"`
-   * and protect your own transport with `protectFetch`.
+   * Requests of the 2025 versions of MCP are served without sessions, as in the SDK. To serve sessions as well, set `legacy:
+   * "reject"` and protect your own transport with `protectFetch`.
    *
    * @since 0.1.0
    */
@@ -212,8 +213,8 @@ export interface McpAuthSdk<Offered extends string, Claims, R, N extends Anonymo
    *
    * **Details**
    *
-   * `server` is the server that answers, or a function from the session of a request to its server. A session belongs to the
-   * caller that opened it. Open streams end when the token expires.
+   * `server` is the server that answers, or a function that takes a session id and returns the server of that session. A
+   * session belongs to the caller that opened it. Open streams end when the token expires.
    *
    * @since 0.1.0
    */
@@ -327,7 +328,7 @@ export const mock = async <
   return toGate(await sdkHost.make(layer, limits, parseArguments))
 }
 
-/** Creates the public gate. `any`: the caller knows the types of the options. */
+/** Creates the public gate. Its types are `any`, because `make` and `mock` declare the types for their options. */
 const toGate = (sdk: sdkHost.SdkHost): McpAuthSdk<any, any, any, any> => ({
   ...sdk.register,
   ...sdk.endpoints,
@@ -340,7 +341,7 @@ const protectHandler = (
   factory: Factory,
   options: CreateMcpHandlerOptions | undefined
 ): ProtectedMcpHandler => {
-  /** The servers of authorized requests, until the SDK calls the factory. */
+  /** The server that was created to authorize each request, until the SDK calls the factory for that request. */
   const authorized = new WeakMap<Request, McpServer>()
   const build = async (context: McpRequestContext): Promise<McpServer> => {
     const server = await factory(context)

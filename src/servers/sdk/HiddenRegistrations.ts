@@ -21,7 +21,7 @@ const withoutHidden = (record: Registrations, isHidden: (registration: object) =
     const registration = typeof key === "string" ? getRegistration(target, key) : undefined
     return registration !== undefined && isHidden(registration)
   }
-  // A view, not a copy: what a handler registers meanwhile must reach the original.
+  // A proxy, not a copy, so that registrations that the handler adds reach the original record.
   return new Proxy(record, {
     get: (target, key) => hides(target, key) ? undefined : Reflect.get(target, key),
     has: (target, key) => !hides(target, key) && Reflect.has(target, key),
@@ -31,7 +31,10 @@ const withoutHidden = (record: Registrations, isHidden: (registration: object) =
   })
 }
 
-/** Wraps a handler that looks up registrations. The handlers of the SDKs do so before they wait for anything. */
+/**
+ * Wraps a handler so that it does not find hidden registrations. The records of the server are replaced until the handler
+ * returns. It may return a promise, because the handlers of the SDKs look up registrations before they await anything.
+ */
 export const hideFromHandler = (
   server: McpServer,
   handler: Handler,

@@ -1,6 +1,5 @@
 /**
- * Wraps the handlers of an `McpServer`, those that it has and those that are set later, and keeps apart which of them the SDK
- * installed itself.
+ * Wraps the handlers of an `McpServer`, including those that are set later, and records which of them the SDK itself installed.
  */
 import * as privateResults from "./PrivateResults.ts"
 import { type Handler, marks, type McpServer, type Protocol, type records } from "./SdkPrivates.ts"
@@ -37,16 +36,16 @@ export interface Removed {
   readonly registration: object
 }
 
-/** The handlers of one server. Each list has one entry for each of `methods`. */
+/** The handlers of one server. Each array of handlers has the order of `methods`. */
 export class InstrumentedServer {
   readonly removed: Array<Removed> = []
   readonly #server: McpServer
   readonly #wrap: WrapHandler
   readonly #setRequestHandler: Protocol["setRequestHandler"]
-  /** The handlers that the SDK installed, wrapped. */
+  /** The wrapped handlers that the SDK itself installed. */
   readonly #standard: Array<Handler | undefined> = []
   readonly #wrapped: Array<Handler | undefined> = []
-  /** The handlers that the server had before, wrapped. */
+  /** The wrapped handlers that the server had before it was instrumented. */
   readonly #earlier: Array<Handler | undefined> = []
 
   constructor(server: McpServer, wrap: WrapHandler) {
@@ -57,7 +56,8 @@ export class InstrumentedServer {
     for (let index = 0; index < methods.length; index++) {
       const wrapped = this.#wrapHandler(index)
       this.#earlier[index] = wrapped
-      // A list is filtered by now. Whether the SDK or the author set the other handlers is unknown.
+      // Whether the SDK or the author set an earlier handler is unknown. One that lists registrations counts as the SDK's own,
+      // because its wrapper hides registrations in either case.
       if (wrapped !== undefined && methods[index]!.endsWith("/list")) this.#standard[index] = wrapped
     }
   }
@@ -73,7 +73,7 @@ export class InstrumentedServer {
     return wrapped
   }
 
-  /** Replaces `setRequestHandler` of the server. */
+  /** Calls the original `setRequestHandler` of the server, and wraps the handler that it sets. */
   setRequestHandler(args: ReadonlyArray<unknown>): unknown {
     const protocol = this.#server.server
     const handlers = protocol._requestHandlers
@@ -93,7 +93,7 @@ export class InstrumentedServer {
     return this.#standard[methods.indexOf(method)] === handler
   }
 
-  /** Returns whether a handler is the SDK's own, or was probably set by the SDK, because it existed before. */
+  /** Returns whether a handler is the SDK's own, or probably is, because the server had it before it was instrumented. */
   isPresumedStandard(method: string, handler: Handler): boolean {
     return this.isStandard(method, handler) || this.#earlier[methods.indexOf(method)] === handler
   }
@@ -114,7 +114,7 @@ export const isStandardMethod = (
   return mark !== undefined && server[mark] === true && instrumented?.isStandard(method, handler) === true
 }
 
-/** Returns whether a server reads registered resources and no others. */
+/** Returns whether `resources/read` of a server can read only registered resources. */
 export const readsRegisteredOnly = (server: McpServer, instrumented: InstrumentedServer | undefined): boolean => {
   const method = "resources/read"
   const handler = server.server._requestHandlers.get(method)

@@ -5,7 +5,9 @@ import { maximumTarget, type Operation } from "../../protocol/Operation.ts"
 import { getRegistration, type McpServer, type Registrations, type UriTemplate, uriTemplateOf } from "./SdkPrivates.ts"
 import type { Matcher } from "./UriMatcher.ts"
 
-/** Returns the registration of an operation on a server. Registrations for which `isVisible` is false do not exist. */
+/**
+ * Returns the registration of an operation on a server, if any. Ignores registrations for which `isVisible` returns `false`.
+ */
 export type LookUp = (
   server: McpServer,
   operation: Pick<Operation, "kind" | "method" | "target">,
@@ -33,7 +35,7 @@ const findTemplate = (
 /** Creates a look-up. `matcherOf` returns the matcher of a template. */
 export const make =
   (matcherOf: (template: UriTemplate) => Matcher): LookUp => (server, { kind, method, target }, isVisible) => {
-    // The gate rejects longer names.
+    // The gate rejects operations with longer names, so there is nothing to look up.
     if (target !== undefined && target.length > maximumTarget) return undefined
     const find = (record: Registrations, name: string) => {
       const registration = getRegistration(record, name)

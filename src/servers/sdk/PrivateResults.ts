@@ -1,9 +1,9 @@
 /**
- * Sets the cache scope of results to `"private"` (`cacheScope`, MCP 2026-07-28). A shared cache would return a result that depends
- * on its caller, or requires a scope, to another caller.
+ * Sets the cache scope of results to `"private"` (`cacheScope`, MCP 2026-07-28). A result may depend on its caller or require a
+ * scope, and a shared cache would return it to other callers.
  */
 
-/** The methods whose results have a cache scope and that look up no registration. */
+/** The methods that look up no registration, although their results have a cache scope. */
 export const others: ReadonlyArray<string> = [
   "server/discover",
   "skills/list",
@@ -21,11 +21,15 @@ export const methods: ReadonlySet<string> = new Set([
   ...others
 ])
 
-/** Returns a result, or a promise of one, with the cache scope `"private"` if it had another one. */
+/**
+ * Replaces the cache scope of a result, if it has one, by `"private"`. If `result` is a promise, returns a promise of the
+ * changed result.
+ */
 export const toPrivate = (result: unknown): unknown =>
   result instanceof Promise ? result.then(withPrivateScope) : withPrivateScope(result)
 
-// The SDK reads the scope of the result, and then the scope of the author's cache hint, which it attaches under a symbol.
+// The SDK uses the scope of the result, or else the scope of the author's cache hint, which it stores in the result under a
+// symbol. Both are changed.
 const withPrivateScope = (result: unknown): unknown => {
   if (typeof result !== "object" || result === null) return result
   let changed: object = isShared(result) ? { ...result, cacheScope: "private" } : result

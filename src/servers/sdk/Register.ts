@@ -1,6 +1,6 @@
 /**
- * Registers tools, prompts and resources on servers of both SDKs: checks the policy, wraps the handler, and keeps the policy
- * with the registration.
+ * Registers tools, prompts and resources on servers of both SDKs: checks the policy, wraps the handler, and stores the policy
+ * in the registration.
  */
 import { AuthConfigError } from "../../protocol/AuthError.ts"
 import * as ConfigOption from "../../protocol/ConfigOption.ts"
@@ -8,7 +8,7 @@ import * as OptionValue from "../../protocol/OptionValue.ts"
 import type { RegistrationPolicy } from "./RegistrationPolicy.ts"
 import type { Registry } from "./SdkRegistry.ts"
 
-/** The functions of an `McpServer` that register. `any`: their types differ between the SDKs. */
+/** The registration functions of an `McpServer`. They use `any`, because their types differ between the SDKs. */
 interface Server {
   readonly registerTool: (name: string, config: any, handler: any) => any
   readonly registerPrompt: (name: string, config: any, handler: any) => any
@@ -21,7 +21,10 @@ interface Config {
   readonly unauthorized?: RegistrationPolicy["unauthorized"] | undefined
 }
 
-/** The three functions that register. Each returns the registration of the SDK: the adapter of an SDK gives it its type. */
+/**
+ * The registration functions of this library. Each returns the SDK's registration as `any`. The adapter of the SDK declares its
+ * type.
+ */
 export interface Register {
   readonly registerTool: (server: Server, name: string, config: Config, handler: unknown) => any
   readonly registerPrompt: (server: Server, name: string, config: Config, handler: unknown) => any
@@ -34,10 +37,10 @@ export interface Register {
   ) => any
 }
 
-/** A handler of a program, or one that is wrapped for the SDK. */
+/** A handler that an author wrote, or the wrapper of one, which is passed to the SDK. */
 export type AnyHandler = (...parameters: Array<any>) => unknown
 
-/** Creates the functions for the servers of one program. `wrap` checks the scopes once more when the SDK calls a handler. */
+/** Creates the functions for the servers of one program. `wrap` returns a handler that checks the scopes again. */
 export const make = (
   registry: Registry,
   wrap: (operation: string, policy: RegistrationPolicy, handler: AnyHandler) => AnyHandler
@@ -101,8 +104,8 @@ export const make = (
 const misspelled = /^(?:required?_?)?scopes?$|^unauthori[sz]ed$/i
 
 /**
- * Rejects misspelled names of policy options in the configuration of a tool, prompt or resource: the SDK, whose own options are
- * not listed here, would ignore them.
+ * Rejects misspelled names of policy options in the configuration of a tool, prompt or resource, because the SDK would ignore
+ * them. Does not reject other unknown names, because they may be options of the SDK.
  */
 const checkConfig = <C extends object>(config: C, what: string): C => {
   const name = Object.keys(config).find((name) => misspelled.test(name))

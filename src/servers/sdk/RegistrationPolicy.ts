@@ -12,7 +12,7 @@ export interface RegistrationPolicy {
   readonly unauthorized: Policy["unauthorized"]
 }
 
-/** Checks a policy that an author wrote. Throws `AuthConfigError`. `what` names the registration. */
+/** Checks a policy that an author wrote. Throws `AuthConfigError`, in which `what` names the registration. */
 export const checkPolicy = (
   what: string,
   { scopes, unauthorized }: RegistrationPolicy,
@@ -52,7 +52,7 @@ export const checkPolicy = (
   })
 }
 
-/** The policy of operations for which an author gave none: any valid token is enough. */
+/** The policy of operations for which an author set no policy: any valid token is enough. */
 export const needsCaller: Policy = { scopes: [], unauthorized: "challenge", authenticated: true }
 
 /** Returns whether a caller has every scope of a list. An anonymous caller has none. */
@@ -72,8 +72,9 @@ export interface RegistrationPolicies {
 
 /** Creates an empty set of policies. */
 export const makePolicies = (): RegistrationPolicies => {
-  // The policy is a member of the registration, so it stays with it when the SDK renames, replaces or removes it. A `WeakMap`
-  // would cost the garbage collector more than the whole gate: most programs create a server for each request.
+  // The policy is a property of the registration object, so it remains when the SDK renames, replaces or removes the
+  // registration. With a `WeakMap`, garbage collection would take longer than the whole gate, because most programs create a
+  // server for each request.
   const key = Symbol("effect-mcp-auth/policy")
   type Registration = { [key]?: RegistrationPolicy }
   let canHide = false

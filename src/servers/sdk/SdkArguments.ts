@@ -1,5 +1,5 @@
 /**
- * Reads the arguments of an operation as the SDK reads them before it calls the handler: scopes may depend on them.
+ * Reads the arguments of an operation, on which scopes can depend, in the way the SDK reads them before it calls the handler.
  */
 import * as Effect from "effect/Effect"
 import type { Operation } from "../../protocol/Operation.ts"

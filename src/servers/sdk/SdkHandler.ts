@@ -34,8 +34,8 @@ export interface HandlerRuntime<R> {
 /**
  * Creates the wrapper of handlers. The SDK calls a handler with its arguments, if any, and its context last.
  *
- * The gate has authorized the request by then. The second check is for servers without a gate in front of them, and for servers
- * whose registrations differ from those that the gate read: no handler runs without its scopes.
+ * Usually, the gate has already authorized the request. The second check ensures that no handler runs without its scopes if
+ * there is no gate in front of the server, or if the server has other registrations than those that the gate read.
  */
 export const make =
   <R>(options: HandlerRuntime<R>) =>
@@ -91,7 +91,7 @@ const run = async <R>(
   )
   const exit = await runtime.runPromiseExit(reported as Effect.Effect<unknown, unknown, R>, signal && { signal })
   if (Exit.isSuccess(exit)) return exit.value
-  // Failures of a handler are meant for the client. A defect is a bug, and its message belongs into the log alone.
+  // Failures of a handler are meant for the client. A defect is a bug, and its message belongs only in the log.
   const error = Cause.findErrorOption(exit.cause)
   if (error._tag === "None") throw new Error(Cause.hasInterruptsOnly(exit.cause) ? "Cancelled" : "Internal error")
   throw error.value instanceof Error ? error.value : new Error(String(error.value))

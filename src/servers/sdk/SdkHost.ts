@@ -1,5 +1,5 @@
 /**
- * Creates what both SDK adapters share: one gate for all servers of an SDK in a program.
+ * Creates the parts that both SDK adapters share: one gate for all servers of an SDK in a program.
  */
 import * as Context from "effect/Context"
 import type * as Layer from "effect/Layer"
@@ -26,10 +26,10 @@ export interface TransportOptions {
   readonly parsedBody?: unknown
 }
 
-/** The server of all requests, or a function from the session of a request to its server. */
+/** The server of all requests, or a function that takes a session id and returns the server of that session. */
 type ServerOfSession = object | ((session: string | undefined) => object | undefined | Promise<object | undefined>)
 
-/** A handler from `Request` to `Response`, behind the gate. */
+/** A handler that is called only for admitted requests. */
 type FetchHandler = (request: Request, options: TransportOptions) => Response | Promise<Response>
 
 /** The members that both adapters share. */
@@ -37,12 +37,14 @@ export interface SdkHost {
   readonly host: Host.Host
   readonly registry: sdkRegistry.Registry
   readonly limits: body.Limits
-  /** Returns the caller of a request, from what an SDK passes to handlers and factories. */
+  /** Returns the caller of a request from the context that an SDK passes to handlers and factories. */
   readonly callerOf: (context: unknown) => Principal | undefined
   readonly register: register.Register
   /** Returns the policies of requests to the servers that `find` returns. */
   readonly policiesFor: (find: sdkPolicies.Find) => Policies
-  /** Returns the policies of requests to a server that an author passed. Throws `AuthConfigError` if it is none. */
+  /**
+   * Returns the policies of requests to a server that an author passed. Throws `AuthConfigError` if the value is not a server.
+   */
   readonly policiesForServer: (server: ServerOfSession, option: string) => Policies
   /** Authorizes a request, and runs the handler if it is admitted. */
   readonly serve: (request: Request, reading: Reading, policies: Policies, handler: FetchHandler) => Promise<Response>
@@ -53,11 +55,11 @@ export interface SdkHost {
   readonly endpoints: Endpoints
 }
 
-/** How the body of a request is read. */
+/** The options for reading the body of a request. */
 interface Reading extends FetchOptions {
-  /** The longest body, in bytes. Default: `maximumBody`. */
+  /** The maximum length of the body, in bytes. Default: `maximumBody`. */
   readonly limit?: number | undefined
-  /** As in `Reading` of the web host. */
+  /** As in `Reading` of `WebRequestBody.ts`. */
   readonly consumes?: boolean | undefined
 }
 
@@ -111,7 +113,7 @@ export const make = async <R, E, Schema>(
   }
 }
 
-/** Creates the function that returns the caller of a request, from what an SDK passes to handlers and factories. */
+/** Creates the function that returns the caller of a request from the context that an SDK passes to handlers and factories. */
 const makeCallerOf = (gate: Gate) => (context: unknown): Principal | undefined => {
   // A handler's context contains the AuthInfo in `authInfo` (v1) or in `http.authInfo` (v2).
   const { authInfo: ofV1, http } = (context ?? {}) as { authInfo?: object; http?: { authInfo?: object } }
@@ -128,7 +130,7 @@ const makePresent = (host: Host.Host): (caller: Principal) => object => {
     if (known !== undefined) return known
     const claims = host.claims(caller)
     const made = Object.freeze({ ...caller, claims })
-    // Claims that cannot be frozen are decoded for each request.
+    // Handlers could change claims that are not frozen, so those are decoded again for each request.
     if (Object.isFrozen(claims)) presented.set(caller, made)
     return made
   }

@@ -18,8 +18,8 @@ import * as OptionValue from "../../protocol/OptionValue.ts"
 import type { Anonymous, BodyLimits } from "./SdkTypes.ts"
 
 /**
- * The claims of a caller: a function that decodes them, such as `Schema.decodeUnknownResult(schema)`, or a service, which
- * effects of handlers may use then.
+ * Decodes the claims of a caller: a function, such as `Schema.decodeUnknownResult(schema)`, or a service with such a function.
+ * The effects of handlers can use that service.
  *
  * @category models
  * @since 0.1.0
@@ -49,7 +49,7 @@ export interface Options<
   Pick<GateLayer.HostOptions, "fetch">
 {
   /**
-   * Decodes the claims of a token to `principal.claims`. Tokens whose claims do not match the Schema are rejected. Default: all
+   * Decodes the claims of a token to `principal.claims`. Tokens whose claims cannot be decoded are rejected. Default: all
    * claims, undecoded.
    */
   readonly claims?: Claims<A, C> | undefined
@@ -59,8 +59,9 @@ export interface Options<
    */
   readonly anonymous?: N | undefined
   /**
-   * The services that mechanisms require, and those for handlers that are effects. The layer is built once, with the gate. It
-   * may contain loggers, a `DecisionListener` and a `Fetcher`. Default: no services; rejections are logged to the console.
+   * Provides the services that other options require, such as the store of `Dpop.required`, and those that the effects of
+   * handlers use. The layer is built once, with the gate. It may contain loggers, a `DecisionListener` and a `Fetcher`.
+   * Default: no services; rejections are logged to the console.
    */
   readonly layer?: Layer.Layer<R, E> | undefined
 }
@@ -97,13 +98,13 @@ const withoutLimits = <O extends BodyLimits>(given: O) => {
   return { limits: { bodyTimeout, maximumBody, maximumOperations }, others: Object(given) === given ? others : given }
 }
 
-/** Gives claims without a service one, since the gate decodes services. Wrong values are returned as they are. */
+/** If `claims` is only a function, adds the service that the gate requires. Returns other values as they are. */
 const withService = <A, C>(claims: Claims<A, C> | undefined): ClaimsDecoder.Decoded<C, A> | undefined =>
   typeof claims === "function" || (typeof claims === "object" && claims !== null && !("service" in claims))
     ? { service: DecodedClaims as unknown as Context.Key<C, A>, decode: claims as ClaimsDecoder.Decode<A> }
     : claims
 
-/** Provides the gate of these options and the services of their `layer`. Returns the limits on bodies beside it. */
+/** Returns a layer that provides the gate and the services of the option `layer`, and the limits on bodies. */
 export const toLayer = <const S extends AuthOptions.Scopes, A, C, N extends Anonymous, R, E>(
   given: Options<S, A, C, N, R, E, any, any, any, any>
 ): SdkLayer<AuthConfigError | E> => {
@@ -121,7 +122,7 @@ export const toLayer = <const S extends AuthOptions.Scopes, A, C, N extends Anon
   }
 }
 
-/** Provides the gate of a mock and the services of its option `layer`. Throws `AuthConfigError` if an option is wrong. */
+/** Returns the same as `toLayer`, with a gate for tests. Throws `AuthConfigError` if an option is wrong. */
 export const toMockLayer = <const S extends AuthOptions.Scopes, A, C, R, E>(
   given: MockOptions<S, A, C, R, E>
 ): SdkLayer<E> => {

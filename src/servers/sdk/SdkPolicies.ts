@@ -57,7 +57,7 @@ export const make = (registry: Registry, readArguments: ReadArguments, find: Fin
       withoutInvisible(registry, server, operations, principal, find, body)
     }
 
-    /** Evaluates scopes that depend on arguments. Returns `undefined` if the scopes of an operation do not. */
+    /** Evaluates the scopes of an operation if they depend on its arguments. Otherwise returns `undefined`. */
     const evaluate = (operation: Operation.Operation): Effect.Effect<void, AuthConfigError> | undefined => {
       const found = find(operation)
       const scopes = found?.policy?.scopes
@@ -84,7 +84,7 @@ export const make = (registry: Registry, readArguments: ReadArguments, find: Fin
       if (found === undefined) return "unknown"
       const { policy } = found
       if (policy === undefined) return needsCaller
-      // A registration that was found is not hidden from this caller.
+      // `find` returns no registration that is hidden from this caller, so a missing scope results in a challenge.
       return typeof policy.scopes === "function"
         ? dynamic?.get(operation) ?? needsCaller
         : { scopes: policy.scopes, unauthorized: "challenge" }
@@ -112,7 +112,7 @@ export const make = (registry: Registry, readArguments: ReadArguments, find: Fin
   }
 }
 
-/** Creates a look-up that finds each registration once, also if several operations name it. */
+/** Creates a look-up that caches its results, so that several operations with the same target take one look-up. */
 const finder = (
   registry: Registry,
   server: object,
@@ -136,8 +136,8 @@ const finder = (
 }
 
 /**
- * Removes the resources that this caller cannot see from a subscription, together with those that do not exist. The server
- * acknowledges the other ones only.
+ * Removes from the body of a subscription the resources that are hidden from the caller, and those that do not exist. The
+ * server then acknowledges only the other resources, so the caller cannot find out which hidden resources exist.
  */
 const withoutInvisible = (
   registry: Registry,

@@ -1,5 +1,6 @@
 /**
- * Names every private part of the official SDKs that this library relies on. Nothing else in `src/` reads or replaces one.
+ * Declares every private member of the official SDKs that this library uses. The other files of `src/` use no private member
+ * that is not declared here.
  *
  * The members of `McpServer` and `Protocol` are private by type, and have the same names in both SDKs. `SdkPrivates.test.ts`
  * checks each of them against the installed versions. A server that lacks one is not recognized as an `McpServer`, so its
@@ -18,7 +19,7 @@ export interface UriTemplate {
   readonly toString: () => string
 }
 
-/** A URI template with the parts that its own `match` is made of. */
+/** A URI template with the private members from which its `match` builds a regular expression. */
 export interface ParsedUriTemplate extends UriTemplate {
   readonly parts: ReadonlyArray<string | object>
   readonly escapeRegExp: (text: string) => string
@@ -59,7 +60,7 @@ export interface Request {
   readonly params?: { readonly _meta?: Readonly<Record<string, unknown>> }
 }
 
-/** The members of a `Protocol` that are about tasks. Only `@modelcontextprotocol/sdk` has a task store. */
+/** The members of a `Protocol` for tasks. Only `@modelcontextprotocol/sdk` has a task store. */
 export interface TaskProtocol {
   readonly _taskStore?: unknown
   readonly _transport?: { readonly sessionId?: unknown } | undefined

@@ -1,5 +1,5 @@
 /**
- * Finds what an operation runs on a server of an official SDK, what that requires, and whether its caller may see it.
+ * Finds the registration that an operation runs on a server of an official SDK, its policy, and whether the caller can see it.
  *
  * Both SDKs keep their registrations in the same four records, and look them up when a request begins.
  */
@@ -28,19 +28,21 @@ export interface Registry {
   readonly offered: ReadonlySet<string>
   /** Checks a policy that an author wrote. Throws `AuthConfigError`. */
   readonly checkPolicy: (what: string, policy: RegistrationPolicy) => RegistrationPolicy
-  /** Keeps the policy of a registration. */
+  /** Stores the policy of a registration. */
   readonly setPolicy: (registration: object, policy: RegistrationPolicy) => void
   /** Makes a server hide registrations from callers. Returns `false` if it is not an `McpServer`. */
   readonly instrument: (server: object) => boolean
-  /** Returns what an operation of this caller runs; `undefined` if the server answers that there is no such thing. */
+  /**
+   * Returns what an operation of this caller runs, or `undefined` if the SDK answers that the target or method does not exist.
+   */
   readonly find: (server: object, operation: Operation, principal: Principal | undefined) => Found | undefined
-  /** Returns whether a server reads registered resources and no others. */
+  /** Returns whether `resources/read` of a server can read only registered resources. */
   readonly readsRegisteredOnly: (server: object) => boolean
-  /** Returns whether a resource does not exist for this caller: it is hidden, or the server knows no such resource. */
+  /** Returns whether a resource does not exist for this caller, because it is hidden or not registered. */
   readonly isInvisible: (server: object, uri: string, principal: Principal | undefined) => boolean
   /**
-   * Removes the registrations that are hidden from a caller from a server that serves this one request. Throws
-   * `AuthConfigError` if it was called on this server before.
+   * Removes the registrations that are hidden from a caller. The server must serve only one request. Throws `AuthConfigError`
+   * if registrations of the server were removed before.
    */
   readonly removeHidden: (server: object, principal: Principal | undefined) => void
 }
@@ -59,7 +61,7 @@ export const make = (
   callerOf: (extra: unknown) => Principal | undefined,
   taskOwnerOf: sdkTasks.OwnerOf
 ): Registry => {
-  // A member of the server, for the reason that `makePolicies` gives.
+  // The key of a property of the server. `makePolicies` explains why it is not a `WeakMap`.
   const key = Symbol("effect-mcp-auth/InstrumentedServer")
   type Instrumented = { [key]?: InstrumentedServer }
   const instrumentedOf = (server: object): InstrumentedServer | undefined => (server as Instrumented)[key]
@@ -68,10 +70,10 @@ export const make = (
   const matcherOf = uriMatcher.make()
   const lookUp = lookup.make(matcherOf)
 
-  // Checked once: a server was recognized before it was instrumented.
+  // An instrumented server was already recognized by `isMcpServer`.
   const isServer = (value: object): value is McpServer => instrumentedOf(value) !== undefined || isMcpServer(value)
 
-  // One function for all servers: V8 would keep each server alive until a full collection if each had a separate function.
+  // One function for all servers. If each server had a closure, V8 would keep the server alive until a full garbage collection.
   const setRequestHandler = function(this: Instrumented, ...args: ReadonlyArray<unknown>): unknown {
     return this[key]!.setRequestHandler(args)
   }
@@ -131,8 +133,8 @@ const makeWrapHandler = (
     readonly taskOwnerOf: sdkTasks.OwnerOf
   }
 ): WrapHandler => {
-  // The author's handler looks up no registration, so hidden resources are rejected here, as the SDK rejects a resource that does
-  // not exist.
+  // An author's handler for subscriptions looks up no registration. Hidden resources are therefore rejected here, with the
+  // error of the SDK for a resource that does not exist.
   const subscribeVisible = (server: McpServer, handler: Handler): Handler => (request, extra) => {
     const uri = (request as { readonly params?: { readonly uri?: unknown } }).params?.uri
     if (typeof uri === "string" && isInvisible(server, uri, callerOf(extra))) throw new ResourceNotFound(uri)

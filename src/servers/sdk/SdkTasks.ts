@@ -1,6 +1,6 @@
 /**
- * Separates the tasks of callers on `@modelcontextprotocol/sdk`, which keeps tasks by session. On a transport without sessions,
- * a name of the caller replaces the session, so that no caller reaches the tasks of another one.
+ * Separates the tasks of callers on `@modelcontextprotocol/sdk`, which stores tasks by session id. On a transport without
+ * sessions, a name of the caller replaces the session id, so that no caller reaches the tasks of another caller.
  */
 import type { Gate } from "../../authorization/Gate.ts"
 import type { Principal } from "../../verification/Principal.ts"
@@ -10,8 +10,8 @@ import type { Handler, Request, TaskProtocol } from "./SdkPrivates.ts"
 export const methods: ReadonlyArray<string> = ["tasks/get", "tasks/result", "tasks/list", "tasks/cancel"]
 
 /**
- * Returns the name of a caller for the task store. It is the same on every instance, and differs between resources. An anonymous
- * caller gets a new name each time, so that no other caller finds its tasks.
+ * Returns the name of a caller for the task store. It is the same on every instance, and differs between resources. An
+ * anonymous caller gets a new name each time, so that no other caller finds its tasks.
  */
 export type OwnerOf = (extra: unknown) => string
 
@@ -31,7 +31,7 @@ export const withOwner = (handler: Handler, ownerOf: OwnerOf): Handler => (reque
     : handler(request, { ...extra as object, sessionId: ownerOf(extra) })
 }
 
-/** Makes the task store of handlers create and find the tasks of their caller only. */
+/** Makes the task store that handlers receive create and find only tasks of the caller. */
 export const instrument = (protocol: TaskProtocol, ownerOf: OwnerOf): void => {
   if (protocol._taskStore === undefined) return
   const { _onrequest, requestTaskStore } = protocol
@@ -40,7 +40,7 @@ export const instrument = (protocol: TaskProtocol, ownerOf: OwnerOf): void => {
     Reflect.apply(requestTaskStore, protocol, [request, sessionId ?? owner])
   protocol._onrequest = (request, extra) => {
     if (protocol._transport?.sessionId !== undefined) return Reflect.apply(_onrequest, protocol, [request, extra])
-    // The SDK creates the store of a request before it waits for anything.
+    // The SDK calls `requestTaskStore` before `_onrequest` returns, so `owner` belongs to this request.
     owner = ownerOf(extra)
     try {
       return Reflect.apply(_onrequest, protocol, [withoutRelatedTask(request), extra])
@@ -50,7 +50,9 @@ export const instrument = (protocol: TaskProtocol, ownerOf: OwnerOf): void => {
   }
 }
 
-/** Removes the task that a request names: without sessions, the SDK queues the answer for that task and checks no owner. */
+/**
+ * Removes the related task from a request. Without sessions, the SDK would queue the answer for that task and check no owner.
+ */
 const withoutRelatedTask = (request: Request): Request => {
   const meta = request.params?._meta
   if (meta === undefined || !Object.hasOwn(meta, relatedTask)) return request

@@ -19,7 +19,7 @@ export type { NodeRequest, NodeResponse }
 export type Anonymous = "deny" | "allow-unscoped"
 
 /**
- * The principal behind a request, with the claims that the option `claims` decodes.
+ * The principal of a request, with the claims as the option `claims` decodes them.
  *
  * @category models
  * @since 0.1.0
@@ -28,7 +28,10 @@ export interface Caller<Claims> extends Omit<Principal, "claims"> {
   readonly claims: Claims
 }
 
-/** The caller of a handler: `undefined` is possible if the handler requires no scopes and anonymous requests are allowed. */
+/**
+ * The type of `principal` in a handler. It includes `undefined` if the handler requires no scopes and anonymous requests are
+ * allowed.
+ */
 export type CallerOf<Claims, N extends Anonymous, Need extends string> = [Need] extends [never]
   ? N extends "allow-unscoped" ? Caller<Claims> | undefined : Caller<Claims>
   : Caller<Claims>
@@ -75,8 +78,8 @@ export type Policy<Need extends string, Args> =
     /** The required scopes: the caller needs all of them. Default: none, so that any valid token is enough. */
     readonly scopes?: ReadonlyArray<Need> | undefined
     /**
-     * Decides the answer if the caller lacks a scope. `"challenge"`: the server answers 403 with the missing scopes. `"hide"`: the
-     * server answers as if the registration did not exist, lists it nowhere and sends no update about it. Default:
+     * Decides the answer if the caller lacks a scope. `"challenge"`: the server answers 403 with the missing scopes. `"hide"`:
+     * the server answers as if the registration did not exist, lists it nowhere and sends no update about it. Default:
      * `"challenge"`.
      */
     readonly unauthorized?: "challenge" | "hide" | undefined
@@ -88,7 +91,7 @@ export type Policy<Need extends string, Args> =
   }
 
 /**
- * A registration with the scopes that it requires, as a type.
+ * The type of a registration, with the scopes that the registration requires.
  *
  * @category models
  * @since 0.1.0
@@ -104,14 +107,14 @@ export interface Scoped<out Need extends string> {
  * @since 0.1.0
  */
 export interface BodyLimits {
-  /** The longest body, in bytes. Longer ones are rejected with 413. Default: 4 MiB. */
+  /** The maximum length of a body, in bytes. Longer bodies are rejected with 413. Default: 4 MiB. */
   readonly maximumBody?: number | undefined
   /**
-   * The most operations in a body. Bodies with more are rejected with 400. Each message of a batch and each URI of a
-   * `subscriptions/listen` counts. Default: 100.
+   * The maximum number of operations in a body. Bodies with more are rejected with 400. Each message of a batch and each URI of
+   * a `subscriptions/listen` counts. Default: 100.
    */
   readonly maximumOperations?: number | undefined
-  /** The longest time for reading a body. Slower ones are rejected with 408. Default: 30 seconds. */
+  /** The maximum time for reading a body. Slower bodies are rejected with 408. Default: 30 seconds. */
   readonly bodyTimeout?: Duration.Input | undefined
 }
 
@@ -132,7 +135,7 @@ export type Middleware = (req: NodeRequest, res: NodeResponse, next: (error?: un
 export interface FetchOptions {
   /** The parsed body, if a framework has read it. Default: the gate reads the body of the request. */
   readonly parsedBody?: unknown
-  /** The tenant that the router of the host found in the request, for `Tenants.fromRoute`. Default: none. */
+  /** The tenant that the router of the application found in the request, for `Tenants.fromRoute`. Default: none. */
   readonly tenant?: string | undefined
 }
 
@@ -156,7 +159,7 @@ export interface Endpoints extends AsyncDisposable {
    */
   readonly metadata: (request: Request) => Promise<Response> | undefined
   /**
-   * Releases the resources of the layers. Open requests and all later ones are answered with 503.
+   * Releases the resources of the layers. Requests that wait for a decision, and all later ones, are answered with 503.
    *
    * @since 0.1.0
    */

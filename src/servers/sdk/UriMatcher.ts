@@ -2,24 +2,25 @@ import { BoundedMap } from "../../store/BoundedMap.ts"
 import type { ParsedUriTemplate, UriTemplate } from "./SdkPrivates.ts"
 
 /**
- * Matches the URI templates of the official SDKs. `UriTemplate.match` builds its regular expression at each call. With some
- * templates the expression backtracks: the time then grows with a power of the length of the URI, which the caller chooses.
+ * Matches URIs against the URI templates of the official SDKs. The SDKs' `UriTemplate.match` builds its regular expression at
+ * each call. With some templates, the expression backtracks: its time grows with a power of the length of the URI, which the
+ * client chooses.
  */
 
 /** Returns whether a URI matches a template. */
 export interface Matcher {
   (uri: string): boolean
   /**
-   * Returns the length of the text that each group matches, or `undefined` if the URI does not match. Exists only if the SDK's own
-   * expression would backtrack.
+   * Returns the length of the text that each group matches, or `undefined` if the URI does not match. Exists only if the SDK's
+   * own expression would backtrack.
    */
   readonly lengthsOf?: LengthsOf | undefined
 }
 
 type LengthsOf = (uri: string) => ReadonlyArray<number> | undefined
 
-// A subclass can match in another way, so one class must define all three methods.
-/** Returns whether the parts of a template determine its matches. */
+// A subclass can override one of the three methods, so one class must define all of them.
+/** Returns whether a template uses the SDK's own `match`, so that its parts determine which URIs match. */
 const isParsed = (template: UriTemplate): template is ParsedUriTemplate => {
   const prototype: unknown = Object.getPrototypeOf(template)
   return Array.isArray((template as Partial<ParsedUriTemplate>).parts) && !Object.hasOwn(template, "match") &&
@@ -29,8 +30,8 @@ const isParsed = (template: UriTemplate): template is ParsedUriTemplate => {
 
 /** Creates the function that returns the matcher of a template. Templates with the same text share a matcher. */
 export const make = (capacity = 10_000): (template: UriTemplate) => Matcher => {
-  // Most programs create a server for each request, so matchers are cached by the text of their template. The template holds its
-  // matcher as well, because it is looked up for each URI.
+  // Most programs create a server for each request, so matchers are cached by the text of their template. Each template object
+  // also holds its matcher, which is faster to look up.
   const matcher = Symbol("effect-mcp-auth/matcher")
   type Marked = { [matcher]?: Matcher }
   // Templates are constants in most programs. The bound is for programs that create them from data.
@@ -52,7 +53,7 @@ export const make = (capacity = 10_000): (template: UriTemplate) => Matcher => {
     const found = find(template)
     if (Object.isExtensible(template)) {
       marked[matcher] = found
-      // The SDK tries each template for each URI, also for a URI that matches none.
+      // The SDK calls `match` for each URI, even one that the gate did not match, so `match` must not backtrack either.
       const { lengthsOf } = found
       if (lengthsOf !== undefined) {
         Object.defineProperty(template, "match", { value: withoutBacktracking(lengthsOf, template.match) })
@@ -62,7 +63,9 @@ export const make = (capacity = 10_000): (template: UriTemplate) => Matcher => {
   }
 }
 
-/** Replaces `match` of a template: each group of the SDK's expression gets a fixed length, so the expression cannot backtrack. */
+/**
+ * Replaces `match` of a template: each group of the SDK's expression gets a fixed length, so the expression cannot backtrack.
+ */
 const withoutBacktracking = (lengthsOf: LengthsOf, match: UriTemplate["match"]) =>
   function(this: ParsedUriTemplate, uri: string): unknown {
     const lengths = lengthsOf(uri)
@@ -90,7 +93,7 @@ const without = (characters: string): (code: number) => boolean => {
   return (code) => !codes.has(code)
 }
 
-/** The groups of the SDKs' expressions. */
+/** The groups in the SDKs' expressions, with the characters that each of them matches. */
 const groups: ReadonlyMap<string, Run> = new Map([
   ["([^/,]+(?:,[^/,]+)*)", { matches: without("/,"), exploded: true }],
   ["([^/,]+)", { matches: without("/,"), exploded: false }],
@@ -155,8 +158,8 @@ const isAmbiguous = (pieces: ReadonlyArray<Piece>): boolean =>
 const comma = 44
 
 /**
- * Finds the length of each group as the SDK's expression does: from left to right, each group matches as much as it can. The time
- * is proportional to the length of the URI times that of the template.
+ * Finds the length of each group as the SDK's expression does: from left to right, each group matches as much as it can. The
+ * time is proportional to the length of the URI times that of the template.
  */
 const lengthsIn = (pieces: ReadonlyArray<Piece>): LengthsOf => (uri) => {
   const size = uri.length + 1

@@ -30,7 +30,7 @@ type App = Effect.Effect<HttpServerResponse.HttpServerResponse, Types.unhandled>
 /** The maximum length of a body if `MaxBodySize` is not provided. */
 const maximumBody = ByteSize.fromInputUnsafe(body.defaultLimit)
 
-/** Reads the operations of a request. The server parses the same text later. */
+/** Reads the operations of a request. Only POST requests have operations. The server parses the same text later. */
 const operationsOf = (
   request: HttpServerRequest.HttpServerRequest,
   limit: ByteSize.ByteSize,
@@ -47,8 +47,9 @@ const operationsOf = (
 }
 
 /**
- * Removes the resources that this caller cannot see from a subscription, together with those that do not exist: the server
- * acknowledges only the others, and sends no updates of a resource that is registered later.
+ * Removes from the body of a subscription the resources that are hidden from the caller, and those that do not exist. The
+ * server then acknowledges only the other resources, so the caller cannot find out which hidden resources exist. The server
+ * sends no updates about a resource that is registered later.
  */
 const withoutHidden = (
   request: HttpServerRequest.HttpServerRequest,
@@ -71,7 +72,10 @@ const withoutHidden = (
   )
 }
 
-/** Returns the caller that the middleware of `AuthLayer` authenticated, with the principal that handlers receive. */
+/**
+ * Returns the caller that the middleware of `AuthLayer` authenticated. If another middleware has replaced the principal that
+ * handlers receive, returns a caller with that principal.
+ */
 const callerOf = (
   request: HttpServerRequest.HttpServerRequest,
   principal: Principal | undefined,
@@ -86,8 +90,9 @@ const callerOf = (
 }
 
 /**
- * Takes a request through the steps of the gate that follow `authenticate`, and dispatches it. It runs inside the middleware of
- * `AuthLayer`, so the caller is known, and outside the server, so nothing has run yet.
+ * Creates the middleware that runs the steps of the gate after `authenticate`, and then lets the MCP server dispatch the
+ * request. It runs inside the middleware of `AuthLayer`, so the caller is authenticated, and outside the MCP server, so no
+ * handler has run.
  */
 export const makeDispatch = (
   reading: effectBody.Reading,
@@ -105,7 +110,7 @@ export const makeDispatch = (
       context: Context.Context<never>
     ): App =>
       Effect.map(withoutHidden(request, policyFor, operations, caller.principal, app), (response) => {
-        // The server sets Mcp-Session-Id in a pre-response handler: only one appended after it sees the header.
+        // The server sets `Mcp-Session-Id` in a pre-response handler. Only a handler that is appended later sees the header.
         if (session === undefined && operations.some(isInitialize)) {
           HttpEffect.appendPreResponseHandlerUnsafe(context, (_, sent) => {
             const issued = sent.headers["mcp-session-id"]

@@ -16,7 +16,7 @@ import * as webBody from "../../host/WebBody.ts"
 
 type Request = HttpServerRequest.HttpServerRequest
 
-/** The members in which Effect's requests cache their body. If Effect renames them, this module uses public members only. */
+/** The private members in which Effect's requests cache their body. Without them, this module uses only public members. */
 interface BodyCache {
   arrayBufferEffect?: Effect.Effect<ArrayBuffer> | undefined
   textEffect?: Effect.Effect<string> | undefined
@@ -41,7 +41,8 @@ export const read = (
   { deadlines, limits }: Reading
 ): Effect.Effect<string, MalformedRequest> => {
   if (isOnNode(request)) {
-    // Reading with Effect's own members takes a fiber and a dozen listeners, which is a twentieth of a small tool call.
+    // Effect's own members read a body with a fiber and a dozen listeners, which take a twentieth of the time of a small tool
+    // call.
     return Effect.flatMap(
       nodeBody.read(request.source as nodeBody.Source, Number(limit), deadlines),
       (bytes) => cacheBody(request, bytes)
@@ -63,8 +64,9 @@ export const read = (
 }
 
 /**
- * Returns whether a request is Effect's own on Node, with a body that is still unread. Other requests may be views with
- * another body. Effect answers `Expect: 100-continue` and `Upgrade` while it reads, so those requests are excluded.
+ * Returns whether a request is the original one of Effect's server on Node, with an unread body. Any other request may wrap the
+ * original one and have another body. Effect answers `Expect: 100-continue` and `Upgrade` while it reads the body, so requests
+ * with these headers are excluded.
  */
 const isOnNode = (request: Request): boolean => {
   const { headers, source } = request
@@ -88,7 +90,7 @@ const isUnreadRequest = (source: object): source is { readonly body: ReadableStr
   return body instanceof ReadableStream && bodyUsed === false && !body.locked
 }
 
-/** Reads the stream of a request that wraps another one, to decompress its body for example. */
+/** Reads the stream of a request that wraps another request, for example to decompress its body. */
 const readStream = (request: Request, limit: number): Effect.Effect<Uint8Array, MalformedRequest> =>
   Effect.suspend(() => {
     const buffer = new BodyBuffer(limit)

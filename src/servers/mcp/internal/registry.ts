@@ -14,7 +14,10 @@ import type { Operation } from "../../../protocol/Operation.ts"
 import * as ScopeToken from "../../../protocol/ScopeToken.ts"
 import * as TemplateIndex from "../../host/TemplateIndex.ts"
 
-/* Finds the policies of operations among the registrations of Effect's MCP server, whichever function made them. */
+/*
+ * Finds the policies of operations among the registrations of Effect's MCP server. It does not matter whether a function of
+ * this library or of `McpServer` made a registration.
+ */
 
 type Server = McpServer.McpServer["Service"]
 type Annotations = Context.Context<never>
@@ -25,14 +28,14 @@ export const Guarded: Context.Reference<ReadonlySet<Annotations>> = Context.Refe
   { defaultValue: () => new Set() }
 )
 
-/** Creates the services of a registration that guard its calls, from its annotations. */
+/** Creates, from the annotations of a registration, the services that guard its calls. */
 export type GuardOf = (annotations: Annotations) => Effect.Effect<Context.Context<never>>
 
-/** Data about registrations that the server does not keep. */
+/** Data about the registrations of a server, which the server itself does not keep. */
 interface Observations {
   /** The router path of each URI template. */
   readonly routerPaths: Map<string, string>
-  /** The number of templates that were registered, replaced ones included. */
+  /** How often a template was registered, including each time that it replaced an earlier one. */
   templates: number
   /** The tools, resources, templates and prompts whose calls are guarded inside the server. */
   readonly guarded: WeakSet<object>
@@ -46,8 +49,8 @@ interface Registration {
 }
 
 /**
- * Observes later registrations on a server. Guards those that require scopes and have no guard of this library, because the stock
- * functions of `McpServer` ignore scopes.
+ * Observes the registrations that are added to a server later. Adds a guard to each registration that requires scopes and has
+ * no guard, because the functions of `McpServer` itself ignore scopes.
  */
 export const observe = (server: Server, guardOf: GuardOf): void => {
   if (observations.has(server)) return
@@ -92,7 +95,7 @@ export function* entries(
   for (const { annotations, prompt } of server.prompts) yield { name: `prompt ${prompt.name}`, annotations }
 }
 
-/** The policy of an operation for which nothing is registered. It requires a principal, as on every host. */
+/** The policy of an operation for which nothing is registered. It requires a principal, as in every server adapter. */
 export const unlistedPolicy: Policy = { scopes: [], unauthorized: "challenge", authenticated: true }
 
 interface Entry {
@@ -115,7 +118,10 @@ export const makePolicyFor = (server: Server): PolicyFor => {
   )
   const findTemplates = makeTemplateFinder(server)
 
-  /** Returns the registrations that an operation may run, the most likely one first. Several only if that depends on the client. */
+  /**
+   * Returns the registrations that an operation can run. There are several if the choice depends on the client, or if a
+   * completion has several meanings.
+   */
   const candidatesOf = ({ kind, method, params, target }: Operation): ReadonlyArray<Entry> => {
     if (target === undefined) return none
     if (method === "completion/complete") {
@@ -128,7 +134,7 @@ export const makePolicyFor = (server: Server): PolicyFor => {
         return prompts.find(target)
       case "resource": {
         const exact = resources.find(target)
-        // The server skips registrations that are not enabled for a client.
+        // If the exact registration is not enabled for the client (`EnabledWhen`), the server skips it and tries the templates.
         return exact.length > 0 && !isConditional(exact[0]!) ? exact : [...exact, ...findTemplates(target)]
       }
       default:
@@ -138,7 +144,7 @@ export const makePolicyFor = (server: Server): PolicyFor => {
 
   const policyForEntry = ({ annotations, descriptor }: Entry, params: unknown): Policy => {
     const policy = policyForCall(annotations, params)
-    // If no guard in the server hides the registration, the gate rejects the call.
+    // Only a guard inside the server can hide a registration. Without one, the gate rejects the call with a challenge.
     return policy.unauthorized === "hide" && observations.get(server)?.guarded.has(descriptor) !== true
       ? { ...policy, unauthorized: "challenge" }
       : policy
@@ -150,7 +156,7 @@ export const makePolicyFor = (server: Server): PolicyFor => {
     if (candidates.length === 0) return unlistedPolicy
     if (candidates.length === 1) return policyForEntry(candidates[0]!, operation.params)
     const policies = candidates.map((entry) => policyForEntry(entry, operation.params))
-    // Hidden registrations are guarded inside the server, which knows which of them runs.
+    // Guards inside the server check the hidden candidates, because only the server determines which candidate runs.
     const visible = policies.filter(({ unauthorized }) => unauthorized !== "hide")
     const relevant = visible.length === 0 ? policies : visible
     return {
@@ -176,13 +182,15 @@ interface Index {
   /** Returns at most one entry. */
   readonly find: (name: string) => ReadonlyArray<Entry>
   /**
-   * Returns every entry that a reference with an argument may name. The server looks up completions by both, joined with a slash,
-   * so a part of the argument may belong to the name.
+   * Returns every entry that a completion can mean. The server looks up completions by the text `name/argument`. Names and
+   * arguments can contain slashes, so a longer name with a shorter argument can have the same text.
    */
   readonly findReferences: (name: string, argument: string | undefined) => ReadonlyArray<Entry>
 }
 
-/** Creates the index of a list to which a server appends entries, and in which it replaces entries by others of the same name. */
+/**
+ * Creates the index of a list. A server only appends entries to the list, or replaces an entry by another one of the same name.
+ */
 const makeIndex = <A extends { readonly annotations: Annotations }>(
   list: () => ReadonlyArray<A>,
   nameOf: (entry: A) => string,
@@ -236,7 +244,7 @@ const makeIndex = <A extends { readonly annotations: Annotations }>(
   }
 }
 
-// Annotations never change, so policies that do not depend on arguments are read once.
+// Annotations never change, so policies that do not depend on arguments are cached by annotations.
 const constant = new WeakMap<Context.Context<never>, Policy>()
 
 /** Returns the policy of a call. `params` are those of its JSON-RPC message. */
@@ -252,7 +260,10 @@ export const policyForCall = (annotations: Context.Context<never>, params: unkno
   return policy
 }
 
-/** Creates the function that finds the templates that the server may select for a URI. The first match that is enabled for every client is the last. */
+/**
+ * Creates the function that finds the templates that the server can select for a URI. The list ends with the first match that
+ * is enabled for every client, because the server never selects a later one.
+ */
 const makeTemplateFinder = (server: Server): (uri: string) => ReadonlyArray<Entry> => {
   let index = TemplateIndex.make([])
   let version = ""
@@ -263,7 +274,7 @@ const makeTemplateFinder = (server: Server): (uri: string) => ReadonlyArray<Entr
     if (current !== version) {
       index = TemplateIndex.make(resourceTemplates.map(({ template: { uriTemplate } }) => ({
         uriTemplate,
-        // A template that was registered before the server was observed has the path of the stock function.
+        // A template that was registered before `observe` has the router path that `McpServer.resource` derives.
         routerPath: known?.routerPaths.get(uriTemplate) ?? TemplateIndex.routerPathOf(uriTemplate)
       })))
       version = current

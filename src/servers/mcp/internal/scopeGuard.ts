@@ -13,7 +13,7 @@ import { Principal } from "../../../verification/Principal.ts"
 import * as effectRequest from "../../host/EffectRequest.ts"
 import * as Registry from "./registry.ts"
 
-/* Guards registrations inside dispatch: checks scopes, and filters hidden entries. */
+/* Guards registrations inside the MCP server: checks scopes, and hides registrations from callers. */
 
 class ScopeRejected extends Schema.Error<ScopeRejected>("ScopeRejected")({
   ...McpSchema.McpErrorBase.fields,
@@ -21,16 +21,17 @@ class ScopeRejected extends Schema.Error<ScopeRejected>("ScopeRejected")({
   code: Schema.tag(-32001)
 }) {}
 
-/** Returns the policy of a call of `target`; without `payload`, of every call. */
+/** Returns the policy of a call of `target`. Without `payload`, returns the part of the policy that applies to every call. */
 export type PolicyForCall = (target: string, payload?: { readonly params: unknown }) => Policy | undefined
 
 /**
- * Checks the scopes of a call again, inside dispatch. It is for calls that did not come through `layerHttp` of `McpAuth`: the
- * stock `McpServer.layerHttp`, stdio, a server in memory. Over HTTP a pre-response handler still makes the rejection a real 403.
+ * Checks the scopes of a call again, inside the MCP server. The check matters for calls that did not pass `McpAuth.layerHttp`,
+ * such as those over `McpServer.layerHttp`, stdio or an in-memory transport. Over HTTP, a pre-response handler turns the
+ * JSON-RPC error into a response with status 403.
  */
 const scopeGuard = (policyFor: PolicyForCall) =>
   McpServer.middleware((effect, { payload, target }) => {
-    // A list has no payload, and runs nothing.
+    // `payload` is missing if the server makes a list. No call runs then, so there are no arguments.
     const required = policyFor(target, payload === undefined ? undefined : { params: payload })?.scopes ?? []
     return required.length === 0 ? effect : Effect.withFiber((fiber) => {
       const services = fiber.context as Context.Context<any>
@@ -39,7 +40,7 @@ const scopeGuard = (policyFor: PolicyForCall) =>
       const rejected = Effect.fail(new ScopeRejected({ message: "Insufficient scope" }))
       const request = Context.getOrUndefined(services, HttpServerRequest.HttpServerRequest)
       const inFront = request === undefined ? undefined : effectRequest.gateContextOf(request)
-      // An anonymous caller gets the JSON-RPC error alone.
+      // An anonymous caller receives only the JSON-RPC error, not a response with status 403.
       if (request === undefined || inFront?.caller.principal === undefined) return rejected
       const { caller, gate } = inFront
       const error = new InsufficientScope({ reason: "missing-scope", required })
@@ -55,7 +56,10 @@ const scopeGuard = (policyFor: PolicyForCall) =>
     })
   })
 
-/** Removes hidden entries from lists, and makes calls to them fail as if they did not exist. Outside the scope guard. */
+/**
+ * Removes hidden registrations from lists, and makes calls to them fail as if they did not exist. It runs outside the scope
+ * guard, so that such a call does not fail with the error of the scope guard.
+ */
 const visibilityFilter = (policyFor: PolicyForCall) =>
   McpServer.visibility(({ target }) => {
     const policy = policyFor(target)
@@ -80,7 +84,7 @@ export const guard = (
     Layer.succeed(Registry.Guarded, new Set(annotations)) as Layer.Layer<never>
   )
 
-/** Guards a registration that was made with a stock function. */
+/** Guards a registration that was made with a function of `McpServer` itself. */
 const guardOf: Registry.GuardOf = (annotations) => {
   const hides = Context.get(annotations, Unauthorized) === "hide"
   return Effect.scoped(
@@ -88,12 +92,12 @@ const guardOf: Registry.GuardOf = (annotations) => {
   )
 }
 
-/** Observes the server, for registrations that are built after this layer. */
+/** Observes the registrations on a server whose layers are built after this one. */
 export const layerObserver = (): Layer.Layer<never, never, McpServer.McpServer> =>
-  // A layer for each use: one constant would be built once, for the first of several servers.
+  // A function, because Effect builds a constant layer only once, for the first of several servers.
   Layer.effectDiscard(Effect.map(McpServer.McpServer, (server) => Registry.observe(server, guardOf)))
 
-/** Returns the policy of a call by the annotations of its registration. */
+/** Returns the policy of a call from the annotations of its registration. */
 export const policyFromAnnotations = (
   annotations: Context.Context<never>,
   payload?: { readonly params: unknown }
