@@ -317,7 +317,7 @@ const makeRequest = Effect.fnUntraced(function*(options: Options, grant: Grant) 
       : answered
   })
   return (inbound: string, target: Target): Effect.Effect<FormPost.Answered, TokenExchangeError> =>
-    // A `Principal` exists only for a verified token.
+    // A `Principal` exists only for a verified token, so the status is always `verified`.
     guard.protect("verified", send(inbound, target)).pipe(
       withTimeLimit(longestWait, issuer),
       Effect.mapError((cause) => new TokenExchangeError({ reason: "unavailable", cause }))

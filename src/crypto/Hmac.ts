@@ -3,8 +3,8 @@ import type * as Redacted from "effect/Redacted"
 import { secretBytes } from "./internal/secretBytes.ts"
 
 /*
- * Computes HMAC-SHA-256 (RFC 2104) with WebCrypto. `effect/crypto/Mac` would add 1.3 kB to a bundle and load twelve more modules
- * at the start.
+ * Computes HMAC-SHA-256 (RFC 2104) with WebCrypto. `effect/crypto/Mac` would add 1.3 kB to a bundle and load twelve more
+ * modules at the start of every server.
  */
 
 /** Authenticates data with one secret. */
@@ -22,7 +22,8 @@ export const make = (secret: Redacted.Redacted | undefined): Hmac => {
   let bytes: Uint8Array<ArrayBuffer> | undefined
   let imported: CryptoKey | undefined
 
-  // Each request imports the key until one import is complete: a request of a Worker must not wait for another request.
+  // In a Worker, a request must not wait for another one (see `Sharing`), so each request imports the key until one has
+  // finished.
   const getKey = async (): Promise<CryptoKey> => {
     if (imported !== undefined) return imported
     bytes ??= secretBytes(secret)

@@ -40,7 +40,8 @@ export const make = (secret: Redacted.Redacted | undefined, purpose: string): Se
   let bytes: Uint8Array<ArrayBuffer> | undefined
   let derived: CryptoKey | undefined
 
-  // Each request derives the key until one derivation is complete: a request of a Worker must not wait for another request.
+  // In a Worker, a request must not wait for another one (see `Sharing`), so each request derives the key until one has
+  // finished.
   const getKey = async (): Promise<CryptoKey> => {
     if (derived !== undefined) return derived
     bytes ??= secretBytes(secret)

@@ -40,7 +40,7 @@ export type ImportKey = (
 
 let jose: typeof Jose | undefined
 
-// Each caller waits for a separate import, because a request of a Worker must not wait for another request.
+// Each caller starts a separate import, because in a Worker a request must not wait for another one (see `Sharing`).
 const loadJose: Effect.Effect<typeof Jose> = Effect.suspend(() =>
   jose !== undefined
     ? Effect.succeed(jose)
@@ -75,8 +75,9 @@ export const viaJose: ImportKey = (jwk, algorithm) =>
  *
  * **Details**
  *
- * On Node and Bun `node:crypto` verifies RS256 to RS512, PS256 to PS512, ES256 and EdDSA. On Deno it verifies EdDSA, and in
- * workerd with `nodejs_compat` RS256 to RS512 and EdDSA. All other checks of a token use the same code on all platforms.
+ * On Node and Bun, `node:crypto` verifies RS256 to RS512, PS256 to PS512, ES256 and EdDSA. On Deno, it verifies only EdDSA. On
+ * workerd with `nodejs_compat`, it verifies RS256 to RS512 and EdDSA. All other checks of a token use the same code on all
+ * platforms.
  *
  * **Gotchas**
  *

@@ -180,8 +180,8 @@ const resolveByNode: Resolve = (hostname) =>
 export type Reach = "public" | "private" | "unknown"
 
 /**
- * Determines whether the host of a URL is public: by `isPublicHost` and, if there is a `Resolver`, by the addresses of the
- * name, which must all be public.
+ * Determines whether the host of a URL is public. Checks its text with `isPublicHost`. If there is a `Resolver`, it also
+ * resolves a name, and all addresses of the name must be public.
  *
  * **Details**
  *
@@ -252,7 +252,8 @@ export const allows = (url: URL, options: GuardOptions = {}): Effect.Effect<bool
     : Effect.succeed(false)
 
 /**
- * Wraps a `Fetcher` so that a request to a URL that `allows` rejects fails before a connection is opened.
+ * Wraps a `Fetcher` so that it sends requests only to URLs that `allows` accepts. Every other request fails with `not-allowed`
+ * before a connection is opened.
  *
  * **When to use**
  *

@@ -30,7 +30,7 @@ export interface CircuitBreaker {
 export interface Failure {
   /** Whether a single failure of this kind opens the circuit. Otherwise `failures` in a row open it. */
   readonly isDecisive: boolean
-  /** The shortest cooldown that the server requests, in milliseconds. */
+  /** The shortest cooldown that the server requests, in milliseconds, or 0 if it requests none. */
   readonly retryAfter: number
   /** A random number from 0 to 1, for the jitter. */
   readonly random: number

@@ -74,7 +74,7 @@ export interface Bearer {
 export type ClientAuthentication = Secret | PrivateKey | Bearer
 
 /**
- * Contains the headers and form parameters that authenticate one request. All of them are secret.
+ * Contains the headers and form parameters that authenticate one request. Treat all of them as secret.
  *
  * @category models
  * @since 0.1.0

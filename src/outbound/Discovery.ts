@@ -126,10 +126,10 @@ const checkMetadata = (
 }
 
 /**
- * Rejects a document from a public host that names an endpoint on a loopback or private address (RFC 9728 §7.7): such a
- * document could direct requests to any host of this network. If the host name of the endpoint is not resolved in time, the
- * document is rejected as unavailable, because its addresses are unknown. It is accepted if the host name of the document is
- * not resolved in time either, because then only a proxy resolves names.
+ * Rejects a document that was fetched from a public host and names an endpoint on a loopback or private address (RFC 9728
+ * §7.7): such a document could direct requests to any machine in this network. If the host name of the endpoint is not resolved
+ * in time, the document is rejected as unavailable, because its addresses are unknown. It is accepted if the host name of the
+ * document is not resolved in time either, because then only a proxy resolves names.
  */
 const checkEndpointHost = (
   server: Source,
@@ -175,7 +175,7 @@ export const make: Effect.Effect<Discovery["Service"], never, Fetcher | Scope.Sc
   function*() {
     const fetcher = yield* Fetcher
     const remote = yield* RefreshedDocument.factory
-    // Needs no limit, because it contains configured authorization servers only.
+    // Needs no limit, because one service has only the authorization servers of one gate or of one tenant.
     const documents = new Map<
       Source,
       Map<Needed, RefreshedDocument.RefreshedDocument<Metadata.AuthorizationServerMetadata>>

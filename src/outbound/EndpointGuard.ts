@@ -51,8 +51,8 @@ const maximumUnverified = 48
 const maximumWaiting = 256
 
 /**
- * The maximum expected wait in the queue, in milliseconds. The caller also waits for the response, so a longer wait fails at
- * once.
+ * The maximum expected wait in the queue, in milliseconds. A request with a longer expected wait fails at once, because its
+ * caller also has to wait for the response.
  */
 const longestWait = 3_000
 

@@ -52,7 +52,7 @@ export interface Response extends Head {
 
 /**
  * Reports that a request has no response: the connection failed, the body is larger than `maximumBytes`, or a guard does not
- * allow the host.
+ * allow the URL.
  *
  * @category errors
  * @since 0.1.0

@@ -119,7 +119,7 @@ const describe = (text: string): string =>
  * **Details**
  *
  * One space follows the scheme, and every value is quoted. Quotes and backslashes inside values are escaped. Characters that
- * are not allowed in a header field are replaced by `?`, so that no value can split the response.
+ * are not allowed in a header field are replaced by `?`, so that no value can add a header to the response.
  *
  * @category encoding
  * @since 0.1.0

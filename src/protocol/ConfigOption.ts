@@ -170,7 +170,7 @@ export const duration = (
 const millisOf = (input: Duration.Input): number => Duration.toMillis(Duration.fromInputUnsafe(input))
 
 /**
- * Accepts a whole number within bounds, both inclusive. `otherwise` is the default of the option.
+ * Accepts a whole number within bounds, both inclusive. `otherwise` is the default of the option, which errors contain.
  *
  * @category rules
  * @since 0.1.0

@@ -127,7 +127,7 @@ const makeApp = (options: Options) => {
       }
       const parsed = yield* LookUp.parse(query)
       const client = Option.getOrElse(request.remoteAddress, () => "unknown").replace(/^::ffff:/, "")
-      // Handlers run uninterruptibly, so a check would continue after its client disconnects.
+      // Handlers run uninterruptibly. Without `interruptible`, a check would continue after its client disconnects.
       return json(toJson(yield* limitChecks(client, Effect.interruptible(LookUp.run(parsed, options)))))
     }).pipe(
       Effect.catchTag("NoReport", ({ detail, reason }) =>
