@@ -1,9 +1,9 @@
 /**
- * A real OAuth 2.1 authorization server on loopback, for the examples and the tests: `oidc-provider`, a certified
- * OpenID provider, set up the way MCP wants it (PKCE, resource indicators, dynamic client registration).
+ * A real OAuth 2.1 authorization server on loopback, for the examples and the tests. It is `oidc-provider`, a certified
+ * OpenID provider, configured for MCP: PKCE, resource indicators and dynamic client registration.
  *
- * Anyone who can reach it signs in under any name, with any password. It therefore listens on 127.0.0.1 only and
- * issues tokens for resources on loopback only.
+ * Any caller can sign in under any name with any password. Therefore it listens on 127.0.0.1 only, and issues tokens only for
+ * resources on loopback hosts.
  */
 import { Context, Data, Effect, Layer, Redacted } from "effect"
 import type { Scope } from "effect"
@@ -20,17 +20,17 @@ export type SigningAlgorithm = "RS256" | "ES256" | "PS256" | "Ed25519"
 export interface Options {
   /** Default: a free port. */
   readonly port?: number
-  /** The scopes that a resource offers. A list applies to every resource. */
+  /** The scopes that resources offer: one list for all, or a function of the resource identifier. Default: none. */
   readonly scopes?: ReadonlyArray<string> | ((resource: string) => ReadonlyArray<string>)
   /** The signature algorithm of access tokens and ID tokens. Default: `RS256`. */
   readonly signingAlgorithm?: SigningAlgorithm
-  /** `jwt` (default): RFC 9068, `typ: at+jwt`. `opaque`: a random string that only introspection explains. */
+  /** `jwt` (default): a JWT with `typ: at+jwt` (RFC 9068). `opaque`: a random string, which servers must introspect. */
   readonly accessTokenFormat?: "jwt" | "opaque"
-  /** In seconds. Default: 300. */
+  /** The lifetime of access tokens, in seconds. Default: 300. */
   readonly accessTokenLifetime?: number
 }
 
-/** A client with a secret and no person behind it: client credentials, and introspection of anybody's token. */
+/** A client with a secret and without a user. It uses the client credentials grant, and can introspect every token. */
 export interface ConfidentialClient {
   readonly clientId: string
   readonly clientSecret: Redacted.Redacted
@@ -41,14 +41,14 @@ export class AuthorizationServer extends Context.Service<AuthorizationServer, {
   readonly service: ConfidentialClient
 }>()("examples/AuthorizationServer") {}
 
-/** The port could not be listened on. */
+/** The error of an authorization server whose port is not available. */
 export class ListenError extends Data.TaggedError("ListenError")<{ readonly port: number; readonly cause: Error }> {
   override get message() {
     return `The authorization server cannot listen on port ${this.port}: ${this.cause.message}`
   }
 }
 
-/** Runs until the surrounding scope closes. */
+/** Starts an authorization server, which runs until the surrounding scope closes. */
 export const make: (
   options?: Options
 ) => Effect.Effect<AuthorizationServer["Service"], ListenError, Scope.Scope> = Effect.fnUntraced(
@@ -69,7 +69,7 @@ export const make: (
 export const layer = (options?: Options): Layer.Layer<AuthorizationServer, ListenError> =>
   Layer.effect(AuthorizationServer, make(options))
 
-// The issuer is part of every document and every token, so the port has to be known before the provider is made.
+// Listens before the provider is created, because every document and token contains the issuer, which contains the port.
 const listen = (port: number): Effect.Effect<Server, ListenError> =>
   Effect.callback((resume) => {
     const server = createServer()
@@ -85,7 +85,7 @@ const close = (server: Server): Effect.Effect<void> =>
 
 const secret = () => randomBytes(32).toString("base64url")
 
-// Both overloads of node's `generateKeyPair` that are used here end in the same callback.
+// `promisify` uses only the last overload of `generateKeyPair`. That is enough, because both overloads have the same callback.
 const generate = promisify(generateKeyPair)
 
 const signingKey = (algorithm: SigningAlgorithm = "RS256"): Effect.Effect<JWK> =>
@@ -98,7 +98,7 @@ const signingKey = (algorithm: SigningAlgorithm = "RS256"): Effect.Effect<JWK> =
     return { ...privateKey.export({ format: "jwk" }), kid: secret(), alg: algorithm, use: "sig" } as JWK
   })
 
-/** Clients that run in a browser register too: the provider answers other origins everywhere but there. */
+/** Adds CORS headers to the registration endpoint for clients in a browser. The provider adds them to all other endpoints. */
 const openRegistration: Parameters<Provider["use"]>[0] = async (ctx, next) => {
   if (ctx.path !== "/reg") return next()
   ctx.set("access-control-allow-origin", "*")
@@ -108,7 +108,7 @@ const openRegistration: Parameters<Provider["use"]>[0] = async (ctx, next) => {
   ctx.status = 204
 }
 
-/** `devInteractions` says on the console that it is for development only, and has no switch for that; so does this file. */
+/** Creates the provider without its warning that `devInteractions` is for development only. No option disables the warning. */
 const makeProvider = (issuer: string, configuration: Configuration): Provider => {
   const warn = console.warn
   console.warn = () => {}
@@ -119,7 +119,7 @@ const makeProvider = (issuer: string, configuration: Configuration): Provider =>
   }
 }
 
-/** Whether `resource` is an http(s) URL of this machine alone. */
+/** Returns whether a resource is an http or https URL with a loopback host. */
 export const isLoopback = (resource: string): boolean => {
   const url = URL.parse(resource)
   return url !== null && /^https?:$/.test(url.protocol) && ["127.0.0.1", "[::1]", "localhost"].includes(url.hostname)
@@ -138,7 +138,7 @@ const configuration = (options: Options, key: JWK, service: ConfidentialClient):
     scopes: ["openid", "offline_access"],
     clients: [confidential(service)],
     clientDefaults: { id_token_signed_response_alg: algorithm },
-    // A client may come back for more scopes later (step-up), so what it names when it registers binds it to nothing.
+    // Ignores the scopes of a registration. Otherwise a client could not request further scopes later (step-up).
     extraClientMetadata: {
       properties: ["scope"],
       validator: (_ctx, _key, _value, metadata) => void delete metadata.scope
@@ -150,7 +150,7 @@ const configuration = (options: Options, key: JWK, service: ConfidentialClient):
       ctx.type = "text"
       ctx.body = error_description === undefined ? error : `${error}: ${error_description}`
     },
-    // Every lifetime is spelt out: for each one that is not, the provider writes a notice to the console.
+    // Sets every lifetime, because the provider writes a notice to the console for each lifetime that is not set.
     ttl: {
       AccessToken: lifetime,
       ClientCredentials: lifetime,
@@ -171,7 +171,7 @@ const configuration = (options: Options, key: JWK, service: ConfidentialClient):
       rpInitiatedLogout: { enabled: false },
       resourceIndicators: {
         enabled: true,
-        // A token request that does not repeat `resource` gets a token for the one that was authorized.
+        // If a token request does not repeat `resource`, the token is for the resource of the authorization request.
         useGrantedResource: () => true,
         getResourceServerInfo: (_ctx, resource) => {
           if (!isLoopback(resource)) throw new errors.InvalidTarget("only resources on loopback are served")

@@ -2,7 +2,7 @@ import type { Adapter, AdapterPayload } from "oidc-provider"
 
 type Store = Map<string, { readonly payload: AdapterPayload; readonly expiresAt: number }>
 
-/** What `oidc-provider` keeps its sessions, codes, tokens and clients in; gone when the process ends. */
+/** The store of `oidc-provider` for sessions, codes, tokens and clients, in memory. */
 export class MemoryAdapter implements Adapter {
   readonly #model: string
   readonly #store: Store
@@ -12,7 +12,7 @@ export class MemoryAdapter implements Adapter {
     this.#store = store
   }
 
-  /** One store per authorization server, so that several in one process know nothing of each other. */
+  /** Returns a factory with a new store, so that several authorization servers in one process share no data. */
   static factory(): (model: string) => MemoryAdapter {
     const store: Store = new Map()
     return (model) => new MemoryAdapter(model, store)

@@ -1,18 +1,20 @@
 /**
- * A person with a browser, for programs: opens an authorization URL, follows redirects with its cookies, fills in the
- * sign-in form and says yes to the consent form, and stops where the browser would go back to the client.
+ * Signs in like a person with a browser. It opens an authorization URL, follows redirects with cookies, fills in the sign-in
+ * form, accepts the consent form, and stops at the redirect to the client.
  */
+
+/** One request of the browser, and its response. */
 export interface Exchange {
   readonly method: string
   readonly url: URL
-  /** The fields of a form that was sent. */
+  /** The fields of the form that the request sent. */
   readonly form?: Readonly<Record<string, string>>
   readonly status: number
-  /** Where a redirect leads. */
+  /** The target of a redirect. */
   readonly location?: URL
-  /** The heading of a page that was shown. */
+  /** The heading of the page in the response. */
   readonly page?: string
-  /** The lines of a consent page. */
+  /** The list items of a consent page, such as the requested scopes. */
   readonly requested?: ReadonlyArray<string>
 }
 
@@ -34,14 +36,14 @@ interface Form {
   readonly fields: Readonly<Record<string, string>>
 }
 
-/** More hops than any sign-in needs: what goes beyond is a loop. */
+/** The maximum number of requests of a sign-in. More requests indicate a redirect loop. */
 const maximumHops = 20
 
 export class UserAgent {
-  /** Everything that was sent and answered, in order. */
+  /** All requests with their responses, in order. */
   readonly log: Array<Exchange> = []
   readonly #options: Options
-  // Kept between calls, as in a browser: after the first sign-in, only consent is requested.
+  // Cookies remain between calls, as in a browser. After the first sign-in, the server shows only the consent page.
   #cookies: ReadonlyArray<Cookie> = []
 
   constructor(options: Options) {
@@ -49,8 +51,8 @@ export class UserAgent {
   }
 
   /**
-   * Gives the URL that the browser would be sent back to, with `code` (or `error`) in it. That URL is not opened: it
-   * belongs to the client.
+   * Signs in, and returns the URL of the redirect to the client, which contains `code` or `error`. It does not open that URL,
+   * because the client processes it.
    */
   async authorize(authorizationUrl: URL | string): Promise<URL> {
     const start = new URL(authorizationUrl)
@@ -149,7 +151,7 @@ const attribute = (tag: string, name: string): string | undefined => {
   return value === undefined ? undefined : unescape(value)
 }
 
-/** The form of a page, filled in: hidden fields as they are, the name in the text field, anything as the password. */
+/** Returns the form of a page, filled in: hidden fields unchanged, the name in the text field, and any text as the password. */
 const parseForm = (html: string, page: URL, username: string): Form => {
   const form = /<form\b[^>]*>/.exec(html)?.[0]
   if (form === undefined) throw new Error(`${page.href} is neither a redirect nor a form`)

@@ -17,7 +17,7 @@ export const start = async ({ bindings, port }: Options): Promise<Miniflare> => 
     target: "es2022",
     platform: "neutral",
     mainFields: ["module", "main"],
-    // The first is for a clone of this repository. Leave it out.
+    // The first condition is for a clone of the repository of effect-mcp-auth. Leave it out in your project.
     conditions: ["effect-mcp-auth/source", "workerd", "import", "default"],
     external: ["cloudflare:workers"]
   })

@@ -6,7 +6,7 @@ import type { AddressInfo } from "node:net"
 import { after, test } from "node:test"
 import { start } from "./Workerd.ts"
 
-// workerd is a separate process, so the issuer needs a real port.
+// The Worker runs in a separate process (workerd), so the issuer must listen on a real port.
 const http = createServer((req, res) => issuer.listener(req, res)).listen(0, "127.0.0.1")
 await once(http, "listening")
 const { port } = http.address() as AddressInfo

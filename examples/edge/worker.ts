@@ -1,10 +1,10 @@
-/** An MCP server in a Worker: `@modelcontextprotocol/server` behind the gate, for both eras of the protocol. */
+/** An MCP server in a Worker: `@modelcontextprotocol/server` behind the gate, for clients of MCP 2026-07-28 and older ones. */
 import { McpServer } from "@modelcontextprotocol/server"
 import { env } from "cloudflare:workers"
 import { McpAuthSdk } from "effect-mcp-auth/sdk-v2"
 import { z } from "zod"
 
-// While the module loads: nothing is fetched before the first token comes.
+// Created while the module loads, where a Worker cannot send requests: keys are fetched when the first token arrives.
 const auth = await McpAuthSdk.make({
   resource: env.RESOURCE_URL,
   authorizationServers: [env.ISSUER],

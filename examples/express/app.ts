@@ -8,10 +8,10 @@ import express from "express"
 import { randomUUID } from "node:crypto"
 import { z } from "zod"
 
-/** `baseline` is asked for at sign-in, `stepUp` when a tool needs it. */
+/** Clients request `baseline` at sign-in, and `stepUp` when a tool requires it. */
 export const scopes = { baseline: ["notes:read"], stepUp: ["notes:write"] } as const
 
-/** The last two are for tests. */
+/** The options of the server. Tests use `fetch` and `layer`. */
 interface Options {
   readonly resource: string
   readonly authorizationServers: readonly [string, ...Array<string>]

@@ -1,4 +1,4 @@
-/** A usual server: the official SDK on Express, with sessions, as in its examples. Anyone may call it. */
+/** A server without authorization: the official SDK on Express, with sessions, as in the SDK's examples. */
 import { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js"
 import { StreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/streamableHttp.js"
 import { isInitializeRequest } from "@modelcontextprotocol/sdk/types.js"

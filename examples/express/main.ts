@@ -1,4 +1,4 @@
-/** The same, with an authorization server if none is configured. */
+/** Runs the server of `app.ts`, with an authorization server if none is configured. */
 import * as Serving from "../shared/Serving.ts"
 import { makeApp, scopes } from "./app.ts"
 

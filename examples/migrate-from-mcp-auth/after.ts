@@ -1,4 +1,4 @@
-/** The notes server behind `effect-mcp-auth`. Its README shows what it was before. */
+/** The notes server behind `effect-mcp-auth`. The README shows the same server behind `mcp-auth`. */
 import { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js"
 import { StreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/streamableHttp.js"
 import { McpAuthSdk } from "effect-mcp-auth/sdk-v1"

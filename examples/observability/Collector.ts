@@ -1,4 +1,4 @@
-/** A stub of an OpenTelemetry collector: takes what is exported over OTLP/HTTP in JSON, and keeps it. */
+/** A stub of an OpenTelemetry collector. It receives logs, spans and metrics over OTLP/HTTP in JSON, and stores them. */
 import { NodeHttpServer } from "@effect/platform-node"
 import { Effect, Layer } from "effect"
 import { HttpRouter, HttpServer, HttpServerRequest, HttpServerResponse } from "effect/http"
@@ -11,7 +11,7 @@ interface Attribute {
 
 export interface Collected {
   readonly url: string
-  /** Lines of the log, with their annotations. */
+  /** Log entries, with their annotations. */
   readonly logs: Array<{ readonly body: string; readonly attributes: Readonly<Record<string, unknown>> }>
   readonly spans: Array<{ readonly name: string; readonly attributes: Readonly<Record<string, unknown>> }>
   /** The latest point of each series. */
@@ -19,7 +19,7 @@ export interface Collected {
     string,
     { readonly name: string; readonly value: number; readonly attributes: Readonly<Record<string, unknown>> }
   >
-  /** Everything as it came in. */
+  /** The bodies of all requests, unparsed. */
   readonly raw: Array<string>
 }
 
@@ -31,7 +31,7 @@ const plain = (value: Readonly<Record<string, any>>): unknown =>
 const attributesOf = (attributes: ReadonlyArray<Attribute> = []) =>
   Object.fromEntries(attributes.map(({ key, value }) => [key, plain(value)]))
 
-/** Starts one on a free port of loopback, until the scope closes. */
+/** Starts a collector on a free loopback port. It runs until the scope closes. */
 export const start = Effect.gen(function*() {
   const collected = { logs: [], spans: [], metrics: new Map(), raw: [] } as unknown as Omit<Collected, "url">
   const take = (read: (document: any) => void) =>

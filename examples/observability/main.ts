@@ -1,4 +1,4 @@
-/** A protected server that gets four requests, and the data that a collector receives. */
+/** Sends four requests to a protected server, and prints the data that a collector receives. */
 import { NodeHttpServer, NodeRuntime } from "@effect/platform-node"
 import { Console, Context, Effect, Layer } from "effect"
 import { AuthLayer, Principal } from "effect-mcp-auth"
@@ -12,7 +12,7 @@ const resource = "https://whoami.example.com/whoami"
 
 const Whoami = HttpRouter.add("GET", "/whoami", Effect.map(Principal, (_) => HttpServerResponse.text(`${_.subject}\n`)))
 
-/** Serves, asks, and stops; what was not exported by then is exported when the scope closes. */
+/** Starts the server, sends the requests and stops. When the scope closes, the remaining data is exported. */
 const visit = (collector: string) =>
   Effect.scoped(Effect.gen(function*() {
     const { client, issuer } = yield* TestIssuer.make({ resource })

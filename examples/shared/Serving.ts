@@ -1,4 +1,4 @@
-/** Shared by the examples: settings from the environment, an HTTP server on loopback, a line when it is ready. */
+/** Runs the examples: reads settings from the environment, starts an HTTP server on loopback, and prints its URL. */
 import { NodeHttpServer, NodeRuntime } from "@effect/platform-node"
 import {
   Cause,
@@ -24,15 +24,15 @@ import * as AuthorizationServer from "../authorization-server/AuthorizationServe
 export const path = "/mcp"
 
 export interface Settings {
-  /** 0 means a free port. */
+  /** The port. 0 selects a free port. */
   readonly port: number
-  /** The URL that clients use, when it is not the local one (behind a proxy). */
+  /** The URL that clients use, for example behind a proxy. Default: the URL at which the server listens. */
   readonly resource?: string | undefined
-  /** The issuers whose tokens are accepted. None: an authorization server is started with the example. */
+  /** The issuers whose tokens are accepted. If the list is empty, an authorization server is started with the example. */
   readonly authorizationServers: ReadonlyArray<string>
 }
 
-/** `PORT`, `RESOURCE_URL`, `AUTHORIZATION_SERVERS`. */
+/** Reads the settings from `PORT`, `RESOURCE_URL` and `AUTHORIZATION_SERVERS`. */
 export const settings: Config.Config<Settings> = Config.all({
   port: Config.Int("PORT").pipe(Config.withDefault(3000)),
   resource: Config.String("RESOURCE_URL").pipe(Config.option, Config.map(Option.getOrUndefined)),
@@ -42,18 +42,18 @@ export const settings: Config.Config<Settings> = Config.all({
   )
 })
 
-/** The settings of an example. */
+/** The identity of an example: its resource identifier and its authorization servers. */
 export interface Identity {
-  /** The URL that tokens are made for. */
+  /** The resource identifier, which is the audience of tokens. */
   readonly resource: string
   readonly authorizationServers: readonly [string, ...ReadonlyArray<string>]
 }
 
-/** An MCP server that runs. */
+/** A running MCP server. */
 export class Endpoint extends Context.Service<
   Endpoint,
   Identity & {
-    /** Where it listens. */
+    /** The URL at which the server listens. */
     readonly url: string
   }
 >()("examples/Endpoint") {}
@@ -74,7 +74,7 @@ export interface Options<A, E> {
 
 /** Serves `app` on loopback. */
 export const layer = <A, E>(settings: Settings, options: Options<A, E>) => {
-  // The port may be free until it is bound, and the resource URL contains it: bind first, then build the app.
+  // Binds the port before it builds the app: the resource URL contains the port, and port 0 becomes a number only then.
   const Identified = Layer.effect(
     Endpoint,
     Effect.gen(function*() {
@@ -110,7 +110,7 @@ const identify = Effect.fnUntraced(function*(settings: Settings, scopes: Readonl
   return { url, resource, authorizationServers: [issuer] as const }
 })
 
-/** A server outside Effect: a listener of `node:http`, and its finalizer. */
+/** A server without Effect: a listener for `node:http`, and a function that releases its resources. */
 export interface Served {
   readonly listener: RequestListener
   readonly dispose: () => Promise<void>
@@ -118,7 +118,7 @@ export interface Served {
 
 export interface ListenerOptions {
   readonly scopes: ReadonlyArray<string>
-  /** `logging` makes the gate log as the rest of the program does. */
+  /** Creates the server. Pass `logging` to the gate, so that its log is formatted like that of the rest of the program. */
   readonly serve: (identity: Identity, logging: Layer.Layer<never>) => Promise<Served>
 }
 
@@ -155,10 +155,10 @@ const close = (server: Server): Effect.Effect<void> =>
     server.closeAllConnections()
   })
 
-/** The whole program: reads the environment, serves, prints `listening on URL`, ends on Ctrl-C. */
+/** Runs a whole program: reads the environment, starts the server, prints `listening on URL`, and ends on Ctrl-C. */
 export const run = <A, E>(options: Options<A, E>): void => launch((settings) => layer(settings, options))
 
-/** The same for a server outside Effect. */
+/** Runs a whole program as `run` does, for a server without Effect. */
 export const runListener = (options: ListenerOptions): void => launch((settings) => layerListener(settings, options))
 
 const launch = <A, E>(serve: (settings: Settings) => Layer.Layer<A | Endpoint, E>): void => {
@@ -166,12 +166,12 @@ const launch = <A, E>(serve: (settings: Settings) => Layer.Layer<A | Endpoint, E
   const Main = Layer.unwrap(Effect.map(settings, (settings) => Announce.pipe(Layer.provideMerge(serve(settings)))))
   Layer.launch(Main).pipe(
     Effect.tapCause((cause) => Cause.hasInterruptsOnly(cause) ? Effect.void : Effect.logError(cause)),
-    // Standard output is for that one line.
+    // Logs go to standard error, because standard output contains only the line with the URL.
     Effect.provideService(Logger.LogToStderr, true),
     NodeRuntime.runMain({ disableErrorReporting: true, teardown })
   )
 }
 
-/** A server is meant to be stopped, so Ctrl-C is not a failure. */
+/** Exits with 0 after Ctrl-C, which is the usual way to stop a server and not a failure. */
 const teardown: Runtime.Teardown = (exit, onExit) =>
   Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause) ? onExit(0) : Runtime.defaultTeardown(exit, onExit)

@@ -1,11 +1,11 @@
-/** Gets a token from `issuer.ts` for carol, and calls a tool with it: `node call.ts <scopes, or none> <tool> [arguments]`. */
+/** Gets a token for carol from `issuer.ts`, and calls a tool with it: `node call.ts <scopes, or none> <tool> [arguments]`. */
 import { TestClient } from "effect-mcp-auth/testing"
 
 const { ISSUER = "http://127.0.0.1:4000", MCP_URL = "http://127.0.0.1:3000/mcp" } = process.env
 const { RESOURCE_URL = MCP_URL } = process.env
 const [scope = "none", tool = "", args = "{}"] = process.argv.slice(2)
 
-/** A program signs in like this. A person would be shown a page. */
+/** Signs in with the client credentials of a program. A client with a user would open a sign-in page instead. */
 const signIn = async (): Promise<string> => {
   const response = await fetch(`${ISSUER}/token`, {
     method: "POST",

@@ -1,4 +1,4 @@
-/** An authorization server to try things with: real keys and tokens, and clients whose secrets stand here. */
+/** An authorization server for experiments. Its keys and tokens are real. The secrets of its clients are in this file. */
 import { TestIssuer } from "effect-mcp-auth/testing"
 import { createServer } from "node:http"
 

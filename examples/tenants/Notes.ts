@@ -1,4 +1,4 @@
-/** A server for several organisations. Each has an authorization server, and is added while the server runs. */
+/** A server for several organisations, each with an authorization server. Organisations can be added while the server runs. */
 import { Context, Effect, Layer, Schema } from "effect"
 import { AuthLayer, Principal, requireScopes } from "effect-mcp-auth"
 import { McpAuth } from "effect-mcp-auth/mcp"
@@ -6,10 +6,10 @@ import { Tenants } from "effect-mcp-auth/tenants"
 import { McpProtocol, Tool, Toolkit } from "effect/ai"
 
 export const resource = "https://notes.example.com/mcp"
-/** Where people sign in: it sends each of them on to the authorization server of their organisation. */
+/** The authorization server at which every user signs in. It redirects each user to the one of their organisation. */
 export const home = "https://auth.example.com"
 
-/** The tenants, and their authorization servers. This would be a table of a database. */
+/** The tenants and their authorization servers. In a real server, this is a table of a database. */
 export class Directory extends Context.Service<Directory, {
   readonly issuerOf: (tenant: string) => Effect.Effect<string | undefined>
   readonly add: (tenant: string, issuer: string) => Effect.Effect<void>
@@ -36,7 +36,7 @@ export const ToolsLive = Tools.toLayer(Effect.sync(() => {
   return {
     add_note: ({ text }) =>
       Effect.gen(function*() {
-        // The tenant whose servers verified the token: the gate rejects a request without one.
+        // The tenant whose authorization server issued the token. The gate rejects a request without a tenant.
         const { tenant } = yield* Principal
         const notes = [...stored.get(tenant) ?? [], text]
         stored.set(tenant, notes)

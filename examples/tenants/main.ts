@@ -1,4 +1,4 @@
-/** Two organisations, whose people call. Their authorization servers are in memory. */
+/** Calls the server for users of two organisations. Their authorization servers run in memory. */
 import { NodeRuntime } from "@effect/platform-node"
 import { Console, Effect, Layer, Logger } from "effect"
 import { TestClient, TestIssuer } from "effect-mcp-auth/testing"
@@ -35,7 +35,7 @@ const program = Effect.gen(function*() {
       TestClient.layer(Server).pipe(
         Layer.provideMerge(Directory.layer),
         Layer.provide(TestIssuer.layer({ issuer: home, resource, others: [acme, bolt] })),
-        // The reasons are printed here.
+        // No log, because this program prints the reasons of rejections.
         Layer.provide(Logger.layer([]))
       )
     )

@@ -1,4 +1,4 @@
-/** A server to be tested: two tools, two scopes, a custom claim. Notes belong to a tenant, which the token names. */
+/** The server under test: two tools, two scopes and a custom claim. Notes belong to the tenant that the token names. */
 import { Context, Effect, Layer, Schema } from "effect"
 import { AuthLayer, Principal, requireScopes } from "effect-mcp-auth"
 import { McpAuth } from "effect-mcp-auth/mcp"
@@ -39,7 +39,7 @@ export const ToolsLive = Tools.toLayer(Effect.sync(() => {
   }
 }))
 
-/** The MCP server, which wants an `AuthLayer`. */
+/** The MCP server. It requires an `AuthLayer`. */
 export const App = McpAuth.layerHttp({
   name: "notes",
   version: "1.0.0",

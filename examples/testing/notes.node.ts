@@ -1,4 +1,4 @@
-/** The same with `node:test` and promises. A server on an SDK is tested like this: all it takes is its handler. */
+/** The same tests with `node:test` and promises. Servers on an SDK are tested in the same way: pass their handler. */
 import { Context } from "effect"
 import { expectAdmitted, expectChallenge, expectRejected, TestClient, TestIssuer } from "effect-mcp-auth/testing"
 import { FetchHttpClient, HttpRouter } from "effect/http"

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs"
 
 const read = (name: string) => readFileSync(new URL(name, import.meta.url), "utf8")
 
-/** Code without its layout: a page shows it without the indentation of what stands around it, and may break fewer lines. */
+/** Removes all whitespace, because the page shows code without the indentation of the file, and breaks lines elsewhere. */
 const compact = (code: string): string => code.replaceAll(/\s+/g, "")
 
 const tests = read("Notes.test.ts")

@@ -1,8 +1,8 @@
-/** `baseline` is asked for at sign-in, `stepUp` when a tool needs it. Leave one out and the server does not compile. */
+/** Clients request `baseline` at sign-in, and `stepUp` when a tool requires it. If a scope is missing, this does not compile. */
 export const scopes = {
   baseline: ["create:todos", "read:todos"],
   stepUp: ["delete:todos"]
 } as const
 
-/** Every scope that an authorization server has to know of. */
+/** All scopes. An authorization server must offer them. */
 export const allScopes: ReadonlyArray<string> = [...scopes.baseline, ...scopes.stepUp]

@@ -1,13 +1,13 @@
 import { Context, Effect, Layer, Schema } from "effect"
 import type { Principal } from "effect-mcp-auth"
 
-/** The owner of data: a subject has a meaning only together with its issuer. */
+/** The owner of data. It contains issuer and subject, because a subject is unique only within its issuer. */
 export type Owner = Principal["owner"]
 
 export const Todo = Schema.Struct({
   id: Schema.Int,
   title: Schema.String,
-  /** Whose it is, for people to read; access is decided by `Owner`. */
+  /** The name of the owner, for display. Access depends on `Owner`, not on this name. */
   by: Schema.String
 })
 export type Todo = typeof Todo.Type
@@ -22,11 +22,11 @@ export class TodoStore extends Context.Service<TodoStore, {
   readonly create: (owner: Owner, todo: Omit<Todo, "id">) => Effect.Effect<Todo>
   readonly all: Effect.Effect<ReadonlyArray<Todo>>
   readonly ownedBy: (owner: Owner) => Effect.Effect<ReadonlyArray<Todo>>
-  /** The todo of another owner is not found, like one that does not exist. */
+  /** Fails with `TodoNotFound` if the todo does not exist or belongs to another owner. */
   readonly remove: (owner: Owner, id: number) => Effect.Effect<Todo, TodoNotFound>
 }>()("todo-manager/TodoStore") {}
 
-/** Keeps todos until the program ends. */
+/** Stores todos in memory. */
 export const layer: Layer.Layer<TodoStore> = Layer.sync(TodoStore, () => {
   const stored = new Map<number, { readonly owner: Owner; readonly todo: Todo }>()
   let last = 0

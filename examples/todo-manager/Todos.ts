@@ -1,4 +1,4 @@
-/** The tools, what each one needs, and what each one does. */
+/** The tools, their scopes and their handlers. */
 import { Effect, Schema } from "effect"
 import { Principal, requireScopes } from "effect-mcp-auth"
 import { Tool, Toolkit } from "effect/ai"
@@ -10,7 +10,7 @@ const CreateTodo = requireScopes("create:todos")(Tool.make("create_todo", {
   success: Todo
 }))
 
-// No scope is required here, only a caller: what they may see depends on their scopes, and that is for the handler.
+// Requires a principal but no scope. The handler decides by the scopes of the caller which todos it returns.
 const ListTodos = Tool.make("list_todos", {
   description: "Lists your todos; with the scope read:todos, all todos",
   success: Schema.Struct({ todos: Schema.Array(Todo) }),

@@ -1,6 +1,6 @@
 /**
- * The whole of MCP authorization, on real parts: the todo manager, an authorization server (`oidc-provider`), and the
- * official client of `@modelcontextprotocol/sdk`. Prints what goes over the wire and checks every step of it.
+ * Runs all steps of MCP authorization with real parts: the todo manager, an authorization server (`oidc-provider`), and the
+ * official client of `@modelcontextprotocol/sdk`. Prints the requests and responses, and checks each step.
  */
 import { NodeRuntime } from "@effect/platform-node"
 import { exchangeAuthorization, startAuthorization, UnauthorizedError } from "@modelcontextprotocol/sdk/client/auth.js"
@@ -33,7 +33,7 @@ const callTool = async (client: Client, name: string, args: Record<string, unkno
   return structuredContent as Record<string, unknown>
 }
 
-/** Scopes are a set: their order says nothing. */
+/** Compares scopes as sets, because their order has no meaning. */
 const assertScopes = (actual: unknown, expected: string) =>
   assert.deepEqual(String(actual).split(" ").sort(), expected.split(" ").sort())
 
@@ -45,10 +45,10 @@ const tellToken = (accessToken: string) => {
   ]
 }
 
-/** The decisions of the server in order, with the reasons that no client learns. */
+/** The decisions of the server in order, with the reasons, which are not sent to clients. */
 class Decisions extends Context.Service<Decisions, Array<Decision.Decision>>()("demo/Decisions") {}
 
-/** The wire does not say why, so this is where the story makes sure that it was for the reason it tells. */
+/** Checks the reason of the last rejection in the decisions of the server, because the response does not contain it. */
 const tellRejection = (decisions: ReadonlyArray<Decision.Decision>, reason: string) => {
   const last = decisions.at(-1)
   assert.equal(last?.outcome, "rejected")
@@ -70,7 +70,7 @@ const story = Effect.gen(function*() {
 
   yield* Console.log(`The todo manager is ${resource}, the authorization server ${issuer}, the person alice.\n`)
 
-  // From here to the authorization code the official client finds its way alone; the next steps read what it did.
+  // This call performs all requests up to the sign-in of the person. The next steps check the recorded requests.
   const outcome = yield* Effect.promise(() =>
     first.client.connect(first.transport).then(() => undefined, (error: unknown) => error)
   )
@@ -125,7 +125,7 @@ const story = Effect.gen(function*() {
     return { client_id: clientId }
   })
 
-  /** The person's part of an authorization: the request, the pages and the redirect. */
+  /** Checks and describes the person's part of an authorization: the request, the pages and the redirect. */
   const readSignIn = (scope: string, consent: ReadonlyArray<string>): ReadonlyArray<string> => {
     const exchanges = person.log.splice(0)
     const authorization = exchanges[0]?.url
@@ -153,7 +153,7 @@ const story = Effect.gen(function*() {
     ]
   }
 
-  /** The client's part: the code for a token. */
+  /** Performs the client's part of an authorization: exchanges the code for a token. */
   const redeem = async (transport: StreamableHTTPClientTransport, scope: string): Promise<ReadonlyArray<string>> => {
     await transport.finishAuth(oauth.takeCode())
     const exchange = wire.take("POST", server.token)
@@ -195,7 +195,7 @@ const story = Effect.gen(function*() {
     tell(...describe(exchange))
     assert.equal(exchange.response.status, 403)
     assert.equal(challengeOf(exchange, "error"), "insufficient_scope")
-    // Clients of 2025-11-25 replace the scopes that they have, so the challenge repeats what was granted.
+    // Clients of MCP 2025-11-25 replace their scopes with those of the challenge, so the challenge repeats the granted scopes.
     assertScopes(challengeOf(exchange, "scope"), everything)
     assert.equal(challengeOf(exchange, "resource_metadata"), metadataUrl)
     tell(...tellRejection(decisions, "missing-scope"))
@@ -244,7 +244,7 @@ const story = Effect.gen(function*() {
     })
     assert.equal(decodeJwt(access_token).aud, elsewhere)
 
-    // One and the same request, with the token of the client and then with the other.
+    // Sends the same request with different tokens.
     const listTodos = async (token: string | undefined) => {
       await wire.fetch(url, {
         method: "POST",
@@ -273,7 +273,7 @@ const story = Effect.gen(function*() {
     assert.equal(challengeOf(exchange, "error"), "invalid_token")
     tell(...tellRejection(decisions, "audience"))
     assert.equal(challengeOf(exchange, "resource_metadata"), metadataUrl)
-    // A client of 2025-11-25 also sends notifications/initialized and tries to open an event stream. It sent nothing else.
+    // A client of MCP 2025-11-25 also sends notifications/initialized and tries to open an event stream. It sent nothing else.
     const others = wire.rest.map((_) => `${_.method} ${_.url.href} ${_.response.status}`)
     assert.deepEqual([...new Set(others)].sort(), [`GET ${url} 405`, `POST ${url} 202`])
   })
@@ -303,7 +303,7 @@ story.pipe(
   Effect.tapErrorTag("StepFailed", (failure) => Console.error(failure.message)),
   Effect.scoped,
   Effect.provide(Server),
-  // The rejections, which a server logs, are part of the story.
+  // Hides the log entries of rejections, because the demo prints the reasons itself.
   Effect.provideService(References.MinimumLogLevel, "Warn"),
   NodeRuntime.runMain
 )

@@ -1,4 +1,4 @@
-/** The API behind the MCP server. It is protected too, and takes tokens that were made for it and no others. */
+/** The API that the MCP server calls. It is also protected, and accepts only tokens with its own URL as the audience. */
 import { Effect, Layer } from "effect"
 import { AuthLayer, Principal } from "effect-mcp-auth"
 import { HttpRouter, HttpServerResponse } from "effect/http"
@@ -8,7 +8,7 @@ const Recent = HttpRouter.add(
   "GET",
   "/orders",
   Effect.map(Principal, ({ claims, subject }) =>
-    // The owner of the orders is `sub`, and the client that requests them is `act` (RFC 8693).
+    // `sub` is the owner of the orders. `act` is the party that requests them on the owner's behalf (RFC 8693).
     HttpServerResponse.jsonUnsafe({ orders: [`a kettle for ${subject}`], actor: claims["act"] }))
 )
 

@@ -1,4 +1,4 @@
-/** An MCP server with one tool, which asks an API behind it: for the caller, and with a separate token. */
+/** An MCP server with one tool, which calls an API on behalf of the caller, with a token that is only for the API. */
 import { Effect, Layer, type Redacted, Schema } from "effect"
 import { AuthLayer, requireScopes } from "effect-mcp-auth"
 import { TokenExchange } from "effect-mcp-auth/client"
@@ -24,7 +24,7 @@ export const Tools = Toolkit.make(
   )
 )
 
-/** `url` is the API, and the audience of its tokens. */
+/** The handlers of the tools. `url` is the URL of the API and the audience of its tokens. */
 export const toolsLayer = (url: string) =>
   Tools.toLayer(Effect.gen(function*() {
     const exchange = yield* TokenExchange.TokenExchange

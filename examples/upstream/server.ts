@@ -18,7 +18,7 @@ const serve = <E>(app: Layer.Layer<never, E, HttpRouter.HttpRouter>, port: numbe
     Layer.provide(NodeHttpServer.layer(createServer, { host: "127.0.0.1", port }))
   )
 
-// The API would be a separate program.
+// In a real system, the API is a separate program.
 const Servers = Layer.mergeAll(
   serve(OrdersTool.layer({ resource, authorizationServers, orders, clientSecret }), port),
   serve(Orders.layer({ resource: orders, authorizationServers }), ordersPort)

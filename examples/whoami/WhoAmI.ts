@@ -1,4 +1,4 @@
-/** The smallest protected MCP server: one tool, which tells the caller what the server knows about them. */
+/** The smallest protected MCP server: one tool, which returns the identity of the caller. */
 import { Effect, Layer, Schema } from "effect"
 import { AuthLayer, Principal, requireScopes } from "effect-mcp-auth"
 import { McpAuth } from "effect-mcp-auth/mcp"

@@ -1,4 +1,4 @@
-/** The same, with an authorization server if none is configured. */
+/** Runs the server of `WhoAmI.ts`, with an authorization server if none is configured. */
 import * as Serving from "../shared/Serving.ts"
 import * as WhoAmI from "./WhoAmI.ts"
 

@@ -11,11 +11,11 @@ export interface SignIn {
   readonly issuer: string
   readonly resource: string
   readonly scope: string
-  /** Default: a new person called alice. */
+  /** The browser to sign in with. Default: a new one, in which alice signs in. */
   readonly userAgent?: UserAgent
 }
 
-/** Gets tokens the way an MCP client does: discovery, registration, authorization code with PKCE, `resource`. */
+/** Gets tokens as an MCP client does: discovery, registration, and an authorization code with PKCE and `resource`. */
 export const signIn = async (options: SignIn): Promise<OAuthTokens> => {
   const { issuer, scope, userAgent = new UserAgent({ username: "alice" }) } = options
   const resource = new URL(options.resource)

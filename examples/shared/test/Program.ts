@@ -9,13 +9,13 @@ export interface Ended {
 }
 
 export interface Program {
-  /** The first line on standard output; rejects when the program ends without one. */
+  /** The first line on standard output. Rejects if the program ends without a line. */
   readonly firstLine: Promise<string>
   readonly ended: Promise<Ended>
   readonly interrupt: () => void
 }
 
-/** Starts a program of the examples, `path` being relative to their folder, as its own process. */
+/** Starts a program of the examples in a separate process. `path` is relative to the folder of the examples. */
 export const start = (path: string, env: Readonly<Record<string, string>> = {}): Program => {
   const file = fileURLToPath(new URL(`../../${path}`, import.meta.url))
   const child = spawn(process.execPath, ["--conditions=effect-mcp-auth/source", file], { env, stdio: "pipe" })
@@ -30,7 +30,7 @@ export const start = (path: string, env: Readonly<Record<string, string>> = {}):
     })
     void ended.then(({ code }) => reject(new Error(`${path} ended with ${code}: ${stderr}`)))
   })
-  // A caller that waits only for the end may ignore the line.
+  // Prevents an unhandled rejection if the caller uses only `ended`.
   firstLine.catch(() => {})
   return { firstLine, ended, interrupt: () => void child.kill("SIGINT") }
 }

@@ -1,13 +1,13 @@
 export interface Called {
   readonly status: number
   readonly challenge: string | null
-  /** The result of the call; `undefined` when it was rejected. */
+  /** The result of the call. `undefined` if the call was rejected. */
   readonly result:
     | { readonly isError?: boolean; readonly structuredContent?: unknown; readonly content?: unknown }
     | undefined
 }
 
-/** Calls a tool in one request: as MCP 2026-07-28 has it, or as a client of before does that was given no session. */
+/** Calls a tool with one request: of MCP 2026-07-28, or of MCP 2025-11-25 without a session. */
 export const callTool = async (
   url: string,
   token: string,

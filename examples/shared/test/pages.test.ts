@@ -4,10 +4,10 @@ import { join } from "node:path"
 
 const folder = join(import.meta.dirname, "../..")
 
-/** Code without its layout: a page shows a part without the indentation of what stands around it. */
+/** Removes all whitespace, because a page shows a part of a file without the indentation of the surrounding code. */
 const compact = (code: string): string => code.replaceAll(/\s+/g, "")
 
-// test/tutorials follows the same pages: there, what they show is what is printed.
+// This test compares the code of the pages with the files. `test/tutorials` compares the output in the pages.
 it.each([
   { example: "whoami", shows: 5 },
   { example: "todo-manager", shows: 5 },

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs"
 
-/** The output that the README of an example shows. */
+/** Returns the output that the README of an example shows, one entry per block. */
 export const shownOutput = (example: string): ReadonlyArray<string> => {
   const text = readFileSync(new URL(`../../${example}/README.md`, import.meta.url), "utf8")
   return [...text.matchAll(/^```text(?: clone)?\n(.*?)^```$/gms)].map((block) => comparable(block[1] ?? ""))

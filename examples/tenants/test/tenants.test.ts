@@ -5,7 +5,7 @@ import { expectAdmitted, expectRejected, TestClient, TestIssuer } from "effect-m
 import { TestClock } from "effect/testing"
 import { Directory, home, resource, Server, Tools, ToolsLive } from "../Notes.ts"
 
-/** The server, and the issuers of two organisations, of which acme is a customer. */
+/** Starts the server and the issuers of two organisations. Only acme is a customer. */
 const setup = Effect.gen(function*() {
   const acme = (yield* TestIssuer.make({ issuer: "https://login.acme.example", resource })).issuer
   const bolt = (yield* TestIssuer.make({ issuer: "https://sso.bolt.example", resource })).issuer

@@ -8,9 +8,9 @@ import assert from "node:assert/strict"
 import { randomUUID } from "node:crypto"
 import type { UserAgent } from "../../authorization-server/UserAgent.ts"
 
-/** The state that the official client needs, in memory. Sends the person to sign in with `userAgent`. */
+/** Stores the state of the official client in memory, and signs the person in with `userAgent`. */
 export class OAuthClient implements OAuthClientProvider {
-  // Nothing listens there: the user agent hands over the URL instead of opening it.
+  // No server listens at this URL: the user agent returns the URL of the redirect instead of opening it.
   readonly redirectUrl = "http://127.0.0.1/callback"
   readonly clientMetadata: OAuthClientMetadata = {
     client_name: "demo",
@@ -72,12 +72,12 @@ export class OAuthClient implements OAuthClientProvider {
     const { searchParams } = await this.#userAgent.authorize(authorizationUrl)
     assert.equal(searchParams.get("error"), null, "the authorization server rejects")
     assert.equal(searchParams.get("state"), this.#state, "the answer belongs to another sign-in")
-    // RFC 9207: an answer from another authorization server than the one that was asked is not to be used.
+    // RFC 9207: rejects the response of an authorization server other than the one to which the request was sent.
     assert.equal(searchParams.get("iss"), this.#discovery?.authorizationServerUrl, "another issuer answers")
     this.#answer = searchParams
   }
 
-  /** The answer to the last sign-in; good for one use. */
+  /** Returns the parameters of the last redirect. A second call fails. */
   takeAnswer(): URLSearchParams {
     const answer = this.#answer
     this.#answer = undefined
@@ -85,7 +85,7 @@ export class OAuthClient implements OAuthClientProvider {
     return answer
   }
 
-  /** The code in that answer. */
+  /** Returns the authorization code of the last redirect. */
   takeCode(): string {
     const code = this.takeAnswer().get("code")
     assert(code !== null, "the answer has no code")

@@ -1,12 +1,12 @@
 import { Console, Data, Effect, Runtime } from "effect"
 
-/** A step that did not go as it should. */
+/** The error of a step whose check failed. */
 export class StepFailed extends Data.TaggedError("StepFailed")<{
   readonly step: number
   readonly title: string
   readonly cause: unknown
 }> {
-  // The message is sufficient: no stack is printed.
+  // `false` means that `runMain` does not log the error with its stack trace, because the message is sufficient.
   override readonly [Runtime.errorReported] = false
 
   override get message() {
@@ -16,11 +16,11 @@ export class StepFailed extends Data.TaggedError("StepFailed")<{
 
 export type Step = <A>(
   title: string,
-  /** Does the step, checks it by throwing, and tells it line by line. */
+  /** Performs the step, throws if a check fails, and passes the lines to print to `tell`. */
   body: (tell: (...lines: ReadonlyArray<string>) => void) => Promise<A>
 ) => Effect.Effect<A, StepFailed>
 
-/** Numbers the steps of a story. The lines of a step before its failure are printed, too. */
+/** Returns a function that runs and numbers steps. If a step fails, the lines that it passed to `tell` before are printed. */
 export const make = (): Step => {
   let count = 0
   return (title, body) =>

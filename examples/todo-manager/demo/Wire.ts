@@ -1,4 +1,4 @@
-/** Records what a client sends and is answered, and writes it down for people: secrets shortened, the rest as it was. */
+/** Records the requests of a client and their responses, and describes them as text with shortened secrets. */
 import assert from "node:assert/strict"
 
 export interface Exchange {
@@ -11,7 +11,7 @@ export interface Exchange {
 export class Wire {
   #unread: ReadonlyArray<Exchange> = []
 
-  /** To be given to a client in place of the global one. */
+  /** Sends a request with the global `fetch`, and records it. Pass this function to a client. */
   readonly fetch = async (input: URL | string, init: RequestInit = {}): Promise<Response> => {
     const response = await globalThis.fetch(input, init)
     const { body = null, headers, method = "GET" } = init
@@ -25,7 +25,7 @@ export class Wire {
     return response
   }
 
-  /** The first exchange of this kind that was not returned yet. */
+  /** Returns the first matching exchange that `take` has not returned before. Throws if there is none. */
   take(method: string, url: string, call?: string): Exchange {
     const found = this.#unread.find((_) => _.method === method && _.url.href === url && callOf(_) === call)
     assert(found !== undefined, `${method} ${url}${call === undefined ? "" : ` ${call}`} was never sent`)
@@ -33,20 +33,20 @@ export class Wire {
     return found
   }
 
-  /** The exchanges that were not requested. */
+  /** The exchanges that `take` has not returned. */
   get rest(): ReadonlyArray<Exchange> {
     return this.#unread
   }
 }
 
-/** The JSON-RPC method of a request, with the name of the tool. */
+/** Returns the JSON-RPC method of a request. For a tool call, the name of the tool follows the method. */
 const callOf = ({ request }: Exchange): string | undefined => {
   if (!request.body.startsWith("{")) return undefined
   const { method, params } = JSON.parse(request.body)
   return method === "tools/call" ? `${method} ${params.name}` : method
 }
 
-/** The JSON document of a response; of an event stream, the last one. */
+/** Returns the JSON document of a response. For an event stream, returns the document of the last event. */
 export const documentOf = ({ response }: Exchange): Record<string, unknown> => {
   const stream = response.headers.get("content-type")?.startsWith("text/event-stream") ?? false
   const text = stream
@@ -55,15 +55,15 @@ export const documentOf = ({ response }: Exchange): Record<string, unknown> => {
   return JSON.parse(text ?? "")
 }
 
-/** The fields of a form that was sent. */
+/** Returns the fields of the form that a request sent. */
 export const formOf = ({ request }: Exchange): Record<string, string> =>
   Object.fromEntries(new URLSearchParams(request.body))
 
-/** One auth-param of the challenge, read the way both official clients do. */
+/** Returns a parameter of the challenge. Parses the header as both official clients do. */
 export const challengeOf = ({ response }: Exchange, name: string): string | undefined =>
   new RegExp(`${name}="([^"]*)"`).exec(response.headers.get("www-authenticate") ?? "")?.[1]
 
-/** The request, then the response with its relevant JSON members. */
+/** Describes an exchange: the request, and then the response with the given members of its JSON document. */
 export const describe = (exchange: Exchange, members: ReadonlyArray<string> = []): ReadonlyArray<string> => {
   const { method, request, response, url } = exchange
   const call = callOf(exchange)
@@ -80,7 +80,7 @@ export const describe = (exchange: Exchange, members: ReadonlyArray<string> = []
   ]
 }
 
-/** One line for each member, or for each of those named. */
+/** Returns one line for each named member. By default for all members. */
 export const memberLines = (
   document: Readonly<Record<string, unknown>>,
   members: ReadonlyArray<string> = Object.keys(document)
@@ -102,5 +102,5 @@ const secrets = new Set([
 
 const plain = (value: unknown): string => typeof value === "string" ? value : JSON.stringify(value)
 
-// Enough to tell one from another, too little to use.
+// Keeps enough characters to tell secrets apart, and too few to use them.
 const shorten = (secret: string): string => `${secret.slice(0, 6)}…${secret.slice(-4)}`

@@ -1,4 +1,4 @@
-/** The todo manager on Hono, with the web-standard transport: the same would run on Bun, Deno and Workers. */
+/** The todo manager on Hono, with the SDK's web-standard transport. The same code runs on Bun, Deno and Workers. */
 import { getRequestListener } from "@hono/node-server"
 import { WebStandardStreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js"
 import { Hono } from "hono"
@@ -11,7 +11,7 @@ export const serve: Serving.ListenerOptions["serve"] = async (identity, logging)
   const mcp = auth.protectFetch(makeServer(auth), async (request, options) => {
     const transport = new WebStandardStreamableHTTPServerTransport({ enableJsonResponse: true })
     const server = makeServer(auth)
-    // The SDK's own types do not agree on optional members under `exactOptionalPropertyTypes`.
+    // A cast, because the SDK's types contradict each other under `exactOptionalPropertyTypes`.
     await server.connect(transport as Parameters<typeof server.connect>[0])
     return transport.handleRequest(request, options)
   })

@@ -12,7 +12,7 @@ export const serve: Serving.ListenerOptions["serve"] = async (identity, logging)
     const server = makeServer(auth)
     const transport = new StreamableHTTPServerTransport({ enableJsonResponse: true })
     res.on("close", () => void server.close())
-    // The SDK's own types do not agree on optional members under `exactOptionalPropertyTypes`.
+    // A cast, because the SDK's types contradict each other under `exactOptionalPropertyTypes`.
     await server.connect(transport as Parameters<typeof server.connect>[0])
     await transport.handleRequest(req, res, req.body)
   })

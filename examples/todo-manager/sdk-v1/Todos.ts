@@ -1,4 +1,4 @@
-/** The same tools on `@modelcontextprotocol/sdk`: its `registerTool`, with the scopes next to the schemas. */
+/** The same tools on `@modelcontextprotocol/sdk`. `auth.registerTool` accepts the scopes next to the schemas. */
 import { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js"
 import { Effect, Layer } from "effect"
 import { McpAuthSdk } from "effect-mcp-auth/sdk-v1"
@@ -9,7 +9,7 @@ import * as TodoStore from "../TodoStore.ts"
 
 const Todo = { id: z.int(), title: z.string(), by: z.string() }
 
-/** The gate, and the store that the handlers use: both are built once. */
+/** Creates the gate, with the store that the handlers use. Called once per program. */
 export const makeAuth = ({ authorizationServers, resource }: Serving.Identity, logging: Layer.Layer<never>) =>
   McpAuthSdk.make({ resource, authorizationServers, scopes, layer: Layer.mergeAll(TodoStore.layer, logging) })
 
@@ -20,7 +20,7 @@ const result = (structuredContent: Record<string, unknown>) => ({
   structuredContent
 })
 
-/** A server for one request: it holds nothing that the next one would miss. */
+/** Creates the server for one request. It has no state that later requests need. */
 export const makeServer = (auth: Auth): McpServer => {
   const server = new McpServer({ name: "todo-manager", version: "1.0.0" })
 
@@ -40,7 +40,7 @@ export const makeServer = (auth: Auth): McpServer => {
       })
   )
 
-  // No scope is required here, only a caller: what they may see depends on their scopes, and that is for the handler.
+  // Requires a principal but no scope. The handler decides by the scopes of the caller which todos it returns.
   auth.registerTool(
     server,
     "list_todos",

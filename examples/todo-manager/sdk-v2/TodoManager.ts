@@ -1,4 +1,4 @@
-/** The todo manager on `@modelcontextprotocol/server`, for both eras of the protocol. */
+/** The todo manager on `@modelcontextprotocol/server`, for clients of MCP 2026-07-28 and older ones. */
 import { getRequestListener } from "@hono/node-server"
 import { McpServer } from "@modelcontextprotocol/server"
 import { Effect, Layer } from "effect"
@@ -43,7 +43,7 @@ export const serve: Serving.ListenerOptions["serve"] = async ({ authorizationSer
         })
     )
 
-    // No scope is required here, only a caller: what they may see depends on their scopes, and that is for the handler.
+    // Requires a principal but no scope. The handler decides by the scopes of the caller which todos it returns.
     auth.registerTool(
       server,
       "list_todos",

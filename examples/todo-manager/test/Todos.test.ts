@@ -6,7 +6,7 @@ import * as Serving from "../../shared/Serving.ts"
 import { callTool } from "../../shared/test/callTool.ts"
 import { issuer, servers } from "./servers.ts"
 
-/** A person who is signed in with these scopes, calling tools. */
+/** Signs a person in with these scopes, and returns a function that calls tools with their token. */
 const person = Effect.fnUntraced(function*(modern: boolean, username: string, scope: string) {
   const { authorizationServers: [issuer], resource, url } = yield* Serving.Endpoint
   const { access_token } = yield* Effect.promise(() =>
@@ -16,7 +16,7 @@ const person = Effect.fnUntraced(function*(modern: boolean, username: string, sc
     Effect.promise(() => callTool(url, access_token, name, args, modern ? "2026-07-28" : "2025-11-25"))
 })
 
-// Rejections are logged, and rejections are what is tested here.
+// Hides the log entries of rejections, which these tests cause on purpose.
 const Quiet = Layer.succeed(References.MinimumLogLevel, "Warn")
 
 describe.each(servers)("$name", ({ layer: Server, modern }) => {
@@ -54,7 +54,8 @@ describe.each(servers)("$name", ({ layer: Server, modern }) => {
         ) {
           const { challenge, status } = yield* dave(tool, args)
           assert.strictEqual(status, 403)
-          // 2026-07-28: what this operation needs, and no more; such clients add it to what they have. Older ones replace.
+          // Clients of MCP 2026-07-28 add the scopes of a challenge to their own, so it names only the required scope. Older
+          // clients replace their scopes, so the challenge repeats the granted scope.
           assert.include(challenge, `error="insufficient_scope", scope="${modern ? scope : `${scope} read:todos`}"`)
         }
       }))

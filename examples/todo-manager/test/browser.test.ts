@@ -1,9 +1,9 @@
 /**
- * The MCP inspector in a real browser: it finds out where to sign in, a person signs in and consents on the pages of a real
- * authorization server, tools are listed and called, and one that needs a scope more leads to a second consent.
+ * Tests the MCP inspector in a real browser. The inspector discovers the authorization server, a person signs in and consents
+ * on its pages, and the inspector lists and calls tools. A tool that requires a further scope leads to a second consent.
  *
- * Wants `/usr/bin/chromium` (or `CHROMIUM`) and `playwright-core`; is skipped without, except where `REQUIRE_CHROMIUM` is 1. With
- * `WRITE_PICTURES=1` it writes the pictures of the README.
+ * The test needs `/usr/bin/chromium` (or the path in `CHROMIUM`) and `playwright-core`. Without them it is skipped, or fails if
+ * `REQUIRE_CHROMIUM` is 1. With `WRITE_PICTURES=1`, it writes the pictures of the README.
  */
 import { assert, describe, layer } from "@effect/vitest"
 import { Effect, Layer, References } from "effect"
@@ -20,7 +20,7 @@ import { issuer, servers } from "./servers.ts"
 const require = createRequire(import.meta.url)
 const chromium = process.env["CHROMIUM"] ?? "/usr/bin/chromium"
 
-// Not installed, for instance, where optional and development packages are left out.
+// The package is missing if, for example, npm omits optional packages.
 const playwright = await import("playwright-core").catch(() => undefined)
 
 const missing = [
@@ -32,7 +32,7 @@ const root = (process.getuid?.() ?? 1) === 0
 
 const browser = Effect.acquireRelease(
   Effect.promise(() =>
-    // Chromium does not run its sandbox as root, as in a container.
+    // Chromium's sandbox does not work for root, which is the usual user in a container.
     playwright!.chromium.launch({ executablePath: chromium, args: root ? ["--no-sandbox"] : [] })
   ),
   (browser) => Effect.promise(() => browser.close())
@@ -58,7 +58,7 @@ const stop = (child: ChildProcess): Effect.Effect<void> =>
     child.kill()
   })
 
-/** The page of an inspector that knows the server's URL, and nothing else. */
+/** Starts an inspector for a server URL, without any other configuration, and returns the URL of its page. */
 const inspect = Effect.fnUntraced(function*(serverUrl: string) {
   const home = yield* folder
   const port = yield* freePort
@@ -123,7 +123,7 @@ describe.skipIf(missing !== "" && process.env["REQUIRE_CHROMIUM"] !== "1")(
 
           yield* Effect.promise(async () => {
             context.setDefaultTimeout(15_000)
-            // Fonts and icons of others: nothing leaves this machine.
+            // Blocks requests for fonts and icons, so that the test needs no network.
             await context.route(({ hostname }) => hostname !== "127.0.0.1", (route) => route.abort())
             const page = await context.newPage()
 
@@ -175,7 +175,7 @@ describe.skipIf(missing !== "" && process.env["REQUIRE_CHROMIUM"] !== "1")(
 
             await page.getByText("Authorization complete").waitFor()
             await page.setViewportSize(large)
-            // The inspector comes back to the tool, filled in as it was.
+            // After the redirect, the inspector shows the tool again, with the arguments that were entered before.
             await page.getByRole("button", { name: "Execute Tool" }).click()
             await page.getByRole("heading", { name: "Results" }).waitFor()
             await page.getByText("\"Buy milk\"").first().waitFor()

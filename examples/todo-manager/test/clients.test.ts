@@ -21,7 +21,7 @@ interface Connection {
 
 const info = { name: "test", version: "1.0.0" }
 
-/** The official clients, as a program uses them. */
+/** The official clients of the SDKs, v1 and v2. */
 const clients: ReadonlyArray<{ name: string; connection: (url: string, oauth: OAuthClient) => Connection }> = [
   {
     name: "v1",
@@ -44,7 +44,7 @@ const clients: ReadonlyArray<{ name: string; connection: (url: string, oauth: OA
       return {
         connect: () => client.connect(transport),
         callTool: (name, args) => client.callTool({ name, arguments: args }),
-        // This one checks the issuer of the answer as well (RFC 9207).
+        // The client of v2 also checks the issuer in the redirect (RFC 9207), so it needs all parameters, not only the code.
         finishAuth: (answer) => transport.finishAuth(answer),
         close: () => client.close()
       }
@@ -60,7 +60,7 @@ const inspector = join(
   "../clients/launcher/build/index.js"
 )
 
-/** Runs the command line of the inspector. */
+/** Runs the command-line mode of the inspector with a token. */
 const inspect = (url: string, token: string, ...args: ReadonlyArray<string>) =>
   new Promise<{ readonly code: unknown; readonly stdout: string; readonly stderr: string }>((resolve) =>
     execFile(

@@ -11,7 +11,7 @@ it("the demo runs all of its steps", async () => {
     lines.flatMap((line) => /^(\d+)\. /.exec(line)?.[1] ?? []),
     ["1", "2", "3", "4", "5", "6", "7", "8", "9", "10"]
   )
-  // The story is for people to copy from: no whole token may be in it.
+  // People copy the output, for example into issues, so it must not contain a complete token.
   assert.notMatch(stdout, /eyJ[\w-]+\.[\w-]+\./)
   assert.strictEqual(code, 0)
 

@@ -1,4 +1,4 @@
-/** The todo manager four times, with one authorization server. */
+/** The todo manager on four platforms, and the authorization server that all of them use. */
 import { Effect, Layer } from "effect"
 import * as AuthorizationServer from "../../authorization-server/AuthorizationServer.ts"
 import * as Serving from "../../shared/Serving.ts"
@@ -20,7 +20,7 @@ const onEffect = Layer.unwrap(
   Effect.map(settings, (settings) => Serving.layer(settings, { scopes: allScopes, app: TodoManager.layer }))
 )
 
-/** `modern`: knows MCP 2026-07-28. The others are called as clients of 2025-11-25 do, for which they need no session. */
+/** `modern` is true for servers that support MCP 2026-07-28. The others get requests of MCP 2025-11-25 without a session. */
 export const servers = [
   { name: "effect", modern: true, layer: onEffect },
   { name: "sdk-v1", modern: false, layer: onListener(SdkV1.serve) },
