@@ -106,7 +106,7 @@ describe.each(["web", "node"] as const)("Sessions of 2025-11-25, %s", (kind) => 
         const end = { ...Mcp.legacy(session, "", { token: alice }), method: "DELETE", body: undefined }
         assert.strictEqual((yield* host.send(end)).status, 204)
         const gone = yield* host.send(end)
-        // The gate has released the session, too. Its 404 has `Cache-Control: no-store`, and the 404 of the server has not.
+        // The gate has released the session, too. Its 404 has `Cache-Control: no-store`, which the 404 of the server lacks.
         assert.deepStrictEqual([gone.status, gone.headers["cache-control"]], [404, "no-store"])
         assert.strictEqual((yield* host.send(Mcp.legacy(session, callWhoami, { token: alice }))).status, 404)
       }))

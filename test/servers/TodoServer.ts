@@ -25,7 +25,7 @@ const Caller = Schema.Struct({
 /** Arguments do not matter in these tests, so every tool accepts any. */
 const parameters = Schema.Struct({ title: Schema.optionalKey(Schema.String) })
 
-/** Requires no scope: every valid token may call it. */
+/** Requires no scope, so a caller with any valid token can call it. */
 const WhoAmI = Tool.make("whoami", { parameters, success: Caller, dependencies: [Principal] })
 const List = requireScopes("todos:read")(Tool.make("list", { parameters, success: Schema.String }))
 const Add = requireScopes("todos:read", "todos:write")(
@@ -124,7 +124,7 @@ export const make = () => {
 
   return {
     ran,
-    /** The server with the requirement of an authentication layer. */
+    /** The layer of the server. It requires an authentication layer. */
     layer: McpAuth.layerHttp({ ...options, protocols, registrations: Layer.mergeAll(protectedByScope, open) }),
     registrations: { protectedByScope, open },
     options

@@ -53,7 +53,7 @@ interface Rejected {
   readonly body: Readonly<Record<string, string>> | undefined
 }
 
-/** The tokens of the rows. */
+/** The tokens that the requests of the rows use. */
 interface Tokens {
   readonly reader: string
   readonly writer: string

@@ -6,7 +6,7 @@ import { SigningKey, TestIssuer } from "effect-mcp-auth/testing"
 import { FetchHttpClient, HttpClient, HttpRouter } from "effect/http"
 import { TestClock } from "effect/testing"
 import { base64url } from "jose"
-// oxlint-disable-next-line no-restricted-imports -- for a key on a curve that neither WebCrypto nor the kit knows
+// oxlint-disable-next-line no-restricted-imports -- for a key on a curve that WebCrypto and the testing kit do not support
 import { generateKeyPairSync, sign } from "node:crypto"
 import { createServer } from "node:http"
 import { gzipSync } from "node:zlib"
@@ -49,7 +49,7 @@ describe("the keys", () => {
       const operations = yield* SigningKey.make({ kid: "operations" })
       const leaked = yield* SigningKey.make({ kid: "leaked" })
       const family = yield* SigningKey.make({ kid: "family" })
-      // Neither WebCrypto nor the kit knows the curve.
+      // WebCrypto and the testing kit do not support this curve.
       const bitcoin = generateKeyPairSync("ec", { namedCurve: "secp256k1" })
       const secret = "x".repeat(64)
       yield* server.issuer.publishKeys([

@@ -33,7 +33,7 @@ const call =
 const line = (text: (mark: string) => string | ReadonlyArray<string>): Send => (server, mark) =>
   server.call("add_todo", { authorization: text(mark) as string }, { title: "x" })
 
-/** Requests for each result of the gate: every kind of rejection, and admission. Each part that can contain the mark does. */
+/** Requests for each result of the gate: every kind of rejection, and admission. Each part that can contain the mark has it. */
 const ways: Readonly<Record<string, Send>> = {
   "no token at all": line((mark) => `Bearer ${mark}`),
   "two tokens": line((mark) => `Bearer ${mark} ${mark}`),

@@ -32,7 +32,7 @@ const rules: ReadonlyArray<Rule> = [
     advice: "name the party: the client, the caller, the server, the authorization server"
   },
   {
-    // A question may begin like this.
+    // A question can begin with these words, so the pattern excludes questions.
     pattern: /(?:^|[.:!?] )(?:Who|What|Of a|Of an|With an|With a) [a-z](?![^.!?]*\?)/,
     advice: "begin the sentence with a named subject or a condition (`If …`)"
   },

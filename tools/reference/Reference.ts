@@ -276,7 +276,7 @@ export const anchorsOf = (headings: ReadonlyArray<string>): ReadonlyArray<string
 
 const headingOf = (category: string) => `${category[0]!.toUpperCase()}${category.slice(1)}`
 
-/** Replaces `{@link X}`, which Markdown does not render, by `X` as code. */
+/** Replaces `{@link X}`, which Markdown does not render, with `X` as code. */
 const plain = (text: string) => text.replace(/\{@link ([^}]+)\}/g, "`$1`")
 
 const firstSentence = (text: string): string => {

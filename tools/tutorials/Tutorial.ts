@@ -3,7 +3,7 @@
  * names its kind:
  *
  *     ts file=server.ts    a file to create (js, too)
- *     ts fragment          a part of a file, to read
+ *     ts fragment          a part of a file, only for the reader
  *     sh                   commands to run; the text or json block that follows is their output
  *     sh terminal=1        starts a program that keeps running, after stopping the previous program of this terminal
  *     sh clone, text clone commands for a clone of the repository, and their output; not run here
@@ -198,7 +198,7 @@ export const follow = async ({ home, page, prepare }: Options): Promise<void> =>
           program.seen = end
           return true
         })
-      // The log may arrive shortly after the response.
+      // A program can write its log shortly after it responds.
       const isShown = await until(found, "2 seconds")
       compare("The log ", step.shown, [...terminals.values()].map((it) => it.printed()).join("\n"), isShown)
       return

@@ -328,7 +328,7 @@ describe("streams", () => {
   })
 
   it("end later than the token if they answer a POST", async () => {
-    // An open stream reads the wall clock at this interval, too.
+    // An open stream also checks the wall clock at the revocation interval.
     await using auth = await make({ revocationInterval: "1 second" })
     let finish = () => {}
     const handler = auth.protect(() =>

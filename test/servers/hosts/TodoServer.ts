@@ -30,7 +30,7 @@ interface Message {
   readonly params?: { readonly name?: string; readonly uri?: string; readonly protocolVersion?: string }
 }
 
-/** Answers one HTTP request; `ran` receives each executed operation and its caller. */
+/** Answers one HTTP request. `ran` is called with each executed operation and its caller, such as `add_todo alice`. */
 export const answer = (
   method: string,
   body: unknown,
@@ -62,7 +62,7 @@ export const answer = (
 export const toResponse = ({ body, headers, status }: Reply): Response =>
   body === "open" ? endless() : new Response(body === "" ? null : body, { status, headers })
 
-/** An event stream that does not end by itself; `closed` is called when it is cancelled. */
+/** An event stream that does not end by itself. `closed` is called when it is cancelled. */
 export const endless = (closed: () => void = () => {}): Response =>
   new Response(
     new ReadableStream({

@@ -798,7 +798,7 @@ export const cases: ReadonlyArray<Case> = [
       () => preflight([["access-control-request-method", "POST"]], from),
       foreignOrigin
     ),
-    // workerd drops a header without a value.
+    // workerd drops a header without a value, so the server does not receive an empty `Origin`.
     ...(from === "" ? { notOn: "workerd" } : {})
   })),
   one(

@@ -60,7 +60,7 @@ interface Made extends Partial<Pick<Functions, "options" | "policy" | "tenant" |
 
 class Own extends Context.Service<Own, unknown>()("test/Own") {}
 
-/** Replaces the JSON of `dpop` by a value of `Dpop`. */
+/** Replaces the JSON of `dpop` with a value of `Dpop`. */
 export const written = <O extends { readonly dpop?: DpopSettings | undefined }>(
   { dpop, ...options }: O
 ): Omit<O, "dpop"> & { readonly dpop?: Dpop.Dpop } => {

@@ -117,7 +117,7 @@ describe.each(hosts)("the Host header, $name", (host) => {
       "[T-AUD-18a] rejects an invalid Host: %s",
       async (name) => {
         const { ran, status } = await started.verdict([name])
-        // 400 comes from a server of fetch, which cannot create the URL of the request.
+        // A server on fetch answers 400 itself if it cannot create the URL of the request.
         assert.include([400, 403], status)
         assert.deepStrictEqual(ran, [])
       }

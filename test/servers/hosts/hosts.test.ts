@@ -153,7 +153,7 @@ describe.each(hosts)("$name", (host) => {
     const start = Date.now()
     vi.useFakeTimers({ toFake: ["Date"], now: start })
     onTestFinished(() => void vi.useRealTimers())
-    // An open stream reads the wall clock at this interval, too.
+    // An open stream also checks the wall clock at the revocation interval.
     const bench = await setUp(host, { revocationInterval: "1 second" }, false)
     const token = await Effect.runPromise(bench.issuer.mint({ scopes: ["todos:read"], expiresIn: "1 minute" }))
     const { ended, first, status } = await bench.running.open(

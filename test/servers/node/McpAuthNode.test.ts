@@ -356,7 +356,7 @@ describe("node:http", () => {
   })
 
   it("a stream that has ended accepts later writes, and is closed", async () => {
-    // An open stream reads the wall clock at this interval, too.
+    // An open stream also checks the wall clock at the revocation interval.
     await using auth = await make({ revocationInterval: "1 second" })
     let written: unknown
     let closed = () => {}

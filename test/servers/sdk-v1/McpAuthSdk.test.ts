@@ -445,7 +445,7 @@ describe.each(hosts)("sdk-v1 on %s", (_, host) => {
     }))
 })
 
-/** An `AuthInfo` with every scope that another gate created. */
+/** Returns an `AuthInfo` that another gate created. It has every scope. */
 const authInfoOfAnotherGate = async (): Promise<unknown> => {
   const other = await McpAuthSdk.mock({ subject: "alice", scopes: ["read", "write", "admin"] })
   let found: unknown

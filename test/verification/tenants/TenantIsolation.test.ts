@@ -72,7 +72,7 @@ describe("a request without a tenant", () => {
       const { outcome, token } = yield* setup(id, { withoutTenant: "default-servers" })
       const expected = isAbsent ? "admitted" : "401 unknown-tenant"
       assert.strictEqual(yield* outcome(yield* token("own", claims), sent), expected)
-      // A token of a tenant's authorization server is not accepted in place of one of the default servers.
+      // The authorization server of a tenant is not one of the default servers, so its token is rejected.
       assert.notStrictEqual(yield* outcome(yield* token("acme", claims), sent), "admitted")
     }))
 
