@@ -27,7 +27,7 @@ export interface InboundToken {
  *
  * **Gotchas**
  *
- * `subject` alone does not identify a caller: two issuers may use the same value, and so may a client without a user, or two
+ * `subject` alone does not identify a caller. The same value can occur at two issuers, for a client without a user, or in two
  * different subject claims of a profile.
  *
  * **Example** (Whose data it is)
@@ -67,21 +67,24 @@ export interface Principal {
   readonly audience: ReadonlyArray<string>
   /** `exp` of the token, in seconds since 1970. */
   readonly expiresAt: number
-  /** All claims of the token. Only the members above have been checked. Test for a claim with `Object.hasOwn`. */
+  /**
+   * All claims of the token. Only the claims that the members above contain have been checked. Test for a claim with
+   * `Object.hasOwn`.
+   */
   readonly claims: Readonly<Record<string, unknown>>
   /** The token. It is meant for this server only: never forward it (RFC 8707, MCP "Token Passthrough"). */
   readonly token: Redacted.Redacted<InboundToken>
   /**
-   * The tenant whose authorization servers verified the token, exactly as the option `tenants` found it in the request.
-   * `undefined` without the option `tenants`, and for a token of an authorization server of the layer.
+   * The tenant whose authorization servers verified the token, exactly as the option `tenants` found it in the request. It is
+   * `undefined` if that option is absent, or if an authorization server in the option `authorizationServers` issued the token.
    */
   readonly tenant?: string | undefined
   /**
-   * Identifies the owner of data: issuer, subject claim and subject; or issuer and client for a program without a user. Also
-   * contains the tenant, if there is one.
+   * Identifies the owner of data. It consists of the issuer, the subject claim (unless it is `sub`) and the subject. For a
+   * program without a user, it consists of the issuer and the client. It also contains the tenant, if there is one.
    */
   readonly owner: string
-  /** Identifies the owner of sessions and states: issuer, client, subject claim and subject, and the tenant if there is one. */
+  /** Identifies the owner of sessions and states. It contains the same values as `owner`, and always the client. */
   readonly key: string
 }
 
@@ -94,11 +97,11 @@ export interface Principal {
  *
  * **Details**
  *
- * Both are JSON lists, so that different members never result in the same text. A subject from another claim than `sub` never
- * equals one from `sub`. If there is no subject, or if `sub` is the client id, the owner is the client. It is marked, so that
- * it never equals the owner of a person: a client whose identifier equals the subject of a person is not that person (RFC
- * 9700 §4.15). The tenant is a separate last member, so that one person is a different owner at each tenant, even if two
- * tenants share an issuer.
+ * `owner` and `key` are JSON lists, so that different members never result in the same text. A subject from another claim than
+ * `sub` never equals one from `sub`. If there is no subject, or if `sub` is the client id, the owner is the client. Such an
+ * owner is marked, so that it never equals the owner of a person: a client whose identifier equals the subject of a person is
+ * not that person (RFC 9700 §4.15). The tenant is a separate last member, so that one person is a different owner at each
+ * tenant, even if two tenants share an issuer.
  *
  * @category constructors
  * @since 0.1.0
@@ -108,7 +111,7 @@ export const make = (
     readonly token: Redacted.Redacted | Redacted.Redacted<InboundToken>
   }
 ): Principal => {
-  // Builds the text of `JSON.stringify`, but encodes each member only once.
+  // Builds the same text as `JSON.stringify` of both lists, but encodes each member only once.
   const issuer = JSON.stringify(fields.issuer)
   const claim = fields.subjectClaim
   const isSub = claim === undefined || claim === "sub"
@@ -116,7 +119,7 @@ export const make = (
     ? JSON.stringify(fields.subject ?? null)
     : `${JSON.stringify(claim)},${JSON.stringify(fields.subject ?? null)}`
   const clientId = JSON.stringify(fields.clientId ?? null)
-  // An object, so that it differs from every issuer, subject and client.
+  // The tenant is an object, so that it differs from issuers, subjects and clients, which are strings.
   const tenant = fields.tenant === undefined ? "" : `,{"tenant":${JSON.stringify(fields.tenant)}}`
   return {
     ...fields,

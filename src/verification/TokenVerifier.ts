@@ -28,28 +28,28 @@ import type { Principal } from "./Principal.ts"
 export type VerificationError = InvalidToken | AuthorizationServerUnavailable | InvalidMetadata | AuthConfigError
 
 /**
- * Contains the parts of a request that a verifier may use in addition to its credentials.
+ * Contains the parts of a request that a verifier may use in addition to the credentials.
  *
  * @category models
  * @since 0.1.0
  */
 export interface PresentedRequest {
   readonly header: (name: string) => string | undefined
-  /** The path without query, or `undefined` if the host does not provide it. */
+  /** The path without query, or `undefined` if the server adapter does not provide it. */
   readonly path?: string | undefined
   /** Returns a parameter of the matched route, or `undefined` if the route has no parameter of this name. */
   readonly routeParameter?: ((name: string) => string | undefined) | undefined
 }
 
 /**
- * Contains the clock of a request and the times at which the request arrived.
+ * Contains the clock of a request and the time at which the request arrived.
  *
  * @category models
  * @since 0.1.0
  */
 export interface RequestTiming {
   readonly clock: Clock.Clock
-  /** The monotonic time, in nanoseconds. */
+  /** The monotonic time at which the request arrived, in nanoseconds. */
   readonly since: bigint
 }
 
@@ -90,7 +90,10 @@ export interface Verified {
  * @since 0.1.0
  */
 export interface Verifier<out E = VerificationError> {
-  /** Verifies the credentials. `timing` lets a cache return a result without waiting. Custom verifiers may ignore it. */
+  /**
+   * Verifies the credentials. `timing` contains the clock, so that a cache can return a result without suspending. Custom
+   * verifiers may ignore `timing`.
+   */
   readonly verify: (
     credentials: Credentials,
     request?: PresentedRequest | undefined,
@@ -109,13 +112,14 @@ export class TokenVerifier
 {}
 
 /**
- * Creates a verifier from a function that returns a principal. Its results are cached only by the `cached` of `AuthLayer`.
+ * Creates a verifier from a function that returns a principal. The results of the verifier are not cached, unless you wrap the
+ * verifier with the function `cached`, which the option `verifier` of `AuthLayer` provides.
  *
  * **Gotchas**
  *
  * The function must check everything itself: issuer, audience, times and binding. If a token can be described by the claims of
- * RFC 7662, set `introspection: Introspection.lookUp(…)` on the authorization server instead. The claims that it returns are
- * checked by the same rules as every token.
+ * RFC 7662, set `introspection: Introspection.lookUp(…)` on the authorization server instead. The claims that this function
+ * returns are checked by the same rules as the claims of every token.
  *
  * **Example** (A verifier that rejects every token)
  *
@@ -136,7 +140,8 @@ export const make = <E>(
 ): Verifier<E> => ({
   verify: (...parameters) => {
     const found = verify(...parameters)
-    // From JavaScript, the function may return any value. The gate rejects a value that is not an effect.
+    // A function written in JavaScript may return any value. A value that is not an effect is passed on, because the gate
+    // rejects it.
     return Effect.isEffect(found as unknown) ? Effect.mapEager(found, toVerified) : found as never
   }
 })
@@ -256,7 +261,7 @@ export const byShape = <E1, E2>(options: {
 }): Verifier<E1 | E2> =>
   choose<E1 | E2>((token): Verifier<E1 | E2> => isJwt(Redacted.value(token)) ? options.jwt : options.opaque)
 
-/** Longest token that is decoded to find its issuer, in characters. */
+/** The longest token that is decoded to read a claim, in characters. */
 const maximumLength = 16 * 1024
 
 /**
@@ -290,7 +295,7 @@ export const byIssuer = <E>(verifiers: Readonly<Record<string, Verifier<E>>>): V
 }
 
 /**
- * Returns `iss` of a JWT, unverified, or `undefined` if it has none.
+ * Returns the unverified `iss` of a JWT. Returns `undefined` if the token is not a JWT, or if it has no `iss` that is a string.
  *
  * @category getters
  * @since 0.1.0
@@ -301,7 +306,8 @@ export const issuerOf = (token: string): string | undefined => {
 }
 
 /**
- * Returns a claim of a JWT, unverified, or `undefined` if it has none.
+ * Returns an unverified claim of a JWT. Returns `undefined` if the token is not a JWT, has more than 16 KiB, or lacks the
+ * claim.
  *
  * @category getters
  * @since 0.1.0
@@ -313,7 +319,7 @@ export const claimOf = (token: string, name: string): unknown => {
 }
 
 /**
- * Selects the verifier of an opaque token by its prefix. `otherwise` verifies all other tokens (default: rejects them).
+ * Selects the verifier of an opaque token by its prefix. `rest` verifies all other tokens. Default: they are rejected.
  *
  * **Details**
  *

@@ -1,5 +1,6 @@
 /**
- * Composes token verifiers from Effect services: discovery, keys, signatures and caches. `AuthLayer` is made of them.
+ * Composes token verifiers from Effect services: discovery, keys, signatures and caches. `AuthLayer` consists of the same
+ * parts.
  *
  * @since 0.1.0
  */

@@ -10,7 +10,7 @@ import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import { own } from "../../protocol/Json.ts"
 
 /**
- * Combines all audience rules.
+ * Describes an audience rule. The functions and constants of this module create its values.
  *
  * @category models
  * @since 0.1.0
@@ -26,7 +26,7 @@ export type Audience =
 type Values = readonly [string, ...ReadonlyArray<string>]
 
 /**
- * Requires the resource identifier in `aud`, as RFC 8707 defines it. This is the default.
+ * Requires that `aud` contains the resource identifier (RFC 8707 §2). This is the default.
  *
  * **Example** (The default rule)
  *
@@ -47,11 +47,12 @@ type Values = readonly [string, ...ReadonlyArray<string>]
 export const resource: Audience = { _tag: "Resource" }
 
 /**
- * Requires one of these values in `aud`. For providers with other audiences than the resource URL (`api://…`, a project id).
+ * Requires that `aud` contains one of these values, such as `api://…` or the id of a project.
  *
  * **When to use**
  *
- * Use it if the provider cannot put your URL into `aud`, but another value that identifies your server and no other server.
+ * Use it if the provider cannot write your URL to `aud`, but can write another value there that identifies your server and no
+ * other server.
  *
  * **Example** (An identifier of the provider)
  *
@@ -72,11 +73,11 @@ export const resource: Audience = { _tag: "Resource" }
 export const oneOf = (values: Values): Audience => ({ _tag: "OneOf", values })
 
 /**
- * Requires that the token was issued to one of these clients. For providers whose access tokens have no `aud`.
+ * Requires that the token was issued to one of these clients.
  *
  * **When to use**
  *
- * Use it only if the provider offers nothing better, and only with clients that you control.
+ * Use it only for providers whose access tokens identify the server in no claim, and only with clients that you control.
  *
  * **Gotchas**
  *
@@ -132,7 +133,7 @@ export const claim = (name: string, values: Values): Audience => ({ _tag: "Claim
  * **When to use**
  *
  * Use it only for an authorization server that returns `active: true` only to the resource that the token was issued for (RFC
- * 7662 §2.2 allows this, few servers do it). JWTs and introspection answers that have an `aud` must still contain the
+ * 7662 §2.2 allows this, but few servers do it). JWTs and introspection answers that have an `aud` must still contain the
  * resource.
  *
  * **Gotchas**
@@ -242,15 +243,15 @@ const valuesOf = (rule: Audience, resource: string): ReadonlyArray<string> => {
   }
 }
 
-// A list that contains anything but strings is rejected, even if one of its members matches.
+// A list with a member that is not a string is malformed (RFC 7519 §4.1.3), so it is rejected even if another member matches.
 const intersects = (claim: unknown, values: ReadonlySet<string>): boolean =>
   typeof claim === "string"
     ? values.has(claim)
     : Array.isArray(claim) && claim.every((_) => typeof _ === "string") && claim.some((_) => values.has(_))
 
 /**
- * Checks a rule of the configuration. Throws `AuthConfigError` if it is malformed or has an empty list. `option` is the path of
- * the option in the error.
+ * Checks a rule of the configuration. Throws `AuthConfigError` if the rule is malformed or has an empty list. `option` is the
+ * path of the option in the error.
  *
  * @category guards
  * @since 0.1.0

@@ -8,9 +8,9 @@ import { freezeSet } from "./Frozen.ts"
 export type Claims = JsonObject
 
 /**
- * Describes a claim that contains scopes. `path` is a path through nested objects (`["realm_access", "roles"]`). With the
- * shape `"string"`, the value is split at spaces. With `"string-or-list"`, it may also be a list of strings. With `"keys"`,
- * the names of its members are the scopes. A token with a value of another type is rejected.
+ * Describes a claim that contains scopes. `path` is a path through nested objects (`["realm_access", "roles"]`). With the shape
+ * `"string"`, the value is split at spaces. With `"string-or-list"`, it may also be a list of strings. With `"keys"`, the value
+ * is an object, and the names of its members are the scopes. A token with a value of another type is rejected.
  */
 export interface ScopeSource {
   readonly path: readonly [string, ...ReadonlyArray<string>]
@@ -28,7 +28,7 @@ export const standardClientIds: readonly [string, ...ReadonlyArray<string>] = ["
 
 const failures = new Map<InvalidTokenReason, Result.Result<never, InvalidToken>>()
 
-/** Returns a rejection. Each reason has one shared value, because a rejection contains nothing of its token. */
+/** Returns a rejection. Each reason has one shared value, because a rejection contains no part of the token. */
 export const reject = (reason: InvalidTokenReason): Result.Result<never, InvalidToken> => {
   const known = failures.get(reason)
   if (known !== undefined) return known
@@ -39,7 +39,10 @@ export const reject = (reason: InvalidTokenReason): Result.Result<never, Invalid
 
 export { own }
 
-/** Tells whether a value is a usable `NumericDate`. RFC 7519 allows fractions; JSON allows 1e400, which is infinite. */
+/**
+ * Tells whether a value is a usable `NumericDate`. RFC 7519 allows fractions. JSON allows 1e400, which JavaScript reads as
+ * infinity. The limit is the range of `Date`.
+ */
 const isNumericDate = (value: unknown): value is number =>
   typeof value === "number" && Number.isFinite(value) && Math.abs(value) <= 8.64e12
 
@@ -50,10 +53,10 @@ export interface Tolerance {
   readonly start: number
 }
 
-/** Returns the clock tolerance. Default: 0 for `exp`, 30 seconds for `nbf` and `iat`. */
+/** Returns the clock tolerance for a configured number of seconds. Default: 0 for `exp`, 30 seconds for `nbf` and `iat`. */
 export const toleranceOf = (seconds: number | undefined): Tolerance => ({ expiry: seconds ?? 0, start: seconds ?? 30 })
 
-/** Checks `exp`, and `nbf` and `iat` if present (RFC 7519 §4.1.4–4.1.6, RFC 9068 §2.2). Returns `exp`. */
+/** Checks `exp`, and `nbf` and `iat` if present (RFC 7519 §4.1.4–4.1.6, RFC 9068 §2.2). Returns `exp`. `now` is in seconds. */
 export const checkTimes = (
   claims: Claims,
   now: number,
@@ -76,7 +79,7 @@ export interface Subject {
   readonly claim: string
 }
 
-/** Reads the subject from a claim. It must be a string of printable characters. */
+/** Reads the subject from a claim. The subject must be a string that is not empty and contains no control characters. */
 export const readSubject = (claims: Claims, claim: string): Result.Result<Subject, InvalidToken> => {
   const value = own(claims, claim)
   return typeof value === "string" && value !== "" && !/[\u0000-\u001f\u007f]/.test(value)
@@ -84,7 +87,10 @@ export const readSubject = (claims: Claims, claim: string): Result.Result<Subjec
     : reject("subject")
 }
 
-/** Reads the client id from the first of the claims that the token has. A claim of the wrong type rejects the token. */
+/**
+ * Reads the client id from the first of the claims `names` that the token has. Rejects a token in which this claim is not a
+ * string or is empty.
+ */
 export const readClientId = (
   claims: Claims,
   names: ReadonlyArray<string> = standardClientIds
@@ -97,7 +103,8 @@ export const readClientId = (
 
 /**
  * Reads the scopes from the first source that the token has. Default: `scope` (a string, RFC 9068 §2.2.3), or if it is absent
- * `scp` (a string or a list of strings). A value of the wrong type rejects the token; the next source is not tried.
+ * `scp` (a string or a list of strings). Rejects a token whose first source has a value of the wrong type, without trying the
+ * next source.
  */
 export const readScopes = (
   claims: Claims,
@@ -119,10 +126,10 @@ export const readScopes = (
   return Result.succeed(new Set())
 }
 
-/** Cached scope sets. Bounded, although issuers are trusted, so that the cache cannot grow without limit. */
+/** Cached scope sets, by the text of the list. The cache is bounded, because issuers determine how many lists there are. */
 const scopeSets = new BoundedMap<string, ReadonlySet<string>>(1_000)
 
-/** Returns the scope set of a list. Few lists occur in many tokens, so tokens share frozen sets. */
+/** Returns the scope set of a list. Most tokens contain one of a few lists, so tokens with the same list share a frozen set. */
 const scopesOf = (list: string): ReadonlySet<string> => {
   const known = scopeSets.get(list)
   if (known !== undefined) return known
@@ -141,8 +148,8 @@ export const readAudience = (claims: Claims): ReadonlyArray<string> => {
 }
 
 /**
- * Returns the key that a token is bound to (`cnf`, RFC 7800). Returns `undefined` if the token is not bound, and
- * `"unusable"` if the claim has no key that a client could prove (RFC 9449 §6).
+ * Returns the thumbprint of the key that a token is bound to (`cnf`, RFC 7800). Returns `undefined` if the token is not bound,
+ * and `"unusable"` if `cnf` contains no valid `jkt`, because DPoP supports no other binding (RFC 9449 §6).
  */
 export const bindingOf = (claims: Claims): { readonly thumbprint: string } | "unusable" | undefined => {
   if (!Object.hasOwn(claims, "cnf")) return undefined

@@ -24,7 +24,7 @@ class FrozenSet<A> extends Set<A> {
 /** Returns an immutable set with the same members. */
 export const freezeSet = <A>(set: ReadonlySet<A>): ReadonlySet<A> => Object.isFrozen(set) ? set : FrozenSet.of(set)
 
-// Without recursion, because the issuer decides how deeply claims are nested. Only plain objects and arrays are frozen: a
+// Uses no recursion, because the issuer determines how deeply claims are nested. Only plain objects and arrays are frozen: a
 // custom verifier may add other objects, and some of those cannot be frozen or would stop working.
 const freezeJson = <A>(value: A): A => {
   const open: Array<unknown> = [value]
@@ -40,7 +40,7 @@ const freezeJson = <A>(value: A): A => {
 /** Returns a deep copy of a JSON value. Objects other than plain objects and arrays are not copied. */
 export const copyJson = <A>(value: A): A => {
   const copies = new Map<object, object>()
-  // Without recursion, for the same reason as above.
+  // Uses no recursion, for the same reason as `freezeJson`.
   const open: Array<readonly [original: object, copy: object]> = []
   const copyOf = (original: unknown): unknown => {
     if (!isPlain(original)) return original

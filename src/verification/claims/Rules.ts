@@ -1,5 +1,5 @@
 /**
- * Describes what the configuration requires of every token, regardless of its issuer.
+ * Describes the rules of the configuration that apply to every token, regardless of its issuer.
  *
  * @since 0.1.0
  */
@@ -14,9 +14,11 @@ import type * as TokenType from "./TokenType.ts"
  */
 export interface Rules {
   readonly resource: string
-  /** The audience that tokens must have. Default: that of the server's profile, else the resource. */
+  /** The audience that tokens must have. Default: the audience of the authorization server's profile, else the resource. */
   readonly audience?: Audience.Audience | undefined
-  /** Which JWTs are access tokens. Default: the token type of the server's profile, else `TokenType.standard()`. */
+  /**
+   * Which JWTs are access tokens. Default: the token type of the authorization server's profile, else `TokenType.standard()`.
+   */
   readonly tokenType?: TokenType.TokenType | undefined
   /** The tolerance for `exp`, `nbf` and `iat`, in seconds. Default: 0 for `exp`, 30 for `nbf` and `iat`. */
   readonly clockTolerance: number | undefined

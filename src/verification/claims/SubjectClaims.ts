@@ -4,7 +4,10 @@ import * as ConfigOption from "../../protocol/ConfigOption.ts"
 
 const isName = (value: unknown): value is string => typeof value === "string" && value !== ""
 
-/** Claims that are not unique to a person: of the token, of the client, and of the user profile (OpenID Connect Core §5.7). */
+/**
+ * Claims whose values several people can have: claims about the token, the client and the user profile (OpenID Connect Core
+ * §5.7).
+ */
 const shared = new Set(
   ("iss aud exp nbf iat jti typ azp client_id cid appid scope scp roles groups token_type token_use ver tid " +
     "name given_name family_name middle_name nickname preferred_username email email_verified phone_number profile " +
@@ -32,7 +35,7 @@ const isMark = (mark: { readonly claim?: unknown; readonly values?: unknown } | 
   typeof mark === "object" && mark !== null && isName(mark.claim) && mark.claim !== "iss" && mark.claim !== "aud" &&
   Array.isArray(mark.values) && mark.values.length > 0 && mark.values.every(isName)
 
-/** Checks that the marks can show that a token was issued to a program for itself. Throws `AuthConfigError`. */
+/** Checks the list of claims that mark a token as issued to a program for itself. Throws `AuthConfigError`. */
 export const checkMachineMarks: ConfigOption.Rule = ConfigOption.rule(
   (marks) => Array.isArray(marks) && marks.every(isMark),
   "a list of { claim, values } with claims other than \"iss\" and \"aud\", which every token has",

@@ -17,7 +17,7 @@ export type TokenType =
 
 /**
  * Accepts only the `typ` `at+jwt`, as RFC 9068 §4 requires. A token whose claims name another kind (`token_use: "refresh"`) is
- * rejected nevertheless.
+ * rejected even if its `typ` is `at+jwt`.
  *
  * **When to use**
  *
@@ -45,14 +45,15 @@ export type TokenType =
 export const strict: TokenType = { _tag: "Strict" }
 
 /**
- * Accepts the `typ` `at+jwt`. Also accepts `JWT` or no `typ`, because half of the providers do not write `at+jwt`. Such a
- * token must have a mark of an access token and no mark of an ID token.
+ * Accepts the `typ` `at+jwt`. Also accepts `JWT` or no `typ`, because half of the providers do not write `at+jwt`. A token with
+ * `JWT` or without `typ` must have a mark of an access token and no mark of an ID token.
  *
  * **Details**
  *
  * Marks of an access token are the claims `scope`, `scp`, `client_id`, `cid` and those in `also`, and a claim that names the
- * kind, such as `token_use: "access"` or `typ: "Bearer"` (see `kindOf`). A token whose claims name another kind is rejected
- * regardless of its marks.
+ * kind, such as `token_use: "access"` or `typ: "Bearer"` (see `kindOf`). The claims `nonce`, `at_hash`, `c_hash`, `s_hash` and
+ * `events` are marks of an ID token or a logout token. A token whose claims name another kind is rejected regardless of its
+ * marks.
  *
  * **Example** (A claim of a provider)
  *
@@ -77,10 +78,13 @@ export const standard = (also: ReadonlyArray<string> = []): TokenType => ({
 
 const idTokenClaims = ["nonce", "at_hash", "c_hash", "s_hash", "events"]
 
-/** Claims that name the kind of a token, at Cognito, Hydra, Django Simple JWT, Casdoor and Keycloak. */
+/** Claims that name the kind of a token. Cognito, Hydra, Django Simple JWT, Casdoor and Keycloak write one of them. */
 const kindClaims = ["token_use", "tokenUse", "token_type", "tokenType", "typ"]
 
-/** Claims that name the kind at some issuers and have another meaning at others. Only names of other kinds count. */
+/**
+ * Claims that name the kind at some issuers and have another meaning at others. Only values that name another kind than an
+ * access token count.
+ */
 const ambiguousKindClaims = ["use", "type"]
 
 const accessKinds = new Set(["access", "accesstoken", "bearer", "bearertoken", "dpop", "atjwt"])
@@ -91,12 +95,12 @@ const neutralKinds = new Set(["jwt"])
 
 const otherKind = /refresh|offline|logout|registration|initialaccess|authorizationcode|devicecode/
 
-/** Removes case and separators from a name, so that names can be compared. Keeps the last part of a URN. */
+/** Converts a name to lower case and removes separators, so that names can be compared. Keeps only the last part of a URN. */
 const normalize = (value: string): string =>
   value.toLowerCase().replace(/^application\//, "").replace(/^.*:/, "").replace(/[^a-z0-9]/g, "")
 
 /**
- * Describes a claim and the values with which it names an access token.
+ * Describes a claim, and its values that name an access token.
  *
  * @category models
  * @since 0.1.0
@@ -112,11 +116,11 @@ export interface KindMark {
  * **Details**
  *
  * In the claims `token_use`, `tokenUse`, `token_type`, `tokenType` and `typ`, the values `access`, `access_token`, `Bearer`,
- * `DPoP` and `at+jwt` name an access token, regardless of case. The value for an ID token results in `"id"`. Every other
- * value, including one that is not a string, results in `"other"`. `JWT` names no kind. The claims `use` and `type` have
- * other meanings as well, so there only the names of ID, refresh, offline, logout and registration tokens count. If the
- * claims name several kinds, the result is never an access token. `also` lists further values that name an access token,
- * such as the `accessTokenMarks` of a profile.
+ * `DPoP` and `at+jwt` name an access token, regardless of case. The values `id`, `id_token` and `serialized_id` result in
+ * `"id"`. Every other value, including one that is not a string, results in `"other"`. `JWT` names no kind. The claims `use`
+ * and `type` have other meanings as well. In these two claims, only the names of ID, refresh, offline, logout, registration and
+ * initial access tokens and of authorization and device codes count. If the claims name several kinds, the result is never an
+ * access token. `also` lists further values that name an access token, such as the `accessTokenMarks` of a profile.
  *
  * **Example** (A refresh token)
  *
@@ -174,7 +178,7 @@ export const checkKind = (
   also: ReadonlyArray<KindMark> = []
 ): "token-type" | "id-token" | undefined => {
   if (typ !== undefined && typeof typ !== "string") return "token-type"
-  // A case-insensitive media type, whose prefix `application/` may be omitted (RFC 7515 §4.1.9).
+  // `typ` is a case-insensitive media type, whose prefix `application/` may be omitted (RFC 7515 §4.1.9).
   const type = typ?.toLowerCase().replace(/^application\//, "")
   const isTyped = type === "at+jwt"
   if (!isTyped && (rule._tag === "Strict" || (type !== undefined && type !== "jwt"))) return "token-type"

@@ -14,7 +14,7 @@ export { memory, redis } from "./ReplayStore.ts"
 export type { Store, Use } from "./ReplayStore.ts"
 
 /**
- * Enables DPoP: the value of the option `dpop`. `R` lists the services that it requires.
+ * Is the value of the option `dpop`, which enables DPoP. `R` lists the services that the layer then requires.
  *
  * @category models
  * @since 0.1.0
@@ -32,13 +32,14 @@ const make = <R>(mode: "optional" | "required", options: DpopOptions.Options<R>)
         (settings) => Effect.flatMap(settings.replay, (store) => DpopProof.make(settings, resource, store))
       )
   }
-  // The layer provides the scope.
+  // The type omits `Scope`, because the layer provides it.
   return value as Dpop<Exclude<R, Scope.Scope>>
 }
 
 /**
- * Accepts only tokens that are bound to a key of the client, and requires a proof of that key on each request. The metadata
- * contains `dpop_bound_access_tokens_required`. If an option is invalid, the layer fails with `AuthConfigError`.
+ * Accepts only tokens that are bound to a key of the client, and requires a proof of that key on each request. The protected
+ * resource metadata contains `dpop_bound_access_tokens_required`. If an option is invalid, the layer fails with
+ * `AuthConfigError`.
  *
  * **Example** (Proofs with a nonce)
  *
@@ -72,8 +73,8 @@ export const required = <R = never>(options: DpopOptions.Options<R> = {}): Dpop<
   make("required", options)
 
 /**
- * Accepts tokens that are bound to a key with a proof of that key, and all other tokens as Bearer tokens. If an option is
- * invalid, the layer fails with `AuthConfigError`.
+ * Requires a proof of the key for tokens that are bound to a key of the client, and accepts all other tokens as Bearer tokens.
+ * If an option is invalid, the layer fails with `AuthConfigError`.
  *
  * **Example** (Clients with and without DPoP)
  *

@@ -24,7 +24,10 @@ import { memory, type Store } from "./ReplayStore.ts"
 export interface Options<out R = never> {
   /** The accepted signature algorithms of proofs. Default: `Algorithm.all`. */
   readonly algorithms?: ReadonlyArray<Algorithm.Algorithm> | undefined
-  /** The maximum age of a proof, from 1 second. Together with `clockTolerance` at most 5 minutes. Default: 60 seconds. */
+  /**
+   * The maximum age of a proof. At least 1 second. The sum of `window` and `clockTolerance` is at most 5 minutes. Default: 60
+   * seconds.
+   */
   readonly window?: Duration.Input | undefined
   /** The accepted difference between the clocks of client and server. Default: 30 seconds. */
   readonly clockTolerance?: Duration.Input | undefined
@@ -36,18 +39,18 @@ export interface Options<out R = never> {
   /** How long a nonce is accepted, from 1 second to 5 minutes. Default: 5 minutes. */
   readonly nonceLifetime?: Duration.Input | undefined
   /**
-   * The secret that authenticates nonces, of at least 32 bytes. All instances need the same secret. Default: a random secret of
-   * this process.
+   * The secret that authenticates nonces. At least 32 bytes. All instances of a server need the same secret. Default: a random
+   * secret of this process.
    */
   readonly nonceSecret?: Redacted.Redacted | undefined
   /**
    * The store of used proofs: `Dpop.memory(capacity)`, `Dpop.redis(redis)` for several instances, a custom store, or an Effect
-   * of one. Default: `Dpop.memory(100_000)`.
+   * of a store. Default: `Dpop.memory(100_000)`.
    */
   readonly replay?: Store | Effect.Effect<Store, AuthConfigError, R | Scope.Scope> | undefined
   /**
-   * The prefix that a reverse proxy removes from the path, such as `/todos`. It is needed because clients sign the URL that they
-   * call. The origin is always that of the resource. Default: none.
+   * The prefix that a reverse proxy removes from the path, such as `/todos`. It is needed because clients sign the URL that
+   * they call, which contains the prefix. The expected origin of this URL is always that of the resource. Default: none.
    */
   readonly strippedPrefix?: string | undefined
 }
@@ -68,7 +71,7 @@ export interface Settings<out R = never> {
   readonly strippedPrefix: string
 }
 
-/** In seconds. The window, the tolerance of clocks and the lifetime of nonces each have this maximum, as do the first two together. */
+/** The maximum of the sum of `window` and `clockTolerance`, in seconds. */
 const longest = 300
 
 const table: ConfigOption.Table<keyof Options> = {

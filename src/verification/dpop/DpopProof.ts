@@ -34,15 +34,15 @@ const reject = (reason: InvalidDpopProof["reason"]): Result.Result<never, Invali
   return failure
 }
 
-/** Longest accepted proof, in characters. A proof with the longest RSA key has half as many. */
+/** The longest accepted proof, in characters. A proof with the longest accepted RSA key is about half as long. */
 const maximumLength = 8 * 1024
 
-/** Longest accepted `jti`, in characters. Limited, because the store keeps it. */
+/** The longest accepted `jti`, in characters. It is limited, because the store keeps it. */
 const maximumId = 256
 
 /**
- * How long the store keeps a use after its proof has become stale, in milliseconds. Covers the time until the store answers
- * (`maximumWait`), and small steps and differences of clocks.
+ * How long the store keeps the record of a use after the proof has become stale, in milliseconds. Covers the time until the
+ * store answers (`maximumWait`), and small steps and differences of clocks.
  */
 const margin = 30_000
 
@@ -52,7 +52,7 @@ const maximumWait = 20_000
 /** Maximum number of cached keys. Importing a key takes longer than verifying a signature. */
 const maximumKeys = 1_000
 
-// Accepts a host and a port, but no other part of a URL (RFC 9112 §3.2).
+// Matches the value of a `Host` header: a host name or an address, and an optional port (RFC 9112 §3.2).
 const host = /^(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})*(?::(\d*))?$|^\[[0-9A-Fa-f:.]+\](?::(\d*))?$/
 
 const isHost = (value: string): boolean => {
@@ -71,7 +71,7 @@ const readProof = (lines: ReadonlyArray<string>, algorithms: ReadonlySet<unknown
     const proof = (lines[0] ?? "").trim()
     if (proof === "") return yield* reject("proof-missing")
     if (proof.length > maximumLength) return yield* reject("proof-too-large")
-    // Several header lines may arrive joined by commas. A proof contains no comma.
+    // Some platforms join several header lines with commas. A proof contains no comma.
     if (proof.includes(",")) return yield* reject("several-proofs")
     const jws = compactJws.decode(proof)
     if (jws === undefined) return yield* reject("proof-malformed")
@@ -120,16 +120,17 @@ const checkClaims = (
   })
 
 /**
- * Creates the check of presentations from checked settings.
+ * Creates the check of a presented token and its proof, from checked settings.
  *
  * **Details**
  *
- * Checks a proof according to RFC 9449 §4.3, in this order: one header line with one proof; format, type and algorithm; a usable
- * public key that the token is bound to; method, URL, time, `jti` and the hash of the token; the signature; the nonce, if one is
- * required; and the first use. The expected URL consists of the origin of the resource and the path of the request. `Host` and
- * `X-Forwarded-Host` do not affect it. Query and fragment of `htu` are ignored, but a trailing slash of the path is not.
+ * Checks a proof according to RFC 9449 §4.3, in this order: one `DPoP` header with one proof; format, type and algorithm; a
+ * usable public key that the token is bound to; method, URL, time, `jti` and the hash of the token; the signature; the nonce,
+ * if one is required; and the first use. The expected URL consists of the origin of the resource and the path of the request.
+ * The headers `Host` and `X-Forwarded-Host` do not affect this URL. Query and fragment of `htu` are ignored, but a trailing
+ * slash of the path is not.
  *
- * A token under the scheme `Bearer` is a Bearer token, even if the request has a `DPoP` header.
+ * A token with the scheme `Bearer` is checked as a Bearer token, even if the request has a `DPoP` header.
  *
  * @category constructors
  * @since 0.1.0

@@ -17,10 +17,13 @@ import * as monotonic from "../../store/MonotonicTime.ts"
  * @since 0.1.0
  */
 export interface Use {
-  /** The thumbprint of the key. Part of the identifier of a use, because two clients may choose the same `jti`. */
+  /** The thumbprint of the key. It is part of the identifier of a use, because two clients may choose the same `jti`. */
   readonly thumbprint: string
   readonly jti: string
-  /** `Principal.owner` of the caller, for limits per caller. A caller may have many keys. */
+  /**
+   * `Principal.owner` of the caller. A store can limit the uses of each owner. A limit for each key would not help, because a
+   * caller can have many keys.
+   */
   readonly owner: string
   /**
    * The wall-clock time until which the use must be kept, in milliseconds since 1970. It is later than the time at which the proof
@@ -42,8 +45,8 @@ export interface Store {
    * Records a use. Returns `true` only for the first use of a proof, even if several uses arrive at the same time. If the store
    * cannot decide, it must fail, and the server answers 503.
    *
-   * A store must keep a use for its `lifetime`, measured by a clock that does not step. If it may have evicted the use already
-   * (its clock has passed `until`), it must fail and not return `true`.
+   * A store must keep a use for its `lifetime`, measured by a monotonic clock. If the wall clock of the store has passed
+   * `until`, the store may have evicted the use already. Then it must fail and not return `true`.
    */
   readonly firstUse: (use: Use) => Effect.Effect<boolean, ReplayStoreUnavailable>
 }
@@ -52,7 +55,7 @@ const full = Effect.fail(new ReplayStoreUnavailable({ reason: "replay-store-full
 const evicted = Effect.fail(new ReplayStoreUnavailable({ reason: "replay-store-clock", retryAfter: 30 }))
 const down = Effect.fail(new ReplayStoreUnavailable({ reason: "replay-store-down", retryAfter: 1 }))
 
-/** Entries that end within the same time are evicted together, in milliseconds. */
+/** The length of an interval, in milliseconds. Uses that end in the same interval are evicted together. */
 const generation = 5_000
 
 /** Creates a bounded store in memory. `capacity` is not checked. */
@@ -62,10 +65,10 @@ export const memoryOf = (capacity: number): Store & { readonly size: () => numbe
   const used = new Set<string>()
   const ofOwner = new Map<string, number>()
   const generations = new Map<number, { until: number; readonly uses: Array<Use> }>()
-  // The latest `until` of all evicted uses. While the wall clock does not step back, no fresh proof is that old.
+  // The latest `until` of all evicted uses. Unless the wall clock steps back, every fresh proof has a later `until`.
   let evictedUntil = Number.NEGATIVE_INFINITY
 
-  // Evicts by both clocks, so that uses are kept even if the wall clock steps forward and back.
+  // Evicts a use only after both clocks have passed its end, so that it is kept even if the wall clock steps forward and back.
   const evict = (now: number, wall: number) => {
     for (const [end, { until: last, uses }] of generations) {
       if (end > now || last >= wall) continue
@@ -107,7 +110,7 @@ export const memoryOf = (capacity: number): Store & { readonly size: () => numbe
 }
 
 /**
- * Stores used proofs in the memory of one instance. Each layer has its own.
+ * Stores used proofs in the memory of one instance. Each layer has a separate store.
  *
  * **Details**
  *
@@ -149,13 +152,12 @@ export const memory = (capacity = 100_000): Effect.Effect<Store, AuthConfigError
  * `prefix` is the prefix of the keys in Redis. Default: `effect-mcp-auth:dpop:`.
  *
  * The script compares `until` with the time of Redis. If the clock of an instance steps back, Redis may have evicted the use of
- * a proof already. Then the server answers 503 (`replay-store-clock`). It also does so for every proof if the clock of Redis is
- * minutes ahead of the clocks of the instances.
+ * a proof already. Then the server answers 503 (`replay-store-clock`). If the clock of Redis is minutes ahead of the clocks of
+ * the instances, the server answers 503 for every proof.
  *
  * **Gotchas**
  *
- * Redis must allow `EVAL` (Redis 5 or newer), and must not evict entries before they expire: set
- * `maxmemory-policy noeviction`.
+ * Redis must allow `EVAL` (Redis 5 or newer), and must not evict entries before they expire: set `maxmemory-policy noeviction`.
  *
  * **Example** (Several instances behind a load balancer)
  *

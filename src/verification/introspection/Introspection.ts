@@ -24,8 +24,8 @@ export type {
 } from "./IntrospectionOptions.ts"
 
 /**
- * Enables introspection for an authorization server: the value of the option `introspection`. `R` lists the services that it
- * requires.
+ * Is the value of the option `introspection` of an authorization server, which enables introspection. `R` lists the services
+ * that the layer then requires.
  *
  * @category models
  * @since 0.1.0
@@ -87,7 +87,7 @@ export const make = <R = never>(options: Options<R>): OpaqueTokens<Exclude<R, Sc
         ))
         : Result.map(IntrospectionOptions.check(options, options, option, insecure), toChecked)
   }
-  // The layer provides the scope.
+  // The type omits `Scope`, because the layer provides it.
   return value as OpaqueTokens<Exclude<R, Scope.Scope>>
 }
 
@@ -144,7 +144,7 @@ export const lookUp = <R = never, RS = never>(
     check: (option, insecure) =>
       Result.map(IntrospectionOptions.check<R | RS>({ lookUp }, options, option, insecure), toChecked)
   }
-  // The layer provides its `Fetcher` to the function.
+  // The type omits `Fetcher`, because the layer provides it to the function.
   return { ...(value as ByLookUp<R, RS>), lookUp }
 }
 

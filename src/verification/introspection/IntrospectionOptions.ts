@@ -33,13 +33,14 @@ export type SharedStore = Pick<BackingPersistenceStore, "get" | "set">
 export interface CommonOptions<out R = never> {
   /**
    * Which tokens are introspected: only tokens that are not JWTs (`"opaque"`), or also the JWTs of this issuer (`"all"`). With
-   * `"all"`, the server notices the revocation of a JWT within `cacheFor`, but needs a request for each new JWT. Claims of a JWT
-   * that the answer lacks are used only if a key of its issuer verifies its signature. Default: `"opaque"`.
+   * `"all"`, your server notices the revocation of a JWT within `cacheFor`, but sends a request for each new JWT. If the answer
+   * lacks a claim, the claim of the JWT is used only if a key of the issuer verifies the signature of the JWT. Default:
+   * `"opaque"`.
    */
   readonly tokens?: "opaque" | "all" | undefined
   /**
-   * The prefix of the opaque tokens of this server. Required if several servers issue opaque tokens, because each token is sent
-   * to one server only. Default: none.
+   * The prefix of the opaque tokens of this authorization server. Required if several authorization servers issue opaque
+   * tokens, because each token is sent to only one of them. Default: none.
    */
   readonly prefix?: string | undefined
   /**
@@ -48,14 +49,14 @@ export interface CommonOptions<out R = never> {
    */
   readonly maxLifetime?: Duration.Input | undefined
   /**
-   * Limits how many unknown tokens the server may report as inactive: `burst` at once, then `perSecond`. Further requests with
-   * unknown tokens get 503 with `Retry-After`. Active tokens and tokens that were verified before do not count. Default: 100 at
-   * once and 10 per second.
+   * Limits how many unknown tokens the authorization server may report as inactive: `burst` at once, then `perSecond`. Further
+   * requests with unknown tokens get 503 with `Retry-After`. Active tokens and tokens that were verified before do not count.
+   * Default: 100 at once and 10 per second.
    */
   readonly inactiveLimit?: InactiveLimit | undefined
   /**
-   * How long an answer is reused. The server notices a revocation within this time. `0` caches nothing. At most 1 hour. Default:
-   * 1 minute.
+   * How long an answer is reused. Your server notices a revocation within this time. `0` caches nothing. At most 1 hour.
+   * Default: 1 minute.
    */
   readonly cacheFor?: Duration.Input | undefined
   /**
@@ -72,14 +73,14 @@ export interface CommonOptions<out R = never> {
    */
   readonly shared?: SharedStore | Effect.Effect<SharedStore, never, R | Scope.Scope> | undefined
   /**
-   * The claims that identify the person or program behind a token, in this order, such as `["sub", "username"]`. `sub` is
-   * optional in RFC 7662 §2.2. List only claims whose values the server never assigns to a second person. Default: those of the
-   * profile, or `sub` alone.
+   * The claims that can identify the person or the program that a token was issued for, such as `["sub", "username"]`. The
+   * first one that the answer contains is used. In RFC 7662 §2.2, `sub` is optional. List only claims whose values the
+   * authorization server never assigns to a second person. Default: those of the profile, or `sub` alone.
    */
   readonly subjectClaims?: readonly [string, ...ReadonlyArray<string>] | undefined
   /**
-   * The marks of a token that was issued to a program for itself and has none of the `subjectClaims`. Without a mark, such a
-   * token is rejected. Default: those of the profile (see `Profile.MachineMark`).
+   * The claims that mark a token as issued to a program for itself. A token without any of the `subjectClaims` is rejected
+   * unless it has one of these marks. Default: those of the profile (see `Profile.MachineMark`).
    */
   readonly machineMarks?:
     | ReadonlyArray<{ readonly claim: string; readonly values: readonly [string, ...ReadonlyArray<string>] }>
@@ -98,7 +99,7 @@ export interface CommonOptions<out R = never> {
  * @since 0.1.0
  */
 export interface InactiveLimit {
-  /** A whole number from 1. In a Worker, also the number of concurrent requests about unknown tokens. Default: 100. */
+  /** A whole number of at least 1. In a Worker, it also limits the concurrent requests about unknown tokens. Default: 100. */
   readonly burst?: number | undefined
   /** A number above 0. Default: 10. */
   readonly perSecond?: number | undefined
@@ -121,13 +122,16 @@ export type Options<R = never> = ClientAuthentication.ClientAuthentication & End
 export interface EndpointOptions<out R = never> extends CommonOptions<R> {
   /** The URL of the endpoint. Default: `introspection_endpoint` of the server's metadata. */
   readonly endpoint?: string | undefined
-  /** Accepts only signed answers (RFC 9701). A signed answer is verified in any case. Default: unsigned answers are accepted. */
+  /**
+   * Accepts only signed answers (RFC 9701). Default: unsigned answers are accepted too. The signature of a signed answer is
+   * verified in both cases.
+   */
   readonly signedAnswers?: true | undefined
 }
 
 /**
- * Describes a token, as RFC 7662 §2.2 defines it. The token is accepted only if `active` is `true`. `exp`, `sub` and
- * `token_type` count as absent if they are `null`.
+ * Is an introspection response (RFC 7662 §2.2). The token is accepted only if `active` is `true`. `exp`, `sub` and `token_type`
+ * count as absent if they are `null`.
  *
  * @category models
  * @since 0.1.0
@@ -138,7 +142,7 @@ export interface Answer {
 }
 
 /**
- * Returns the description of a token. The layer provides its `Fetcher` to the function.
+ * Returns the introspection response for a token. The layer provides its `Fetcher` to the function.
  *
  * @category models
  * @since 0.1.0
@@ -170,7 +174,7 @@ export interface Settings<out R = never> {
 }
 
 /**
- * Checks the options. Errors name them by the path `option`. `insecure` allows plain http.
+ * Checks the options. `option` is their path in errors. `insecure` allows plain http.
  *
  * @category constructors
  * @since 0.1.0

@@ -35,10 +35,10 @@ import type { Settings } from "./IntrospectionOptions.ts"
 type Answer = introspectionAnswer.IntrospectionAnswer
 type GetAnswer = introspectionAnswer.GetAnswer
 
-/** Longest token for which a request is sent, in characters. */
+/** The longest token for which a request is sent, in characters. */
 const maximumLength = 16 * 1024
 
-/** The time limit of an answer, including the queue and the store. */
+/** The time limit for an answer. It includes the wait in the queue and the requests to the shared store. */
 const answerTime = "8 seconds"
 
 /**
@@ -46,25 +46,26 @@ const answerTime = "8 seconds"
  *
  * **Details**
  *
- * A token is sent to this server only. Concurrent requests about one token are coalesced. The verifier fails with
- * `AuthorizationServerUnavailable` if the endpoint is unavailable, redirects, rejects the credentials of this server, or answers
- * with anything other than an introspection response, because the token may be valid. A 401 whose body is exactly
- * `{"active": false}` counts as an answer, because some servers use this status for inactive tokens.
+ * A token is sent to this authorization server only. Concurrent requests about one token are coalesced. The verifier fails with
+ * `AuthorizationServerUnavailable` if the endpoint is unavailable, redirects, rejects the credentials of the resource server,
+ * or answers with anything other than an introspection response. In all these cases the token may be valid. A 401 whose body is
+ * exactly `{"active": false}` counts as an answer, because some servers use this status for inactive tokens.
  *
  * Load on the endpoint is bounded. At most 64 requests run at a time, at most 48 of them about tokens that were not verified
- * before, and at most 256 requests of each kind wait. After 3 failures in a row, no request is sent for 1 second, and then a
- * single one. Each further failure doubles this cooldown, up to 1 minute (`Freshness` sets both). Rejected credentials and a
- * `Retry-After` start a cooldown at once. Tokens that were verified before have a separate cooldown, so failures for other
- * tokens do not block them. `inactiveLimit` bounds the requests about invented tokens, and about tokens for which the endpoint
- * fails while it answers about verified ones. A request that may not be sent fails at once with `cooling-down` or
- * `overloaded`.
+ * before, and at most 256 requests of each kind wait. After 3 failures in a row, the verifier sends no request for 1 second,
+ * and then only one. Each further failure doubles this cooldown, up to 1 minute (`Freshness` configures both durations).
+ * Rejected credentials and a `Retry-After` start a cooldown at once. Tokens that were verified before have a separate cooldown,
+ * so failures for other tokens do not block them. `inactiveLimit` bounds the requests about invented tokens. It also counts
+ * failed requests about unverified tokens while requests about verified tokens succeed. A request that the verifier does not
+ * send fails at once with `cooling-down` or `overloaded`.
  *
  * A token is accepted if `active` is `true` and the claims of the answer are valid: `iss`, if present, must be an issuer of the
- * server; `aud` must satisfy the audience rule; `exp` is required unless `maxLifetime` replaces it.
+ * authorization server; `aud` must satisfy the audience rule; `exp` is required unless `maxLifetime` replaces it.
  *
- * A JWT (`tokens: "all"`) completes the claims of an answer only if a key of its issuer verifies its signature. Otherwise it
- * grants nothing: its issuer, times, audience, key and type can reject the token, and its `exp` can end it earlier. The keys are
- * needed only if the JWT has claims that the answer lacks. While they cannot be fetched, the result is an outage.
+ * A JWT (`tokens: "all"`) completes the claims of an answer only if a key of its issuer verifies its signature. Otherwise, the
+ * JWT can only restrict the result: its issuer, times, audience, key and type can cause a rejection, and its `exp` can replace
+ * a later one. The keys are needed only if the JWT has claims that the answer lacks. If the keys are needed and cannot be
+ * fetched, the verifier fails with `AuthorizationServerUnavailable`.
  *
  * @category constructors
  * @since 0.1.0
@@ -124,8 +125,8 @@ export const make = <R = never>(
   })
 
 /**
- * Coalesces concurrent requests about one token, unless a result was evicted in between. A request belongs to the scope of
- * the layer, so that a caller that disconnects does not cancel it for the others.
+ * Coalesces concurrent requests about one token, unless the cached results were invalidated after the first request started. A
+ * request belongs to the scope of the layer, so that a caller that disconnects does not cancel it for the others.
  */
 const coalesced = Effect.fnUntraced(function*(
   getAnswer: GetAnswer,
@@ -160,7 +161,8 @@ const answerVerifier = (
       // Some servers report refresh tokens as active, and name their kind (Hydra: `token_use: "refresh_token"`).
       const kind = TokenType.kindOf(response, server.profile?.accessTokenMarks)
       if (kind === "id" || kind === "other") return yield* Claims.reject(kind === "id" ? "id-token" : "token-type")
-      // Copied, because the result is frozen: several requests may share one answer, and a look-up function may keep it.
+      // A copy, because the principal is frozen later. Several requests may share the original answer, and a look-up function
+      // may keep it.
       const answer = copyJson(isProven ? { ...jwt!.claims, ...response } : response)
       const issuer = Claims.own(answer, "iss") ?? server.issuer
       if (typeof issuer !== "string" || (issuer !== server.issuer && !server.tokenIssuers.includes(issuer))) {
@@ -177,7 +179,10 @@ const answerVerifier = (
     })
 }
 
-/** Members that count as absent if they are `null`. Members that restrict a token, such as `aud` and `cnf`, do not. */
+/**
+ * Members that count as absent if they are `null`. Members that restrict a token, such as `aud` and `cnf`, are not in this
+ * list.
+ */
 const nullable = ["sub", "token_type"]
 
 /** Removes members that some servers set to `null` instead of leaving them out. */
@@ -189,7 +194,10 @@ const withoutNulls = (answer: Answer): Answer => {
   return { ...answer, claims }
 }
 
-/** Adds the `exp` that results from `maxLifetime` to an answer without `exp`. `now` is in seconds. */
+/**
+ * Adds the `exp` that results from `maxLifetime` to an answer without `exp`. `now` is the time at which the answer was
+ * requested, in seconds.
+ */
 const withExpiry = (answer: Claims.Claims, maxLifetime: number | undefined, now: number): Claims.Claims => {
   const exp = Claims.own(answer, "exp")
   if (maxLifetime === undefined || (exp !== undefined && exp !== null)) return answer

@@ -16,8 +16,8 @@ import * as OpaqueTokens from "./OpaqueTokens.ts"
 import * as Profile from "./Profile.ts"
 
 /**
- * Allows plain http URLs on other hosts than loopback for one authorization server. For a closed network, such as the one
- * between containers. Anyone in that network can then read and forge tokens and keys.
+ * Allows plain http URLs for one authorization server, even if their host name is not loopback. Use it only in a closed
+ * network, such as the network between containers. Anyone in that network can then read and forge tokens and keys.
  *
  * **Example** (A provider in another container)
  *
@@ -36,12 +36,12 @@ import * as Profile from "./Profile.ts"
 export const allowInsecureHttp: unique symbol = Symbol.for("effect-mcp-auth/AuthLayer.allowInsecureHttp")
 
 /**
- * Allows the metadata of one public authorization server to name endpoints on loopback and private addresses. For a server
- * that has a public name and serves its keys inside your network.
+ * Allows the metadata of one public authorization server to name endpoints on loopback and private addresses. Use it for an
+ * authorization server that has a public name and serves its keys inside your network.
  *
  * **Gotchas**
  *
- * The authorization server can then direct requests of this server to hosts of your network.
+ * The authorization server can then direct the requests of your server to machines in your network.
  *
  * **Example** (Keys that are served inside the network)
  *
@@ -68,7 +68,7 @@ export const allowPrivateEndpoints: unique symbol = Symbol.for("effect-mcp-auth/
 export interface Options<out R = never> {
   /** The issuer, exactly as in its metadata. It is compared as a string, so a final slash matters. */
   readonly issuer: string
-  /** Only profiles have one. */
+  /** Always absent, because an `id` distinguishes a profile from these options. */
   readonly id?: undefined
   /** The `iss` values of its tokens, if they differ from the issuer (Entra ID v1, ADFS). Default: the issuer. */
   readonly tokenIssuers?: readonly [string, ...ReadonlyArray<string>] | undefined
@@ -82,7 +82,7 @@ export interface Options<out R = never> {
   readonly jwks?: { readonly keys: ReadonlyArray<Readonly<Record<string, unknown>>> } | undefined
   /** The accepted signature algorithms. Default: `Algorithm.all`. */
   readonly algorithms?: readonly [Algorithm.Algorithm, ...ReadonlyArray<Algorithm.Algorithm>] | undefined
-  /** How its tokens differ from RFC 9068. The other options override the profile. */
+  /** Describes how its tokens differ from RFC 9068. The other options override the profile. */
   readonly profile?: Profile.Profile | undefined
   /** Verifies tokens that are not JWTs: a value of `Introspection`. Default: they are rejected. */
   readonly introspection?: OpaqueTokens.OpaqueTokens<R> | undefined
@@ -123,7 +123,7 @@ export interface AuthorizationServer<out R = never> extends OpaqueTokens.Issuer 
 }
 
 /**
- * Checks the configuration of one authorization server. Errors name it by the path `option`.
+ * Checks the configuration of one authorization server. `option` is its path in errors.
  *
  * @category constructors
  * @since 0.1.0
@@ -235,12 +235,12 @@ const checkMetadata = (options: Options<unknown>, option: string): Metadata.Auth
   )
 }
 
-/** Every profile has an `id`, and no other entry has one. */
+/** Tells profiles from options: every profile has an `id`, and no options have one. */
 const isProfileEntry = <R>(input: Exclude<Input<R>, string>): input is Profile.Profile => Object.hasOwn(input, "id")
 
 /**
- * Finds the authorization server of an `iss` value: by comparing strings, or as the issuer of a tenant of a profile that
- * accepts any tenant.
+ * Returns a function that finds the authorization server of an `iss` value. It first compares `iss` with all accepted values as
+ * strings. If none is equal, it looks for a profile that accepts any tenant and to whose tenants `iss` can belong.
  *
  * @category decisions
  * @since 0.1.0

@@ -34,7 +34,10 @@ export interface IssuerRules extends Pick<Rules, "effectiveScopes" | "tenant"> {
   /** Returns the subject, or `undefined` for a token that was issued to a program for itself. */
   readonly subject: (claims: Claims, clientId: string | undefined) => Result.Result<Subject | undefined, InvalidToken>
   readonly scopes: (claims: Claims) => Result.Result<ReadonlySet<string>, InvalidToken>
-  /** Returns the values of `issuer` that a key may have for a token of this issuer, or `undefined` if keys have none. */
+  /**
+   * Returns the accepted values of the member `issuer` of a key that verifies a token of this issuer. Returns `undefined` if
+   * this member is not checked.
+   */
   readonly keyIssuers: (issuer: string) => ReadonlyArray<string> | undefined
 }
 
@@ -53,7 +56,7 @@ export const compile = (server: { readonly profile: TokenTraits | undefined }, g
     effectiveScopes: general.effectiveScopes,
     tenant: general.tenant,
     tokenType: (typ, claims) => {
-      // All access tokens of this provider are opaque, so its JWTs are something else.
+      // All access tokens of this provider are opaque, so a JWT of this provider is another kind of token.
       if (profile?.opaque.issued === "always") return "token-type"
       const wrong = TokenType.checkKind(tokenType, typ, claims, profile?.accessTokenMarks)
       if (wrong !== undefined || profile === undefined) return wrong

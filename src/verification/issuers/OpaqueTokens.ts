@@ -36,7 +36,7 @@ export interface Issuer extends KeySource {
 }
 
 /**
- * Lists what the verifier of an authorization server needs.
+ * Contains the values that the verifier of an authorization server needs.
  *
  * @category models
  * @since 0.1.0
@@ -45,8 +45,8 @@ export interface Parts {
   readonly authorizationServer: Issuer
   readonly rules: Rules
   /**
-   * The time of the last invalidation. Older answers are not used. `at` is in milliseconds since 1970, `since` in monotonic
-   * milliseconds.
+   * The time at which cached results were last invalidated. Older answers are not used. `at` is in milliseconds since 1970,
+   * `since` in monotonic milliseconds.
    */
   readonly lastInvalidation: { readonly at: number; readonly since: number }
 }
@@ -63,7 +63,7 @@ export interface Introspected extends Pick<Checked, "option" | "tokens" | "prefi
 }
 
 /**
- * Describes a value whose options have been checked.
+ * Describes an `OpaqueTokens` whose options have been checked.
  *
  * @category models
  * @since 0.1.0
@@ -71,13 +71,13 @@ export interface Introspected extends Pick<Checked, "option" | "tokens" | "prefi
 export interface Checked<out R = never> {
   /** The path of the option in errors. */
   readonly option: string
-  /** Which tokens it verifies: only opaque ones (`"opaque"`), or also the JWTs of the server (`"all"`). */
+  /** Which tokens it verifies: only opaque tokens (`"opaque"`), or also the JWTs of the authorization server (`"all"`). */
   readonly tokens: "opaque" | "all"
-  /** The prefix of the tokens of this server. */
+  /** The prefix of the opaque tokens of this authorization server. */
   readonly prefix: string | undefined
   /**
-   * Combines the verifiers of all introspected servers with that of JWTs. Fails with `AuthConfigError` if the issuer of a token
-   * would be ambiguous.
+   * Combines the verifiers of all introspected authorization servers with the verifier of JWTs. Fails with `AuthConfigError` if
+   * the prefixes do not show which authorization server issued an opaque token.
    */
   readonly combine: (
     introspected: ReadonlyArray<Introspected>,
@@ -100,7 +100,7 @@ export interface Checked<out R = never> {
  */
 export interface OpaqueTokens<out R = never> {
   readonly [TypeId]: typeof TypeId
-  /** Checks the options. Errors name them by the path `option`. `insecure` allows plain http. */
+  /** Checks the options. `option` is their path in errors. `insecure` allows plain http. */
   readonly check: (option: string, insecure: boolean) => Result.Result<Checked<R>, AuthConfigError>
 }
 

@@ -23,8 +23,9 @@ const clockDifference = 10_000
 /**
  * Creates the functions for one resource. `lifetime` is in milliseconds. Without a secret, the key is random.
  *
- * If the key is random, only this process reads its nonces, so their age is measured in monotonic time, and steps of the wall clock
- * do not affect it. Instances that share a secret have only the wall clock in common.
+ * If the key is random, only this process accepts its nonces. So their age is measured in monotonic time, which steps of the
+ * wall clock do not affect. Instances that share a secret measure the age with the wall clock, because they have no other clock
+ * in common.
  */
 export const make = (secret: Redacted.Redacted | undefined, resource: string, lifetime: number): Nonces => {
   const hmac = Hmac.make(secret)

@@ -7,8 +7,9 @@ import type { Introspected } from "../../issuers/OpaqueTokens.ts"
 import * as TokenVerifier from "../../TokenVerifier.ts"
 
 /**
- * Creates the verifier that sends each opaque token to the server that its prefix selects, and each JWT to `jwt` or to the
- * introspection of its issuer. Fails with `AuthConfigError` if two servers issue opaque tokens that no prefix distinguishes.
+ * Creates a verifier for all tokens. The prefix of an opaque token selects the authorization server that introspects it. A JWT
+ * is introspected by its issuer if that issuer has `tokens: "all"`; `jwt` verifies every other JWT. Fails with
+ * `AuthConfigError` if two authorization servers issue opaque tokens that no prefix distinguishes.
  */
 export const combineVerifiers = (
   introspected: ReadonlyArray<Introspected>,

@@ -10,9 +10,9 @@ import type { Issuer } from "../../issuers/OpaqueTokens.ts"
 import type { JwkSet, KeyHint } from "../../keys/JwkSet.ts"
 import { isJwt, type VerificationError } from "../../TokenVerifier.ts"
 
-/* Uses the claims of an introspected JWT. The endpoint may find a token by an identifier in it, without verifying its
- * signature. Then the client may have written all other claims. So the claims count in full only if a key of the issuer
- * verifies the signature. Otherwise they can only restrict the token. */
+/* Uses the claims of an introspected JWT. The endpoint may find a token by an identifier in the token, without verifying the
+ * signature. In that case, a client may have forged all other claims. So the claims count in full only if a key of the issuer
+ * verifies the signature. Otherwise, they can only restrict the token. */
 
 export interface IntrospectedJwt {
   readonly header: Claims.Claims
@@ -38,8 +38,9 @@ export const read = (
 const maximumTries = 4
 
 /**
- * Tells whether the issuer signed a JWT. Returns `false` if the signature cannot be checked: its algorithm is not accepted, its
- * key is unknown, or the server publishes no keys. An invalid signature for a matching key rejects the token.
+ * Tells whether the issuer signed a JWT. Returns `false` if it cannot find out, for example because the algorithm is not
+ * accepted, the key is unknown, or more keys match than it tries. Rejects the token if it tries all matching keys and none of
+ * them verifies the signature.
  */
 export const isFromIssuer = (
   token: string,
@@ -62,7 +63,7 @@ export const isFromIssuer = (
     algorithm,
     kid,
     issuers: rules.keyIssuers(issuer),
-    // If the keys were fetched after this time, an unknown key was withdrawn, and they are not fetched again.
+    // If the keys were fetched after this time and lack the key, the issuer has withdrawn it. Then they are not fetched again.
     issuedAt: typeof issuedAt === "number" ? issuedAt : undefined
   }
   return keys.find(server, hint).pipe(
@@ -81,8 +82,9 @@ export const hasMoreClaims = ({ claims }: IntrospectedJwt, answer: Claims.Claims
   Object.keys(claims).some((name) => !Object.hasOwn(answer, name))
 
 /**
- * Restricts an answer by the claims of a JWT that is not proven: its issuer, its times, its audience if the answer has none, and
- * the key that it is bound to. Adds no claim to the answer, and changes only `exp`, to an earlier time.
+ * Restricts an answer by the claims of a JWT, whose signature may be unverified. Rejects the token if the issuer or the times
+ * of the JWT are wrong, if the answer has no `aud` and the `aud` of the JWT is wrong, or if only the JWT has `cnf`. Adds no
+ * claim to the answer. Changes only `exp`, and only to an earlier time.
  */
 export const restrict = (
   answer: Claims.Claims,

@@ -8,14 +8,14 @@ import * as monotonic from "../../../store/MonotonicTime.ts"
 import * as Claims from "../../claims/Claims.ts"
 import type { RequestClaims, Unavailable } from "./introspectionRequest.ts"
 
-/* Answers of an introspection endpoint, requested within the limits of the endpoint. */
+/* Requests the answers of an introspection endpoint, within the limits of `EndpointGuard`. */
 
-/** An answer, and when it was requested. */
+/** An answer, and the time at which it was requested. */
 export interface IntrospectionAnswer {
   readonly claims: Claims.Claims
-  /** In milliseconds since 1970, which instances have in common. */
+  /** The wall-clock time, in milliseconds since 1970. Other instances can compare it with their clock. */
   readonly at: number
-  /** In monotonic milliseconds of this process. Ages are measured from it. */
+  /** The monotonic time of this process, in milliseconds. The age of an answer is measured with it. */
   readonly since: number
 }
 
@@ -25,7 +25,7 @@ export type GetAnswer = (token: Redacted.Redacted) => Effect.Effect<Introspectio
 /** Maximum number of tokens that are recorded as verified. */
 const maximumVerified = 10_000
 
-/** Tells whether an answer reports an active token. `active` must be the boolean. */
+/** Tells whether an answer reports an active token. `active` must be the boolean `true`, not the string. */
 export const isActive = ({ claims }: Pick<IntrospectionAnswer, "claims">): boolean =>
   Claims.own(claims, "active") === true
 

@@ -26,7 +26,7 @@ export type Unavailable = AuthorizationServerUnavailable | InvalidMetadata
 /** Returns the claims of an introspection answer. They are not checked yet. */
 export type RequestClaims = (token: Redacted.Redacted) => Effect.Effect<Claims.Claims, Unavailable>
 
-/** The time limit of a look-up function, as for a request to an endpoint. */
+/** The time limit of a look-up function. It is the same as that of a request to an endpoint. */
 const lookUpTime = "5 seconds"
 
 const signedType = "token-introspection+jwt"
@@ -87,7 +87,7 @@ const fromEndpoint = Effect.fnUntraced(function*<R>(
   })
 })
 
-/** Creates the function that verifies a signed answer (RFC 9701 §5). It returns `undefined` for an invalid one. */
+/** Creates the function that verifies a signed answer (RFC 9701 §5). The function returns `undefined` for an invalid answer. */
 const signedReader = (
   server: Issuer,
   { clockTolerance, resource }: Rules,
@@ -128,6 +128,9 @@ const signedReader = (
 
 const inactive: Claims.Claims = { active: false }
 
-/** Recognizes the body with which some servers answer 401 about the token, and not about the credentials of this server. */
+/**
+ * Tells whether a body is exactly `{"active": false}`. Some authorization servers answer 401 with this body if the token is
+ * inactive, although they accept the credentials of the resource server.
+ */
 const isInactive = (answer: Claims.Claims | undefined): boolean =>
   answer !== undefined && Object.keys(answer).length === 1 && Claims.own(answer, "active") === false

@@ -14,16 +14,19 @@ import { type GetAnswer, type IntrospectionAnswer, isActive } from "./introspect
 
 /* Answers that the instances of a server share in a store. */
 
-/** The value of an entry of the store. */
+/** The value of an entry in the store. */
 type Stored = Pick<IntrospectionAnswer, "at" | "claims">
 
-/** A slower store is not waited for. */
+/** The time limit for the store. A slower store counts as failed. */
 const storeTime = "1 second"
 
-/** Maximum number of answers whose age is measured. */
+/** Maximum number of answers whose age this instance measures. */
 const maximumAges = 10_000
 
-/** Reads answers from the store, and requests and stores those that it does not have. `timeToLive` is in milliseconds. */
+/**
+ * Creates the function that reads an answer from the store, or else requests it and stores it if the token is active.
+ * `timeToLive` is in milliseconds.
+ */
 export const make = (
   store: SharedStore,
   request: GetAnswer,
@@ -31,7 +34,8 @@ export const make = (
   timeToLive: number
 ): GetAnswer => {
   // Instances have only the wall clock in common. It may step back, so that an answer looks younger than it is. So each
-  // instance also measures the time since it first read an answer. The time to live of the entry bounds the rest.
+  // instance also measures the time since it first read an answer. The time to live of the entry in the store bounds the time
+  // before that.
   const ages = new BoundedMap<string, { readonly at: number; readonly since: number }>(maximumAges)
   const sinceOf = (key: string, at: number, now: number, monotonicNow: number): number => {
     const known = ages.get(key)
@@ -64,7 +68,10 @@ export const make = (
   })
 }
 
-/** Returns the result of a store, or `undefined` if it fails, throws or is slow. Its errors may quote tokens and claims. */
+/**
+ * Returns the result of a store, or `undefined` if it fails, throws or is slow. Drops its errors, because they may quote tokens
+ * and claims.
+ */
 const unlessStoreFails = <A, E>(use: () => Effect.Effect<A, E>): Effect.Effect<A | undefined> =>
   Effect.suspend(use).pipe(
     Effect.timeout(storeTime),
