@@ -27,7 +27,7 @@ export interface AuthInfo {
   extra?: Record<string, unknown>
 }
 
-/** Implements `AuthInfo`, with a new object for each request, because handlers may change it. */
+/** The implementation of `AuthInfo`. Each request has a new object, because handlers can change it. */
 // A class, so that `token` is a getter of the prototype, which logs and copies skip. Hiding a property of an object literal
 // takes longer than the rest of the constructor.
 class Info implements AuthInfo {
@@ -51,7 +51,7 @@ class Info implements AuthInfo {
       issuer: principal.issuer,
       ...(principal.tenant === undefined ? {} : { tenant: principal.tenant }),
       audience: [...principal.audience],
-      // Handlers cannot change the claims of a cached token, which are frozen, so these are not copied. A copy would read every
+      // The claims of a cached token are frozen, so handlers cannot change them, and they need no copy. A copy would read every
       // claim from memory that is no longer in the CPU's cache.
       claims: Object.isFrozen(principal.claims) ? principal.claims : { ...principal.claims }
     }

@@ -2,7 +2,7 @@ import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 
-/** A body that is being read. It is a node of a linked list, which is in the order in which the reads began. */
+/** A body that is being read, as a node of a linked list. The list has the order in which the reads began. */
 export class Pending {
   /** The deadline, in nanoseconds of the monotonic clock. */
   readonly until: bigint

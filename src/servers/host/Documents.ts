@@ -19,8 +19,8 @@ export interface Answer {
 export type MetadataRequest = Pick<Request, "header">
 
 /**
- * The well-known path without the path of a resource (RFC 9728 §3). The metadata is available there as well. If several
- * resources share a router of Effect, it is that of the first resource.
+ * The well-known path without the path of a resource (RFC 9728 §3). The metadata of the resource is available there as well. If
+ * several resources share a router of Effect, only the metadata of the first resource is.
  */
 export const rootPath = WellKnown.protectedResourceMetadataRoot
 
@@ -92,7 +92,7 @@ export const tenantMetadata = (gate: Gate, path: string, request: MetadataReques
   return document(orRejection(gate, Effect.map(found, answer)))
 }
 
-/** Turns an error into the response that the gate gives to it. */
+/** Turns an error into a response with the status and headers of the gate's rejection. */
 const orRejection = (gate: Gate, answer: Effect.Effect<Answer, AuthError>): Effect.Effect<Answer> =>
   answer.pipe(
     Effect.catch((error) => Effect.withFiber((fiber) => gate.reject(Caller.unknown(fiber), error))),

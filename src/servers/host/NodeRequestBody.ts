@@ -63,8 +63,8 @@ const readBody = (
 }
 
 /**
- * Returns whether a request announces a body, which every method may have. Headers announce it (RFC 9112 §6.3). Over HTTP/2, a
- * body needs no header: the stream stays open after the headers (RFC 9113 §8.1).
+ * Returns whether a request announces a body. A request with any method can announce one in its headers (RFC 9112 §6.3). Over
+ * HTTP/2, no header is necessary: the stream stays open after the headers (RFC 9113 §8.1).
  */
 const announcesBody = (req: NodeRequest): boolean =>
   req.headers["transfer-encoding"] !== undefined || Number(req.headers["content-length"] ?? 0) !== 0 ||

@@ -93,7 +93,7 @@ export const readAtOnce = (
     })
   )
 
-/** Limits the time of an effect that reads a body in another way, such as with the parser of a framework. */
+/** Runs an effect that reads a body in another way, such as with the parser of a framework. Fails after the timeout. */
 export const within = <A, E, R>(
   reading: Effect.Effect<A, E, R>,
   timeout: Duration.Duration

@@ -60,8 +60,8 @@ export type HttpOptions<
  * **Details**
  *
  * The scopes of the registered tools, resources and prompts become requirements of the layer, which `AuthLayer` provides. A
- * server does not compile if its configuration does not offer one of these scopes, or if it has no `AuthLayer`. In a program
- * without type checking, the layer fails with `AuthConfigError` instead.
+ * server does not compile if its configuration does not offer one of these scopes, or if it has no `AuthLayer`. Without
+ * type checking, the layer fails with `AuthConfigError` if a scope is not offered.
  *
  * The policies are read from the registrations at the time of each request. A tool that is added later with a scope that is not
  * offered can never be called.

@@ -199,7 +199,7 @@ export interface McpAuthSdk<Offered extends string, Claims, R, N extends Anonymo
     handler: Handler<Input, CallerOf<Claims, N, Need>, GetPromptResult, Services<Offered, R, N, Need>>
   ) => RegisteredPrompt & Scoped<Need>
   /**
-   * Registers a resource or a template of resources. The scopes may depend on the URI.
+   * Registers a resource or a resource template. The scopes can depend on the URI.
    *
    * @since 0.1.0
    */

@@ -162,7 +162,7 @@ export interface McpAuthSdk<Offered extends string, Claims, R, N extends Anonymo
     handler: Handler<Input, CallerOf<Claims, N, Need>, GetPromptResult, Services<Offered, R, N, Need>>
   ) => RegisteredPrompt & Scoped<Need>
   /**
-   * Registers a resource or a template of resources. The scopes may depend on the URI.
+   * Registers a resource or a resource template. The scopes can depend on the URI.
    *
    * @since 0.1.0
    */
@@ -201,8 +201,8 @@ export interface McpAuthSdk<Offered extends string, Claims, R, N extends Anonymo
    *
    * **Gotchas**
    *
-   * Requests of the 2025 versions of MCP are served without sessions, as in the SDK. To serve sessions as well, set `legacy:
-   * "reject"` and protect your own transport with `protectFetch`.
+   * Requests of the 2025 versions of MCP are served without sessions, as in the SDK. To serve sessions as well, set
+   * `legacy: "reject"` and protect your own transport with `protectFetch`.
    *
    * @since 0.1.0
    */
@@ -341,7 +341,7 @@ const protectHandler = (
   factory: Factory,
   options: CreateMcpHandlerOptions | undefined
 ): ProtectedMcpHandler => {
-  /** The server that was created to authorize each request, until the SDK calls the factory for that request. */
+  /** The server for each authorized request. The SDK takes the server when it calls the factory for that request. */
   const authorized = new WeakMap<Request, McpServer>()
   const build = async (context: McpRequestContext): Promise<McpServer> => {
     const server = await factory(context)

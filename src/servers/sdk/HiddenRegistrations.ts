@@ -1,5 +1,5 @@
 /**
- * Runs handlers of the SDK as if the registrations that are hidden from their caller did not exist.
+ * Runs handlers of the SDK in such a way that they do not find the registrations that are hidden from the caller.
  */
 import type { Principal } from "../../verification/Principal.ts"
 import type { RegistrationPolicies } from "./RegistrationPolicy.ts"
@@ -32,8 +32,8 @@ const withoutHidden = (record: Registrations, isHidden: (registration: object) =
 }
 
 /**
- * Wraps a handler so that it does not find hidden registrations. The records of the server are replaced until the handler
- * returns. It may return a promise, because the handlers of the SDKs look up registrations before they await anything.
+ * Wraps a handler so that it does not find hidden registrations. The records of the server are replaced only until the
+ * handler returns, even if it returns a promise. The handlers of the SDKs look up registrations before they await anything.
  */
 export const hideFromHandler = (
   server: McpServer,

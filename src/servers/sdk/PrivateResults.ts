@@ -3,7 +3,7 @@
  * scope, and a shared cache would return it to other callers.
  */
 
-/** The methods that look up no registration, although their results have a cache scope. */
+/** The methods whose results have a cache scope, and whose handlers do not look up a registration. */
 export const others: ReadonlyArray<string> = [
   "server/discover",
   "skills/list",

@@ -2,9 +2,9 @@
  * Declares every private member of the official SDKs that this library uses. The other files of `src/` use no private member
  * that is not declared here.
  *
- * The members of `McpServer` and `Protocol` are private by type, and have the same names in both SDKs. `SdkPrivates.test.ts`
- * checks each of them against the installed versions. A server that lacks one is not recognized as an `McpServer`, so its
- * registration throws and its requests need a valid token.
+ * TypeScript declares these members of `McpServer` and `Protocol` as private. They have the same names in both SDKs.
+ * `SdkPrivates.test.ts` checks each of them against the installed versions. A server that lacks one is not recognized as an
+ * `McpServer`, so its registration throws and its requests need a valid token.
  */
 
 /** A handler of the protocol, for one method. */

@@ -1,7 +1,7 @@
 /**
  * Finds the registration that an operation runs on a server of an official SDK, its policy, and whether the caller can see it.
  *
- * Both SDKs keep their registrations in the same four records, and look them up when a request begins.
+ * Both SDKs store registrations in the same four records of a server, and look them up when a request begins.
  */
 import { AuthConfigError } from "../../protocol/AuthError.ts"
 import type { Operation } from "../../protocol/Operation.ts"

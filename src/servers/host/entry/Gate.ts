@@ -5,8 +5,8 @@
  */
 export * from "../../../authorization/Gate.ts"
 /**
- * The options of `layer`. They are those of `AuthLayer.make`, except that a value cannot be a `Config` and `httpClient` does
- * not exist.
+ * The options of `layer`. They are those of `AuthLayer.make`, except that `httpClient` does not exist and that no value can be
+ * a `Config`.
  *
  * @category models
  * @since 0.1.0

@@ -44,8 +44,9 @@ export type { TenantOf } from "../NodeRequest.ts"
 export { send } from "../NodeResponse.ts"
 
 /**
- * Returns a function that takes a request and returns the function for `admit` that reads and checks its body, or `undefined`
- * if the request neither has nor needs a body. Throws `AuthConfigError` if a limit is wrong.
+ * Prepares the reading of the bodies of an endpoint. For each request, the result returns the function for `admit` that reads
+ * and checks the body, or `undefined` if the request neither has nor needs a body. Throws `AuthConfigError` if a limit is
+ * wrong.
  *
  * @category constructors
  * @since 0.1.0

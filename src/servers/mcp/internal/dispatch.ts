@@ -48,8 +48,8 @@ const operationsOf = (
 
 /**
  * Removes from the body of a subscription the resources that are hidden from the caller, and those that do not exist. The
- * server then acknowledges only the other resources, so the caller cannot find out which hidden resources exist. The server
- * sends no updates about a resource that is registered later.
+ * server then acknowledges only the other resources, so the caller cannot find out which hidden resources exist. If a
+ * removed resource is registered later, the caller receives no updates about it.
  */
 const withoutHidden = (
   request: HttpServerRequest.HttpServerRequest,

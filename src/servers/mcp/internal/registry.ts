@@ -31,7 +31,7 @@ export const Guarded: Context.Reference<ReadonlySet<Annotations>> = Context.Refe
 /** Creates, from the annotations of a registration, the services that guard its calls. */
 export type GuardOf = (annotations: Annotations) => Effect.Effect<Context.Context<never>>
 
-/** Data about the registrations of a server, which the server itself does not keep. */
+/** Data about the registrations of a server. The server itself does not store this data. */
 interface Observations {
   /** The router path of each URI template. */
   readonly routerPaths: Map<string, string>
