@@ -18,7 +18,7 @@ export interface Outcome {
    * Tokens that were rejected because of their signature. Only for these do the two implementations alone decide the result.
    */
   readonly bySignature: number
-  /** Tokens on which the two disagree. */
+  /** Tokens for which the results of the two implementations differ. */
   readonly differences: ReadonlyArray<string>
 }
 
@@ -56,7 +56,7 @@ const header = (change: (header: Record<string, unknown>, random: Random) => obj
     const read = JSON.parse(Buffer.from(header, "base64url").toString())
     return [Buffer.from(JSON.stringify(change(read, random))).toString("base64url"), claims, signature]
   } catch {
-    return token // a change before this one left no JSON
+    return token // an earlier mutation left a header that is not JSON
   }
 }
 

@@ -28,7 +28,7 @@ export interface Goal {
   readonly reach: { readonly atLeast: number } | { readonly atMost: number }
   readonly found: Spread
   readonly unit?: string | undefined
-  /** Text after the name of the goal. */
+  /** Text that is printed after the name of the goal. */
   readonly note?: string | undefined
 }
 

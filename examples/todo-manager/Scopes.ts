@@ -1,4 +1,4 @@
-/** Clients request `baseline` at sign-in, and `stepUp` when a tool requires it. If a scope is missing, this does not compile. */
+/** Clients request `baseline` at sign-in, and `stepUp` when a tool requires it. Without them, the server does not compile. */
 export const scopes = {
   baseline: ["create:todos", "read:todos"],
   stepUp: ["delete:todos"]

@@ -28,7 +28,7 @@ import { traceVerification } from "./RecordDecision.ts"
 import * as Rejection from "./Rejection.ts"
 
 /**
- * The parts that authentication is made of.
+ * The functions and settings that authentication needs.
  *
  * @category models
  * @since 0.1.0
@@ -46,12 +46,12 @@ export interface Parts {
   readonly revocation:
     | { readonly isRevoked: (principal: Principal) => Effect.Effect<boolean, AuthorizationServerUnavailable> }
     | undefined
-  /** In seconds. */
+  /** How long after `expiresAt` a token is still accepted, in seconds. */
   readonly expiryTolerance: number
   readonly tokenGrammar: Credentials.Grammar | undefined
   readonly presentation: Presentation
   readonly allowedOrigins: ReadonlyArray<string>
-  /** `undefined` if hosts are not checked. */
+  /** Returns whether the server accepts a value of the `Host` header. `undefined` if the gate does not check it. */
   readonly allowsHost: ((host: string) => boolean) | undefined
   readonly anonymous: "deny" | "allow-unscoped"
   readonly claims: OwnClaims
@@ -212,7 +212,7 @@ export const make = (parts: Parts): Authentication => {
   return { authenticate, recheck }
 }
 
-// A verifier that returns `{ ...verified, scopes }` would not change the scopes of the principal. Other members are an error.
+// Any other member is an error, such as `scopes` in `{ ...verified, scopes }`: it would not change the scopes of the principal.
 const isMemberOfVerified = (name: string) => name === "principal" || name === "reuse"
 
 const failNoPrincipal = Effect.fail(noPrincipal)

@@ -14,7 +14,7 @@ import type { RecordDecision } from "./RecordDecision.ts"
 import type * as Rejection from "./Rejection.ts"
 
 /**
- * The parts that authorization is made of.
+ * The functions and settings that authorization needs.
  *
  * @category models
  * @since 0.1.0

@@ -200,7 +200,7 @@ export interface Gate {
 export class AuthLayer extends Context.Service<AuthLayer, Gate>()("effect-mcp-auth/AuthLayer") {}
 
 /**
- * The parts that a gate is made of.
+ * The functions and settings that a gate needs.
  *
  * @category models
  * @since 0.1.0
