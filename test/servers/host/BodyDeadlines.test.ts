@@ -3,7 +3,7 @@ import { Clock, Duration, Effect } from "effect"
 import { TestClock } from "effect/testing"
 import { BodyDeadlines } from "../../../src/servers/host/BodyDeadlines.ts"
 
-/** Creates deadlines on the test clock. `forked` counts the watching fibers that started, and `watching` those that still run. */
+/** Creates deadlines on the test clock. `forked` counts the watching fibers that started, and `watching` those that run. */
 const make = (timeout: Duration.Input) =>
   Effect.gen(function*() {
     const fork = Effect.runForkWith(yield* Effect.context<never>())

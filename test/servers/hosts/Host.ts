@@ -112,7 +112,7 @@ export interface Host<R extends Running = Running> {
   readonly startAll?:
     | ((given: ReadonlyArray<Given>, client: HttpClient.HttpClient) => Promise<ReadonlyArray<R>>)
     | undefined
-  /** Whether the option `policy` of `protect` determines the required scopes of an operation. Otherwise its registration does. */
+  /** Whether the option `policy` of `protect` determines the scopes of an operation. Otherwise its registration does. */
   readonly hasPolicy?: true | undefined
   /** The method that opens a stream which the server keeps open: the HTTP method GET, or the MCP method. */
   readonly streams: "GET" | "subscriptions/listen"

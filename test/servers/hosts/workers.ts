@@ -46,7 +46,7 @@ const bundle = async (): Promise<string> => {
   return outputFiles[0]!.text
 }
 
-/** Starts several servers in one Worker, since a Worker starts slowly. The Worker stops when all of its servers have stopped. */
+/** Starts several servers in one Worker, since a Worker starts slowly. The Worker stops when all its servers have stopped. */
 export const start = async (
   servers: ReadonlyArray<Server>,
   client: HttpClient.HttpClient
