@@ -38,7 +38,10 @@ export interface Registry {
   readonly find: (server: object, operation: Operation, principal: Principal | undefined) => Found | undefined
   /** Returns whether `resources/read` of a server can read only registered resources. */
   readonly readsRegisteredOnly: (server: object) => boolean
-  /** Returns whether a resource does not exist for this caller, because it is hidden or not registered. */
+  /**
+   * Returns whether a resource certainly does not exist for this caller: it is hidden, or it is not registered and the server
+   * reads only registered resources.
+   */
   readonly isInvisible: (server: object, uri: string, principal: Principal | undefined) => boolean
   /**
    * Removes the registrations that are hidden from a caller. The server must serve only one request. Throws `AuthConfigError`
