@@ -160,7 +160,7 @@ const check = Command.make(
 ).pipe(
   Command.withDescription(
     "Checks whether an authorization server supports MCP. Sends the requests that clients send, reports the result of each " +
-      "rule, and says what to change. Exits 0 if every MUST passes, 1 if one fails, 2 if the check is inconclusive, " +
+      "rule, and says what to change. Exits 0 if every MUST that applies passes, 1 if one fails, 2 if the check is inconclusive, " +
       "64 if the command line is invalid."
   ),
   Command.withShortDescription("Check whether an authorization server supports MCP"),

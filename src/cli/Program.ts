@@ -13,7 +13,7 @@ import { root } from "./Commands.ts"
 import { ExitCode } from "./ExitCode.ts"
 
 /**
- * Runs the command and returns its exit code: 0 if every MUST passes, 1 if one fails, 2 if the check is inconclusive, 64 if the
+ * Runs the command and returns its exit code: 0 if every MUST that applies passes, 1 if one fails, 2 if the check is inconclusive, 64 if the
  * command line is invalid.
  *
  * @category runners
