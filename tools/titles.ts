@@ -13,7 +13,7 @@ export interface Test {
   readonly isPassed: boolean
 }
 
-/** The ids and texts that titles must prove. */
+/** The cases, threats and promises that the titles of passed tests must cover. */
 export interface Catalogues {
   readonly cases: ReadonlyArray<
     {

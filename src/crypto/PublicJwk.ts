@@ -52,7 +52,7 @@ const powersOf = (prime: number): ReadonlySet<number> => {
 
 /**
  * Recognizes a modulus with the ROCA vulnerability (CVE-2017-15361), which can be factored: modulo each small prime, it is a
- * power of 65537. About one in a hundred million other moduli has this property by chance.
+ * power of 65537. About one in 240 million other moduli has this property by chance.
  */
 const isRoca = (modulus: Uint8Array): boolean =>
   smallPrimes.every((prime) =>

@@ -80,8 +80,9 @@ export interface Principal {
    */
   readonly tenant?: string | undefined
   /**
-   * Identifies the owner of data. It consists of the issuer, the subject claim (unless it is `sub`) and the subject. For a
-   * program without a user, it consists of the issuer and the client. It also contains the tenant, if there is one.
+   * Identifies the owner of data. It consists of the issuer and the subject, and of the name of the claim that contains the
+   * subject if that is not `sub`. For a program without a user, it consists of the issuer and the client. It also contains the
+   * tenant, if there is one.
    */
   readonly owner: string
   /** Identifies the owner of sessions and states. It contains the same values as `owner`, and always the client. */

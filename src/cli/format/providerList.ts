@@ -109,7 +109,7 @@ const getFailures = (report: Report): ReadonlyArray<string> =>
 
 const publicUrl = "public URL"
 
-/** Returns what the operator of an MCP server configures. The MCP server of a provider needs no setup. */
+/** Returns what you must configure to use a provider with your own MCP server. Empty for a fact about a provider's own server. */
 const getSetup = (fact: Fact): ReadonlyArray<string> =>
   fact.kind === "mcp-server" ? [] : [
     ...(fact.resourceIndicators === "yes" ? [] : [getAudienceSetup(fact)]),

@@ -4,7 +4,7 @@ import { Fetcher, type Head, isRedirect, type Request } from "../../outbound/Fet
 import { AuthorizationServerUnavailable } from "../../protocol/AuthError.ts"
 import { type JsonObject, parseObject } from "../../protocol/Json.ts"
 
-/** Limits the response to one request about one token. */
+/** The maximum size and time of a response to a request about a token. */
 const limit = { bytes: 128 * 1024, time: Duration.seconds(5) }
 
 export interface ProviderResponse {

@@ -48,8 +48,8 @@ export class WebRequestBody {
   #readUnexpected(): Body {
     const request = this.#request
     const { limits } = this.#reading
-    // The gate does not check a body that a framework has already read. The handler must execute only `admission.body`, which
-    // is `undefined` then.
+    // The gate cannot check a body that a framework has already read. Then `admission.body` is `undefined`. The handler must take
+    // its messages from `admission.body` only, so it runs none that were not checked.
     if (request.body === null || request.bodyUsed) return Effect.succeed(body.empty)
     return Effect.flatMap(webBody.read(request.body, limits.bytes, limits.timeout), (bytes) => {
       this.#bytes = bytes

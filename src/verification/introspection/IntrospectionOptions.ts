@@ -99,9 +99,12 @@ export interface CommonOptions<out R = never> {
  * @since 0.1.0
  */
 export interface InactiveLimit {
-  /** A whole number of at least 1. In a Worker, it also limits the concurrent requests about unknown tokens. Default: 100. */
+  /**
+   * How many unknown tokens may be found inactive at once. A whole number of at least 1. In a Worker, it is also the maximum
+   * number of concurrent requests about unknown tokens. Default: 100.
+   */
   readonly burst?: number | undefined
-  /** A number above 0. Default: 10. */
+  /** How many more may be found inactive in each second after that. A number above 0. Default: 10. */
   readonly perSecond?: number | undefined
 }
 
@@ -124,7 +127,7 @@ export interface EndpointOptions<out R = never> extends CommonOptions<R> {
   readonly endpoint?: string | undefined
   /**
    * Accepts only signed answers (RFC 9701). Default: unsigned answers are accepted too. The signature of a signed answer is
-   * verified in both cases.
+   * always verified.
    */
   readonly signedAnswers?: true | undefined
 }

@@ -44,7 +44,7 @@ export interface Tenant {
 }
 
 /**
- * Verifies the tokens of all tenants, and provides what each tenant publishes: its metadata and challenges, of the type `P`.
+ * Verifies the tokens of all tenants. Provides the metadata and challenges that each tenant publishes, as a value of type `P`.
  *
  * @category models
  * @since 0.1.0

@@ -136,7 +136,7 @@ describe.skipIf(missing)(`the page in a browser${missing ? `: skipped, there is 
       assert.match(text, /✗\s*fail/)
       assert.match(text, /Change: Add "code_challenge_methods_supported"/)
       assert.match(yield* promise(() => tab.title()), /^✗ http:\/\/127/)
-      // A rule that passes shows its sentence after a click.
+      // For a rule that passes, the quoted sentence of the standard appears only after a click.
       const passing = tab.locator("li.pass").first()
       assert.isFalse(yield* promise(() => passing.locator(".cite").isVisible()))
       yield* promise(() => passing.locator("summary").click())
