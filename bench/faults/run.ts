@@ -4,7 +4,7 @@
  * with the SDK's `requireBearerAuth` and jose.
  *
  * Each contender has a separate issuer behind a fault proxy, on real sockets. To let hours pass, the program moves the wall
- * clock, which all three contenders use, and the monotonic clock, with which this library measures ages.
+ * clock, which all three contenders use, and the monotonic clock, which this library uses to measure ages.
  */
 import { NodeHttpServer } from "@effect/platform-node"
 import { Context, Effect, Exit, Layer, References, Scope } from "effect"

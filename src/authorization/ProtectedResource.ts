@@ -84,7 +84,7 @@ export interface ProtectedResource {
 
 /**
  * Returns the names under which clients request scopes from an authorization server. `issuer` is the issuer of the caller's
- * token. If it is `undefined`, as before sign-in, the first authorization server of the resource is meant.
+ * token. Before sign-in it is `undefined`, and the names are those of the first authorization server of the resource.
  *
  * @category models
  * @since 0.1.0
@@ -176,9 +176,9 @@ export const ofTenant = (
 }
 
 /**
- * Makes a resource for the challenges to a tenant that was not looked up. The challenges contain the URL of the tenant's
- * metadata and no baseline scopes. Do not publish the metadata of this resource: it names the authorization servers of the
- * layer.
+ * Makes a resource whose challenges answer requests that name a tenant, if the tenant was not looked up. The challenges contain
+ * the URL of the tenant's metadata and no baseline scopes. Do not publish the metadata of this resource: it names the
+ * authorization servers of the layer.
  *
  * @category constructors
  * @since 0.1.0

@@ -28,7 +28,7 @@ export interface Operation {
 }
 
 /**
- * Limits the number of operations in one body, unless the second argument of `fromBody` sets another limit.
+ * The maximum number of operations in one body, unless the second argument of `fromBody` sets another limit.
  *
  * @category constants
  * @since 0.1.0
@@ -36,7 +36,7 @@ export interface Operation {
 export const defaultMaximum = 100
 
 /**
- * Limits the length of the target of an operation, in UTF-16 code units. Servers match a URI against the pattern of each
+ * The maximum length of the target of an operation, in UTF-16 code units. Servers match a URI against the pattern of each
  * template, and the time for this grows with the length of the URI.
  *
  * @category constants
@@ -57,7 +57,8 @@ export const maximumTarget: number = 8192
  * - `not-json-rpc`: the body is not JSON-RPC 2.0. A message may have only the members `jsonrpc`, `id`, `method`, `params`,
  *   `result` and `error` (JSON-RPC 2.0 §4 and §5), because some servers read other members as HTTP headers, trace context or
  *   control messages.
- * - `too-many-operations`: a batch or a subscription has more than `maximum` entries (default: 100).
+ * - `too-many-operations`: the messages of the body, and the resources that they watch, are together more than `maximum`
+ *   (default: 100).
  * - `name-not-text`: the target of an operation is not a string. Some servers would convert `["name"]` to a string, and run the
  *   tool `name`.
  *

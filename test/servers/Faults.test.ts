@@ -83,7 +83,7 @@ describe("a provider that fails at once", () => {
           yield* TestClock.adjust(`${hours} hours`)
           resultOf(yield* call(token))
         }
-        // Each of the three calls causes at most one attempt, and an attempt for the metadata requests two URLs.
+        // Each of the three calls requests the two URLs of the metadata and the keys at most once. Two more are tolerated.
         assert.isAtMost((yield* takeDocuments).length, 3 * 3 + 2)
       })
   )

@@ -295,7 +295,7 @@ describe("MCP", () => {
       }
       // The only fetch is still pending. Later requests wait for the same fetch.
       assert.strictEqual((yield* server.issuer.requests).length, 1)
-      // The pending look-up needs fewer than ten fibers. A fiber for each client that disconnected would be a thousand.
+      // The pending look-up needs fewer than ten fibers. If each disconnected client left a fiber, a thousand would remain.
       yield* Running.until("the end of their fibers", () => alive <= resting + 10)
       const patient = yield* Effect.forkChild(server.call("list_todos", bearer(token)), { startImmediately: true })
       yield* Running.until("the patient one", () => server.sockets() === 1)
@@ -368,13 +368,13 @@ describe("MCP", () => {
           Effect.flatMap(authenticate(gate, request), (caller) =>
             authorize(gate, {
               caller: caller as Principal,
-              operations: Effect.succeed([]), // No operation needs a scope, so only the broken part can cause the rejection.
+              operations: Effect.succeed([]), // Without an operation, no scope is required, so only the broken part can reject.
               policy: () => ({ scopes: ["todos:read"], unauthorized: "challenge" })
             }))
         )
         assert.strictEqual(exit._tag, "Failure", title)
       }
-      // On a running server, a decision listener that breaks and claims that do not match also reject the request.
+      // A running server also rejects the request if the decision listener fails, or if the claims do not match the schema.
       const listening = yield* Running.start({
         provide: Layer.succeed(Decision.DecisionListener, () => Effect.die(new Error("listener")))
       })
@@ -388,7 +388,7 @@ describe("MCP", () => {
         }
       })
       assertInvalidToken(strict, yield* strict.call("list_todos", bearer(yield* mint(strict))))
-      // The layer of an incomplete configuration fails.
+      // A layer with an incomplete configuration cannot be built.
       for (
         const half of [
           { resource: "https://server.test/mcp", scopes: ["a"] },

@@ -12,7 +12,10 @@ import * as TokenCache from "../../verification/tokens/TokenCache.ts"
 /** The maximum number of open streams. A further stream ends the oldest one. */
 const maximumStreams = 100_000
 
-/** How many invalidated targets are kept. A request that was authenticated before the oldest of them is verified again. */
+/**
+ * The number of invalidated targets that are kept. If more were invalidated since a request was authenticated, the request is
+ * verified again, even if none of them matches.
+ */
 const maximumTargets = 256
 
 type Service = Principal

@@ -113,7 +113,8 @@ export const parse = (query: URLSearchParams): Effect.Effect<Query, NoReport> =>
   })
 
 /**
- * Runs a check. Fails with `not-public` for a private host unless `local` is set, and with `timeout` after the time limit.
+ * Runs a check. Unless `local` is set, fails with `not-public` if the URL is not https or its host name is not public. Fails
+ * with `timeout` after the time limit.
  *
  * @category runners
  * @since 0.1.0

@@ -17,7 +17,7 @@ export type Unavailable = (reason: AuthorizationServerUnavailable["reason"]) => 
 /**
  * Sends a request about a token to its identity provider. Follows no redirect, and limits bytes and time.
  *
- * Fails for redirects, for 401, 403 and 429, and for statuses from 500. Such a response is an outage and not a verdict on the
+ * Fails for redirects, for 401, 403 and 429, and for statuses from 500. Such a response is not a verdict on the
  * token. The calling function interprets every other status.
  */
 export const send = (

@@ -26,8 +26,8 @@ export interface Finding {
 }
 
 /**
- * The outcome of a report. `"fail"`: a rule with the level MUST fails. `"inconclusive"`: none of these rules fails, but one is
- * inconclusive. `"pass"`: otherwise.
+ * The outcome of a report. `"fail"`: a rule with the level MUST fails. `"inconclusive"`: no such rule fails, but at least one
+ * is inconclusive. `"pass"`: otherwise.
  *
  * @category models
  * @since 0.1.0
@@ -146,7 +146,8 @@ const summarize = (outcome: Outcome, findings: ReadonlyArray<Finding>): string =
 }
 
 /**
- * Adds reports to another report as its parts. The new outcome is the worst of all outcomes.
+ * Adds reports to another report as its parts. The new outcome is the worst of all outcomes, in the order `"fail"`,
+ * `"inconclusive"`, `"pass"`.
  *
  * @category combinators
  * @since 0.1.0

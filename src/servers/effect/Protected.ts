@@ -37,7 +37,7 @@ export interface Protected<in A, out E, out R> extends Layer.Layer<A, E, R> {
    *
    * **Details**
    *
-   * Provide it outside of the HTTP server. A layer that is provided later is built earlier, so the server then listens only
+   * Provide it after the layer of the HTTP server. A layer that is provided later is built first, so the server listens only
    * after the keys have been fetched. The authentication layer uses these keys.
    */
   readonly ready: Layer.Layer<

@@ -70,8 +70,8 @@ export const policyForRoute = (gate: Gate, scopes: ReadonlyArray<string> | undef
 }
 
 /**
- * Checks the option `tenant` of an adapter. Throws `AuthConfigError` if it is set although the names of tenants do not come
- * from routes: it would have no effect.
+ * Checks the option `tenant` of an adapter. Throws `AuthConfigError` if it is not a function. Throws as well if the names of
+ * tenants do not come from routes, because the option would have no effect.
  */
 export const checkTenantOption = <F>(gate: Gate, tenantOf: F | undefined, option: string): F | undefined => {
   if (tenantOf === undefined) return undefined

@@ -10,7 +10,7 @@ import * as Rejection from "../../authorization/Rejection.ts"
 
 /* Runs the decisions of a gate outside Effect. */
 
-/** Starts a decision. Returns an effect that completes it and that fails with a rejection. */
+/** Starts a decision. Returns an effect that completes the decision, or fails with a rejection. */
 export type Decide<A> = () => Effect.Effect<A, Rejection.Rejection>
 
 /** A decision that has not completed, because it awaits something. */
@@ -100,7 +100,7 @@ export const make = (gate: Gate, runtime: ManagedRuntime.ManagedRuntime<any, any
   }
 }
 
-/** Calls a function that returns an effect. If the function throws, returns an effect with that defect. */
+/** Calls a function that returns an effect. If the function throws, returns an effect that dies with the thrown value. */
 export const eagerly = <A, E, R>(effect: () => Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
   try {
     return effect()

@@ -78,8 +78,8 @@ export class WebRequestBody {
 }
 
 /**
- * The longest body that the platform collects, in bytes. Its chunks take less memory than a large body, even if each is one
- * byte.
+ * The maximum `Content-Length` of a body that is read with `arrayBuffer`, in bytes. The platform keeps all chunks of such a
+ * body until its end. This limit bounds their memory, even if each chunk is one byte.
  */
 const small = 16 * 1024
 

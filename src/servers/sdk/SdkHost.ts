@@ -59,7 +59,7 @@ export interface SdkHost {
 interface Reading extends FetchOptions {
   /** The maximum length of the body, in bytes. Default: `maximumBody`. */
   readonly limit?: number | undefined
-  /** As in `Reading` of `WebRequestBody.ts`. */
+  /** Whether the handler uses only the parsed body, so that the bytes need not be kept. Default: `false`. */
   readonly consumes?: boolean | undefined
 }
 

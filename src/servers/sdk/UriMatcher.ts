@@ -144,7 +144,7 @@ const join = (pieces: ReadonlyArray<Piece>): ReadonlyArray<Piece> => {
   return joined
 }
 
-/** Returns whether a group can end at several positions before another group. Only then an expression backtracks. */
+/** Returns whether a group can end at several positions before another group. Otherwise an expression does not backtrack. */
 const isAmbiguous = (pieces: ReadonlyArray<Piece>): boolean =>
   pieces.some((piece, index) => {
     if (typeof piece === "string") return false

@@ -119,7 +119,7 @@ export class TestIssuer extends Context.Service<TestIssuer, {
   readonly redirect: (location: string, where?: string) => Effect.Effect<void>
   /** Ends the current fault. */
   readonly recover: Effect.Effect<void>
-  /** Sets the difference between the clock of the issuer and the `Clock`; negative for a clock that is behind. */
+  /** Sets how far the clock of the issuer is ahead of the `Clock`. A negative duration means that it is behind. */
   readonly skewClock: (by: Duration.Input) => Effect.Effect<void>
 
   /** Returns the received requests. */
@@ -129,6 +129,9 @@ export class TestIssuer extends Context.Service<TestIssuer, {
 
   /** Responds to a request as over HTTP, with the current fault. Fails if the connection would fail. */
   readonly respond: (request: Request) => Effect.Effect<Response, respond.ConnectionRefused>
-  /** Creates a `fetch` that reaches the issuer; other URLs go to `elsewhere`. It uses the clock of the fiber that creates it. */
+  /**
+   * Creates a `fetch` that reaches the issuer. The option `elsewhere` answers requests to other URLs. The `fetch` uses the
+   * clock of the fiber that creates it.
+   */
   readonly fetch: Effect.Effect<typeof globalThis.fetch>
 }>()("effect-mcp-auth/testing/TestIssuer") {}

@@ -17,7 +17,7 @@ import { checkMachineMarks, checkSubjectClaims } from "../claims/SubjectClaims.t
 import { checkUrl } from "../issuers/AuthorizationServer.ts"
 
 /**
- * Is the part of a store of `effect/persistence` that shared answers need.
+ * The members of a store of `effect/persistence` that shared answers need.
  *
  * @category models
  * @since 0.1.0
@@ -60,7 +60,8 @@ export interface CommonOptions<out R = never> {
    */
   readonly cacheFor?: Duration.Input | undefined
   /**
-   * How long an inactive token is rejected without another request. `0` caches nothing. At most 1 minute. Default: 5 seconds.
+   * How long an inactive token is rejected without a new request to the authorization server. `0` caches nothing. At most 1
+   * minute. Default: 5 seconds.
    */
   readonly inactiveFor?: Duration.Input | undefined
   /**
@@ -133,7 +134,7 @@ export interface EndpointOptions<out R = never> extends CommonOptions<R> {
 }
 
 /**
- * Is an introspection response (RFC 7662 §2.2). The token is accepted only if `active` is `true`. `exp`, `sub` and `token_type`
+ * An introspection response (RFC 7662 §2.2). The token is accepted only if `active` is `true`. `exp`, `sub` and `token_type`
  * count as absent if they are `null`.
  *
  * @category models

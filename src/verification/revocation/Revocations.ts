@@ -138,7 +138,7 @@ export interface Mechanism<out R = never> {
   readonly make: Effect.Effect<
     Pick<Revocations["Service"], "subscribe"> & {
       readonly isRevoked: IsRevoked
-      /** Waits until the token of an open stream is revoked. It is checked at every interval. */
+      /** Waits until the token of an open stream is revoked. The token is checked once in each `interval`. */
       readonly untilRevoked: (principal: Principal, interval: Duration.Duration) => Effect.Effect<void>
     },
     AuthConfigError,
@@ -232,12 +232,13 @@ export type Store = Pick<BackingPersistenceStore, "getMany" | "set">
 
 /**
  * Creates a list in a store that the instances of a server share. `longestToken` is the longest lifetime of a token, and
- * revocations are kept for this time. Default: 30 days. Throws `AuthConfigError` if it is not a duration above 0.
+ * revocations are kept for this time. Default: 30 days. Throws `AuthConfigError` if `longestToken` is not a duration above 0.
  *
  * **Details**
  *
- * The store is read on every request, again when the body of the request is complete, and regularly for open streams. It contains
- * only hashes. If it fails or takes more than 1 second, requests get 503, and open streams stay open until their token expires.
+ * The store is read on every request, again when the body of the request is complete, and regularly for open streams. It
+ * contains only hashes and times. If it fails or takes more than 1 second, requests get 503, and open streams stay open until
+ * their token expires.
  *
  * **Example** (In Redis)
  *

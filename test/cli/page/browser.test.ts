@@ -1,6 +1,7 @@
 /**
- * Tests the page in a real browser: Debian's Chromium, or the one that CHROMIUM names. Without one, the tests are skipped unless
- * REQUIRE_CHROMIUM is 1. WRITE_PICTURES=FOLDER writes pictures; `page.png` is the one in `examples/providers/pictures`.
+ * Tests the page in a real browser: Debian's Chromium, or the executable that CHROMIUM names. Without a browser, the tests are
+ * skipped unless REQUIRE_CHROMIUM is 1. WRITE_PICTURES=FOLDER writes screenshots. `examples/providers/pictures` has a copy of
+ * the screenshot `page.png`.
  */
 import { NodeHttpServer } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
@@ -18,7 +19,7 @@ const executablePath = process.env["CHROMIUM"] ?? "/usr/bin/chromium"
 const missing = !existsSync(executablePath) && process.env["REQUIRE_CHROMIUM"] !== "1"
 const pictures = process.env["WRITE_PICTURES"]
 
-// Chromium does not run its sandbox as root, as in a container.
+// Root is the usual user of a container. Chromium does not start with its sandbox as root.
 const args = process.getuid?.() === 0 ? ["--no-sandbox"] : []
 
 const browser = Effect.acquireRelease(

@@ -155,7 +155,7 @@ export const startAll = (
     ? Promise.all(given.map(({ functions, options }) => host.start(options, client, Functions.make(functions))))
     : host.startAll(given, client)
 
-/** Sends to a function from `Request` to `Response`. */
+/** Sends requests to a function from `Request` to `Response`. */
 export const overFetch = (handle: (request: Request) => Response | Promise<Response>) => {
   const ask = async ({ announced, body, headers, hosts = [], method, path }: Sent) =>
     handle(
@@ -225,7 +225,7 @@ export const overFetch = (handle: (request: Request) => Response | Promise<Respo
   }
 }
 
-/** Sends over a socket. The headers are sent exactly as they are given, in the same order. */
+/** Sends requests over a socket. The headers are sent exactly as they are given, in the same order. */
 export const overSocket = (port: number) => {
   const ask = ({ announced, body, headers, hosts = ["server.test"], method, path }: Sent) =>
     new Promise<IncomingMessage>((resolve, reject) => {

@@ -576,7 +576,7 @@ describe("the header", () => {
       ) {
         assert.strictEqual(yield* outcomeOf(yield* forger.mint({ header })), "signature")
       }
-      // The token without a `kid` can be signed by a new key, so it causes a second fetch of keys.
+      // A token without a `kid` may have been signed with a key that is not cached yet, so it causes a second fetch of keys.
       const expected = ["/.well-known/oauth-authorization-server", "/jwks", "/jwks"]
       assert.deepStrictEqual(yield* support.requestedUrls(issuer), expected)
     }))

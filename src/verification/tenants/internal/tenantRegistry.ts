@@ -9,8 +9,9 @@ import { BoundedMap } from "../../../store/BoundedMap.ts"
 import * as monotonic from "../../../store/MonotonicTime.ts"
 
 /*
- * Caches tenants in three maps: tenants that verified a token, tenants that exist but have not verified one, and names of
- * tenants that do not exist. `values` lists every tenant that a request can use, so that an invalidation reaches all of them.
+ * Caches tenants in three maps: tenants that verified a token (a token passed the verification with the tenant's authorization
+ * servers), tenants that exist but have not verified a token, and names of tenants that do not exist. `values` lists every
+ * tenant that a request can use, so that an invalidation reaches all of them.
  */
 
 export interface Options<A, E> {

@@ -188,7 +188,7 @@ export const make = (capacity: number): VerifiedTable => {
       entries.delete(key)
       entries.set(key, entry)
       // A map keeps the order of insertion, so the first entry is the oldest. If it was used, it is moved to the end and kept.
-      // Moving entries here and not at each use costs only requests with a new token.
+      // Because entries are moved here and not at each use, only requests with a new token take more time.
       for (let chances = secondChances; entries.size > capacity; chances--) {
         const first = oldest()!
         if (!first.used || chances === 0) {
