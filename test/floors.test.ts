@@ -145,7 +145,7 @@ const cases: ReadonlyArray<Case> = [
     `export * from "jose"`
   ),
 
-  // Only the command can use Node and the console
+  // Only the command can import modules of Node and use the console
   ...allows(
     "src/cli/main.ts",
     ...imports("node:fs", "@effect/platform-node/NodeRuntime", "effect", "../provider/B.ts", "../index.ts"),

@@ -15,7 +15,7 @@ export interface Outcome {
   readonly count: number
   readonly admitted: number
   /**
-   * Tokens that were rejected because of their signature. Only for these do the two implementations alone decide the result.
+   * Tokens that were rejected because of their signature. Code that both gates share makes every other rejection.
    */
   readonly bySignature: number
   /** Tokens for which the results of the two implementations differ. */

@@ -4,7 +4,7 @@ import { env } from "cloudflare:workers"
 import { McpAuthSdk } from "effect-mcp-auth/sdk-v2"
 import { z } from "zod"
 
-// Created while the module loads, where a Worker cannot send requests: keys are fetched when the first token arrives.
+// This runs while the module loads. A Worker cannot send requests then, so the keys are fetched when the first token arrives.
 const auth = await McpAuthSdk.make({
   resource: env.RESOURCE_URL,
   authorizationServers: [env.ISSUER],

@@ -1,4 +1,4 @@
-/** Calls the server for users of two organisations. Their authorization servers run in memory. */
+/** Calls the server as users of two organisations. Their authorization servers run in memory. */
 import { NodeRuntime } from "@effect/platform-node"
 import { Console, Effect, Layer, Logger } from "effect"
 import { TestClient, TestIssuer } from "effect-mcp-auth/testing"

@@ -1,4 +1,7 @@
-/** Clients request `baseline` at sign-in, and `stepUp` when a tool requires it. Without them, the server does not compile. */
+/**
+ * Clients request the scopes in `baseline` at sign-in, and a scope in `stepUp` when a tool requires it. A server with a tool
+ * that requires any other scope does not compile.
+ */
 export const scopes = {
   baseline: ["create:todos", "read:todos"],
   stepUp: ["delete:todos"]

@@ -1,4 +1,4 @@
-/** Runs the server of `WhoAmI.ts`, with an authorization server if none is configured. */
+/** Runs the server of `WhoAmI.ts`. If no authorization server is configured, runs one too. */
 import * as Serving from "../shared/Serving.ts"
 import * as WhoAmI from "./WhoAmI.ts"
 

@@ -43,7 +43,7 @@ export interface Request extends Presentation.Request {
 }
 
 /**
- * The party that sent a request, as `authenticate` identified it. It is used until the end of the response.
+ * The party that sent a request, as `authenticate` identified it. The gate uses the caller until the end of the response.
  *
  * @category models
  * @since 0.1.0

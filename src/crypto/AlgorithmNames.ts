@@ -2,7 +2,7 @@ import * as ConfigOption from "../protocol/ConfigOption.ts"
 import * as OptionValue from "../protocol/OptionValue.ts"
 import * as Algorithm from "./Algorithm.ts"
 
-/** Checks a list of algorithms. Throws `AuthConfigError` if it is empty, or has a member that cannot be used. */
+/** Checks a list of algorithms. Throws `AuthConfigError` if it is empty, or has a member that is not in `Algorithm.all`. */
 export const checkAlgorithms: ConfigOption.Rule = (algorithms, option) => {
   const advice = `Name at least one of ${Algorithm.all.join(", ")}`
   if (!Array.isArray(algorithms) || algorithms.length === 0) {

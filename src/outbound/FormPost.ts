@@ -33,7 +33,8 @@ type Reason = AuthorizationServerUnavailable["reason"]
 /**
  * Posts a form that contains secrets: over https (or http, on loopback or with `allowInsecureHttp`), without redirects, with a
  * response of at most 128 KiB, within 5 seconds. Fails with `AuthorizationServerUnavailable` if there is no usable response (no
- * connection, 3xx, 401, 403, 429, 5xx, too large, too late). None of these failures means that a token is invalid.
+ * connection, 3xx, 429, 5xx, too large, too late, or a 401 or 403 that `form.reads` does not list). None of these failures
+ * means that a token is invalid.
  */
 export const postForm = (
   fetcher: Fetcher["Service"],

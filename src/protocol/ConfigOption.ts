@@ -22,8 +22,8 @@ import * as OptionValue from "./OptionValue.ts"
 export type Rule = (value: unknown, option: string) => void
 
 /**
- * The rules of all options of an object, by name. `true` marks an option that is checked where it is used. Code with an option
- * that the table lacks does not compile.
+ * The rules of all options of an object, by name. `true` marks an option that is checked where it is used. A table that lacks
+ * one of the names does not compile.
  *
  * @category models
  * @since 0.1.0
@@ -71,8 +71,8 @@ export const check = <Name extends PropertyKey>(
 const list = (names: ReadonlyArray<PropertyKey>): string => names.map(toText).join(", ")
 
 /**
- * Writes a symbol as the path of its constant in brackets, such as `[AuthLayer.allowPrivateEndpoints]`. Its description is this
- * path with a prefix.
+ * Writes a symbol as the path of its constant in brackets, such as `[AuthLayer.allowPrivateEndpoints]`. The symbol's
+ * description is this path after the prefix `effect-mcp-auth/`.
  */
 const toText = (name: PropertyKey): string =>
   typeof name === "symbol" ? `[${name.description?.replace("effect-mcp-auth/", "")}]` : String(name)
@@ -170,7 +170,7 @@ export const duration = (
 const millisOf = (input: Duration.Input): number => Duration.toMillis(Duration.fromInputUnsafe(input))
 
 /**
- * Accepts a whole number within bounds, both inclusive. `otherwise` is the default of the option, which errors contain.
+ * Accepts a whole number within bounds, both inclusive. `otherwise` is the default of the option. Errors name it.
  *
  * @category rules
  * @since 0.1.0
@@ -183,7 +183,7 @@ export const wholeNumber = (minimum: number, otherwise: number, maximum = Number
   )
 
 /**
- * Accepts a function. `returns` describes its parameters and its result, after "Give one that".
+ * Accepts a function. `returns` completes the advice "Give one that …" in errors, such as "returns a boolean".
  *
  * @category rules
  * @since 0.1.0

@@ -82,7 +82,7 @@ const units = new Set([
   "milliseconds",
   "microseconds",
   "nanoseconds",
-  // [seconds, nanos]
+  // The indices of a duration that is written as `[seconds, nanos]`.
   "0",
   "1"
 ])

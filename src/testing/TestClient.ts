@@ -1,6 +1,6 @@
 /**
- * An MCP client for tests. Its responses contain the status, the challenge and the result. If the server runs in the test, they
- * also contain the decisions of the gate.
+ * An MCP client for tests. Its responses contain the status, the challenge and the result. With `TestClient.layer` or the
+ * option `decisions`, they also contain the decisions of the gate.
  *
  * **Details**
  *
@@ -264,7 +264,7 @@ export interface PromisedTestClient extends Promised<TestClient["Service"]> {
  *
  * **When to use**
  *
- * With `node:test`, Jest, or vitest, for a server on one of the official SDKs.
+ * Use it with `node:test`, Jest or vitest, for example for a server on one of the official SDKs.
  *
  * **Example** (A server that listens)
  *

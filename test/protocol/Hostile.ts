@@ -1,5 +1,6 @@
 /**
- * Generates text as an attacker would write it. It contains all code units, and pieces that have a meaning in a header.
+ * Generates text as an attacker would write it. Any code unit can occur in it, and so can pieces that have a meaning in a
+ * header.
  */
 import { Arbitrary, Schema } from "effect"
 

@@ -33,8 +33,8 @@ const without = (members: Claims): Claims =>
   Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined))
 
 /**
- * Hundreds of tests each create an issuer. They share one RSA key, because generating a key for each would take most of their
- * time.
+ * Hundreds of tests each create an issuer. They share one RSA key, because generating a key for each would take most of the
+ * time of the tests.
  */
 const rsaKey = Effect.runSync(Effect.cached(SigningKey.make({ algorithm: "RS256", kid: "rsa" })))
 
@@ -45,7 +45,7 @@ export const provider = (profile: Profile.Profile, options: Options = {}) =>
     const { client, issuer } = yield* TestIssuer.make({
       issuer: profile.issuer,
       algorithm: options.algorithm,
-      // The keys of some providers have another host name than the metadata.
+      // Some providers serve their keys under another host name than their metadata.
       jwksUri: profile.jwksUri
     })
     const algorithm = options.algorithm ?? "RS256"
@@ -70,7 +70,7 @@ export const provider = (profile: Profile.Profile, options: Options = {}) =>
     return made
   })
 
-/** Sends a token to the gate. Returns the caller, or the reason of the rejection. */
+/** Sends a token to the gate. Returns parts of the principal, `"anonymous"`, or the reason of the rejection. */
 export const authenticateToken = (gate: Provider["gate"], token: string) =>
   authenticate(gate, {
     method: "POST",

@@ -70,8 +70,8 @@ export const listen = <E>(app: App<E>): Effect.Effect<number, E, Scope.Scope> =>
   Effect.gen(function*() {
     const server = Http.createServer()
     const listening = yield* Layer.build(
-      // `NodeHttpServer.layer` also provides a terminal that listens on standard input: too many listeners for a test with
-      // many servers.
+      // `NodeHttpServer.layer` also provides a terminal, which adds a listener to standard input. If a test starts many
+      // servers, Node would warn of too many listeners.
       Layer.merge(
         NodeHttpServer.layerServer(() => server, {
           host: "127.0.0.1",

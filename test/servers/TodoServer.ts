@@ -1,5 +1,5 @@
 /**
- * The server that these tests protect: tools, resources, templates and prompts of every kind of policy.
+ * The server that these tests protect: tools, resources, templates and prompts, with every kind of policy.
  */
 import { Effect, Layer, Schema } from "effect"
 import { type AuthLayer, Policy, Principal, requireScopes } from "effect-mcp-auth"

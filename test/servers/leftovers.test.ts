@@ -52,7 +52,7 @@ const leftBy = async (port: number, requests: ReadonlyArray<Buffer>): Promise<nu
   return grown.sort((one, other) => one - other)[5]!
 }
 
-/** In bytes per request. A request that stays on the heap takes 800 or more with its objects, and compiled code takes 100. */
+/** The limit, in bytes per request. A request that stays on the heap takes 800 or more, and compiled code takes 100. */
 const mostOfAnObject = 600
 
 // An object of a request with a function in one of its fields can stay on the heap until a full collection, which a server

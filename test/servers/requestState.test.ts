@@ -9,7 +9,10 @@ import { authLayer } from "./gates.ts"
 
 const operation = "tools/call plan_trip"
 
-/** A tool that requests input in the first round. In the second round, it returns the caller's subject and the sealed city. */
+/**
+ * A tool that seals a city and requests input in the first round. In the second round, it returns the caller's subject and the
+ * city.
+ */
 const PlanTrip = Layer.effectDiscard(Effect.gen(function*() {
   const server = yield* McpServer.McpServer
   yield* server.addTool({

@@ -1,6 +1,6 @@
 import { Result } from "effect"
 import { AuthorizationServer } from "effect-mcp-auth/verification"
 
-/** Returns the description of an authorization server, as `AuthLayer` creates it. */
+/** Returns the checked configuration of an authorization server, as `AuthLayer` creates it. */
 export const serverOf = (issuer: string): AuthorizationServer.AuthorizationServer =>
   Result.getOrThrow(AuthorizationServer.make(issuer, "authorizationServers[0]"))

@@ -44,7 +44,7 @@ describe("[T-AUD-08] when the wall clock steps", () => {
           yield* step(by)
           yield* set.issuer.rotateKeys
           yield* set.issuer.withdrawOldKeys
-          // Requests start the refresh in the background, so the test sends one each minute.
+          // Looking up a key starts the refresh in the background, so the test looks one up each minute.
           for (let minute = 0; minute < 10; minute++) {
             yield* count(set)
             yield* settled

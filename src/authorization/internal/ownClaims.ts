@@ -5,9 +5,10 @@ import { InvalidToken } from "../../protocol/AuthError.ts"
 import type { Principal } from "../../verification/Principal.ts"
 import * as shareable from "./shareable.ts"
 
-/* The option `claims`. Claims are decoded once for each principal, because several requests can share a cached principal. */
+/* The option `claims`. Several requests can share a cached principal, so its claims are decoded once if the result can be
+ * frozen. */
 
-/** Decodes the claims of a principal to a context with the author's service. */
+/** Decodes the claims of a principal. Returns a context with the service that the option `claims` names. */
 export type Decode = (principal: Principal) => Result.Result<Context.Context<never>, unknown>
 
 export interface OwnClaims {
@@ -17,7 +18,9 @@ export interface OwnClaims {
    * Decodes the claims of a principal, and returns the principal. Fails with `InvalidToken` if the decoder rejects the claims.
    */
   readonly decode: (principal: Principal) => Effect.Effect<Principal, InvalidToken>
-  /** Returns a context with the decoded claims, or `undefined` without the option `claims`. */
+  /**
+   * Returns a context with the decoded claims, or `undefined` before `decode` has succeeded or without the option `claims`.
+   */
   readonly contextFor: (principal: Principal) => Context.Context<never> | undefined
 }
 

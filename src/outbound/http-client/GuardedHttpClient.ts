@@ -9,8 +9,8 @@ import * as HttpClientError from "effect/http/HttpClientError"
 import * as AddressGuard from "../AddressGuard.ts"
 
 /**
- * Creates a client that sends requests to public hosts only, over https. Every other request fails before a connection is
- * opened.
+ * Creates a client that sends requests only to https URLs with a public address. Every other request fails before a connection
+ * is opened.
  *
  * **When to use**
  *

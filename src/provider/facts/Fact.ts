@@ -13,8 +13,8 @@ export const PartialDate = Schema.String.check(Schema.isPattern(/^20\d\d(?:-[01]
 /**
  * The record of an observed metadata document: which members the document had, without most of their values.
  *
- * If a list is missing in the record, it was missing in the document. A placeholder such as `{tenant}` replaces the name of a
- * tenant.
+ * If an optional field is missing in a complete record, the document lacked that member. A placeholder such as `{tenant}`
+ * replaces the name of a tenant.
  */
 export const ObservedDocument = Schema.Struct({
   kind: Schema.Literals(["oauth-authorization-server", "openid-configuration"]),

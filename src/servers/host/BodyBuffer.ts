@@ -1,6 +1,6 @@
 /**
- * Collects the chunks of a body in one buffer. When the buffer is full, its size doubles. A list of chunks would need about 200
- * extra bytes for each chunk, and a client can send a body byte by byte.
+ * Collects the chunks of a body in one buffer. When the buffer is full, its size at least doubles, up to the limit. A list of
+ * chunks would need about 200 extra bytes for each chunk, and a client can send a body byte by byte.
  */
 export class BodyBuffer {
   readonly #limit: number

@@ -1,7 +1,7 @@
 /**
- * Reads the session ids of the HTTP+SSE transport of MCP 2024-11-05. A server answers a GET request with a stream. Its first
- * event contains the URL for messages, with the session id in the query. Sessions are bound to callers, because any other
- * caller that knows the URL could send messages into the stream.
+ * Reads the session ids of the HTTP+SSE transport of MCP 2024-11-05. A server answers a GET request with a stream. The
+ * first event of the stream contains the URL for messages, with the session id in the query. Sessions are bound to callers,
+ * because any other caller that knows the URL could send messages into the stream.
  */
 
 /** The names of the query parameter in the official SDKs for TypeScript and for Python. */
@@ -11,8 +11,8 @@ const none: ReadonlyArray<string> = []
 
 /**
  * Returns the session ids in the query of a request target, without duplicates. Servers parse queries in different ways, and
- * this finds the ids of all of them. Frameworks that parse a query to an object read `sessionId[]=x` and `[sessionId]=x` as the
- * same parameter, and some frameworks do not end the query at `#`.
+ * the result contains every id that one of them would read. Frameworks that parse a query to an object read `sessionId[]=x` and
+ * `[sessionId]=x` as the same parameter, and some frameworks do not end the query at `#`.
  */
 export const idsOf = (target: string): ReadonlyArray<string> => {
   const start = target.indexOf("?")
@@ -28,7 +28,7 @@ export const idsOf = (target: string): ReadonlyArray<string> => {
 /** Returns the key of the session in `Sessions`. It contains a line break, so it differs from every `Mcp-Session-Id` header. */
 export const keyOf = (id: string): string => `\n${id}`
 
-/** The maximum length of the first event, in UTF-16 code units. */
+/** The maximum length of the text up to the end of the first event, in UTF-16 code units. */
 const longestEvent = 8192
 
 /** Finds the session id in the first event of an event stream. A chunk can end anywhere in the event. */
@@ -38,7 +38,7 @@ export class FirstEvent {
   /** Whether the rest of the stream can be ignored. */
   isDone = false
 
-  /** Reads a chunk. When the first event is complete, returns the session id that it contains, if any. */
+  /** Reads a chunk. When the first event is complete, returns its session id, if it contains exactly one. */
   read(chunk: unknown): string | undefined {
     if (this.isDone) return undefined
     const text = typeof chunk === "string"
@@ -73,7 +73,7 @@ const fieldsOf = (event: string): { readonly event: string | undefined; readonly
   return fields
 }
 
-/** Wraps a stream: calls `onChunk` with each chunk, and `onEnd` at its end. */
+/** Wraps a stream: calls `onChunk` with each chunk, and `onEnd` when the stream ends, fails or is cancelled. */
 export const observe = (
   body: ReadableStream<Uint8Array>,
   onChunk: (chunk: Uint8Array) => void,

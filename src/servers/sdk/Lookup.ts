@@ -18,7 +18,7 @@ export type LookUp = (
 export const normalizeUri = (uri: string | undefined): string | undefined =>
   uri !== undefined && URL.canParse(uri) ? new URL(uri).toString() : undefined
 
-/** Returns the first visible template that matches. The SDKs try templates in this order. */
+/** Returns the first visible registration whose template matches. The order is that of `templates`, as in the SDKs. */
 const findTemplate = (
   templates: Registrations,
   matches: (template: UriTemplate) => boolean,

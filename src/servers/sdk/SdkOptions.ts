@@ -98,13 +98,13 @@ const withoutLimits = <O extends BodyLimits>(given: O) => {
   return { limits: { bodyTimeout, maximumBody, maximumOperations }, others: Object(given) === given ? others : given }
 }
 
-/** If `claims` is only a function, adds the service that the gate requires. Returns other values as they are. */
+/** If `claims` names no service, adds the one that the gate requires. Returns other values as they are. */
 const withService = <A, C>(claims: Claims<A, C> | undefined): ClaimsDecoder.Decoded<C, A> | undefined =>
   typeof claims === "function" || (typeof claims === "object" && claims !== null && !("service" in claims))
     ? { service: DecodedClaims as unknown as Context.Key<C, A>, decode: claims as ClaimsDecoder.Decode<A> }
     : claims
 
-/** Returns a layer that provides the gate and the services of the option `layer`, and the limits on bodies. */
+/** Returns the layer that provides the gate and the services of the option `layer`, together with the limits on bodies. */
 export const toLayer = <const S extends AuthOptions.Scopes, A, C, N extends Anonymous, R, E>(
   given: Options<S, A, C, N, R, E, any, any, any, any>
 ): SdkLayer<AuthConfigError | E> => {

@@ -79,7 +79,7 @@ export interface Subject {
   readonly claim: string
 }
 
-/** Reads the subject from a claim. The subject must be a string that is not empty and contains no control characters. */
+/** Reads the subject from a claim. The subject must be a string that is not empty and contains no ASCII control characters. */
 export const readSubject = (claims: Claims, claim: string): Result.Result<Subject, InvalidToken> => {
   const value = own(claims, claim)
   return typeof value === "string" && value !== "" && !/[\u0000-\u001f\u007f]/.test(value)

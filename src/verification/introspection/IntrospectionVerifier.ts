@@ -54,10 +54,10 @@ const answerTime = "8 seconds"
  * Load on the endpoint is bounded. At most 64 requests run at a time, at most 48 of them about tokens that were not verified
  * before, and at most 256 requests of each kind wait. After 3 failures in a row, the verifier sends no request for 1 second,
  * and then only one. Each further failure doubles this cooldown, up to 1 minute (`Freshness` configures both durations).
- * Rejected credentials and a `Retry-After` start a cooldown at once. Tokens that were verified before have a separate cooldown,
- * so failures for other tokens do not block them. `inactiveLimit` bounds the requests about invented tokens. It also counts
- * failed requests about unverified tokens while requests about verified tokens succeed. A request that the verifier does not
- * send fails at once with `cooling-down` or `overloaded`.
+ * Rejected credentials and a `Retry-After` start a cooldown at once. Tokens that were verified before have a separate cooldown.
+ * Failures for other tokens do not start it, unless the response has a `Retry-After`. `inactiveLimit` bounds the requests about
+ * invented tokens. It also counts failed requests about unverified tokens while requests about verified tokens succeed. A
+ * request that the verifier does not send fails at once with `cooling-down` or `overloaded`.
  *
  * A token is accepted if `active` is `true` and the claims of the answer are valid: `iss`, if present, must be an issuer of the
  * authorization server; `aud` must satisfy the audience rule; `exp` is required unless `maxLifetime` replaces it.

@@ -134,7 +134,7 @@ export const make = <R = never>(
 ): Result.Result<AuthorizationServer<R>, AuthConfigError> => ConfigOption.attempt(() => check(input, option))
 
 const check = <R>(input: Input<R>, option: string): AuthorizationServer<R> => {
-  // Options may come from a file or from JavaScript, so values of any type must not cause an exception.
+  // Options may come from a file or from JavaScript, so a value of any type must not cause a `TypeError`.
   const given: Options<R> | Profiled<R> = typeof input !== "object" || input === null
     ? { issuer: input }
     : isProfileEntry(input)

@@ -1,5 +1,5 @@
 /**
- * Rejects tokens that were revoked before they expire.
+ * Rejects tokens that were revoked, although they have not expired.
  *
  * @since 0.1.0
  */

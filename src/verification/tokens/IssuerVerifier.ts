@@ -21,9 +21,10 @@ import type * as TokenCache from "./TokenCache.ts"
  *
  * **Details**
  *
- * JWTs are verified with the keys of their issuer. Other tokens are verified by introspection, at the server that their prefix
- * selects. If the introspection of a server covers `"all"` tokens, its JWTs are introspected as well. Fails with
- * `AuthConfigError` if two servers issue opaque tokens that cannot be distinguished by a prefix.
+ * JWTs are verified with the keys of their issuer. Other tokens are verified by introspection. If several servers issue such
+ * tokens, the prefix of a token selects the server. If the introspection of a server covers `"all"` tokens, its JWTs are
+ * introspected as well. Fails with `AuthConfigError` if two servers issue opaque tokens that cannot be distinguished by a
+ * prefix.
  *
  * @category constructors
  * @since 0.1.0

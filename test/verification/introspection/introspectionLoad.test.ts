@@ -332,7 +332,7 @@ describe("an endpoint that works", () => {
       const caller = yield* Effect.provideService(gate(), Sharing, false)
       yield* Effect.forEach(invented(1_000), caller.outcome, { concurrency: "unbounded" })
       assert.strictEqual(endpoint.requests.length, 100)
-      // An active token returns its reservation, so any number of active tokens stays below the limit.
+      // Each request counts towards the limit until the token is known to be active, so active tokens do not use up the limit.
       yield* TestClock.adjust("20 seconds")
       const outcomes = yield* Effect.forEach(invented(90, "good"), caller.outcome, { concurrency: "unbounded" })
       assert.strictEqual(countOf(outcomes, "admitted"), 90)
@@ -410,7 +410,7 @@ describe("an endpoint that works", () => {
         (token) => Effect.forkChild(Effect.tap(caller.outcome(token), (_) => Effect.sync(() => shed.push(_))))
       )
       yield* settle
-      // 64 requests wait for the endpoint. If the queue is full, further requests are rejected at once.
+      // At most 48 of these requests run, and at most 256 wait. All others are rejected at once.
       assert.isAtMost(held.length, 64)
       assert.isAtLeast(shed.length, 800)
       assert.deepStrictEqual([...new Set(shed)], ["503 overloaded"])
