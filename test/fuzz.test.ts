@@ -124,7 +124,10 @@ const document = Arbitrary.map(
 /** The longest time until a response: the time limits for fetching metadata and then keys. */
 const limit = "13 seconds"
 
-/** Sends a request, moves the clock to the limit, and returns the response. Fails if there is no response by then. */
+/**
+ * Sends a request and returns the response. If there is none, advances the clock to the limit, and fails if there is still no
+ * response.
+ */
 const within = <E>(send: Effect.Effect<Running.Answer, E>) =>
   Effect.gen(function*() {
     const sent = yield* Effect.forkChild(send, { startImmediately: true })

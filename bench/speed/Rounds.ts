@@ -84,7 +84,7 @@ export const rounds = async (
         (_, passed) => passed > leadIn + milliseconds,
         { after: leadIn, cpu: server.cpu }
       )
-      // A server that has no requests left has no sample.
+      // A server without requests left, or with fewer than five responses, has no sample.
       samples.get(name)!.push(
         measured === undefined || measured.count < 5
           ? undefined

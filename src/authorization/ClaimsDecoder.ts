@@ -2,7 +2,7 @@
  * The option `claims`: the author's service, whose value is decoded from the claims of each token.
  *
  * This module does not import `effect/Schema`, which would double the number of modules that a server without Effect loads when
- * it starts. If the author's decoder uses a schema, the author's program imports that module.
+ * it starts. A program whose decoder uses a schema imports `effect/Schema` itself.
  *
  * @since 0.1.0
  */
@@ -15,7 +15,7 @@ import * as OptionValue from "../protocol/OptionValue.ts"
 import type { Principal } from "../verification/Principal.ts"
 
 /**
- * Decodes claims, such as `Schema.decodeUnknownResult(schema)`.
+ * A function that decodes the claims of a token, such as `Schema.decodeUnknownResult(schema)`.
  *
  * @category models
  * @since 0.1.0

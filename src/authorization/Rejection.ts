@@ -289,7 +289,10 @@ const invalidProof =
   "The DPoP proof is missing, malformed, already used, too old, or not made for this request, this token and its key"
 const missingNonce = "The DPoP proof must contain the nonce of the DPoP-Nonce header"
 
-/** The statuses of errors in the body. Their rejections have no challenge, because the credentials are not the problem. */
+/**
+ * The statuses of rejections that the request body causes. These rejections have no challenge, because the credentials are not
+ * the problem.
+ */
 const bodyStatuses: Partial<Record<MalformedRequest["reason"], 400 | 408 | 413 | 415>> = {
   "not-json": 400,
   "not-json-rpc": 400,
@@ -389,7 +392,7 @@ export const preflight = (origin: string, requestedHeaders: string | undefined):
   }
 }
 
-/** The limit of `Access-Control-Request-Headers`, in characters. The scripts of a page determine its length. */
+/** The maximum length of `Access-Control-Request-Headers`, in characters. The scripts of a page determine what it contains. */
 const longestRequest = 1024
 
 /** Returns whole seconds from 1 to 3,600. The author's code can create the error, so its value can be any number. */

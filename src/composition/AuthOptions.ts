@@ -174,8 +174,9 @@ export interface Common<S extends Scopes, C = never, A = unknown, RD = never, RT
   readonly revocationInterval?: Duration.Input | undefined
   /**
    * Finds the authorization servers of each tenant while the server runs. A request without a tenant is rejected unless
-   * `withoutTenant` allows it. With this option, `authorizationServers` verify only tokens without a tenant, and the metadata
-   * lists them only for clients that name no tenant. Not allowed with `anonymous: "allow-unscoped"`. Default: no tenants.
+   * `withoutTenant` allows it. With this option, `authorizationServers` are used only for requests without a tenant: for their
+   * tokens, and in the metadata for clients that name no tenant. Not allowed with `anonymous: "allow-unscoped"`. Default: no
+   * tenants.
    */
   readonly tenants?: Tenants.Mechanism<RT> | undefined
   /**
@@ -199,7 +200,7 @@ export interface Common<S extends Scopes, C = never, A = unknown, RD = never, RT
    * `localhost`, `*.localhost`, `127.0.0.0/8` and `[::1]`, and rejects every other `Host` with 403, to prevent DNS rebinding.
    * Any other resource accepts every `Host`.
    *
-   * The list extends the default of a loopback resource, for a container or a tunnel that reaches it by another name. A web
+   * For a loopback resource, the list extends the default, so that a container or a tunnel can reach it by another name. A web
    * page on one of these names can then send requests to the server. For any other resource, the server accepts only the list
    * and the host name of the resource identifier. `X-Forwarded-Host` is not read.
    */

@@ -104,8 +104,8 @@ const invalid = Effect.succeed(false)
 const unfit = Effect.succeed(undefined)
 
 /**
- * Configures how keys are imported and signatures are verified. The setting is read when a layer is built. Default:
- * `viaPlatform`.
+ * Configures how keys are imported and signatures are verified. `AuthLayer` reads the setting when the layer is built,
+ * `importKey` on each call. Default: `viaPlatform`.
  *
  * @category references
  * @since 0.1.0

@@ -180,14 +180,14 @@ const resolveByNode: Resolve = (hostname) =>
 export type Reach = "public" | "private" | "unknown"
 
 /**
- * Determines whether the host of a URL is public. Checks its text with `isPublicHost`. If there is a `Resolver`, it also
- * resolves a name, and all addresses of the name must be public.
+ * Determines whether the host of a URL is public. Checks its text with `isPublicHost`. If there is a `Resolver`, except in a
+ * Worker, it also resolves a name, and all addresses of the name must be public.
  *
  * **Details**
  *
- * A name without an address counts as public: either this machine cannot connect to it, or a proxy resolves the name and
- * decides about the connection. If the resolver takes longer than 2 seconds, the result is `"unknown"`, because the connection
- * resolves the name again and may then get a private address.
+ * A name that has no address, or whose look-up fails, counts as public: either this machine cannot connect to it, or a proxy
+ * resolves the name and decides about the connection. If the resolver takes longer than 2 seconds, the result is `"unknown"`,
+ * because the connection resolves the name again and may then get a private address.
  *
  * @category guards
  * @since 0.1.0
@@ -227,7 +227,7 @@ export const resolvesPublicly = (hostname: string): Effect.Effect<boolean> =>
   Effect.map(reach(hostname), (found) => found === "public")
 
 /**
- * Lists the hosts that a guard allows in addition to public ones.
+ * Configures which hosts a guard allows in addition to public ones.
  *
  * @category models
  * @since 0.1.0

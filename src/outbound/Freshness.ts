@@ -26,7 +26,10 @@ export interface Freshness {
    * document are rejected with 503. Default: 24 hours.
    */
   readonly maxStale: Duration.Duration
-  /** Unknown key ids cause at most one fetch per issuer in this time, regardless of their number. Default: 30 seconds. */
+  /**
+   * The time between two fetches of an issuer's keys that unknown key ids cause, regardless of the number of ids. After a
+   * failed fetch, the backoff applies instead. In a Worker, up to 8 fetches are allowed in this time. Default: 30 seconds.
+   */
   readonly unknownKidCooldown: Duration.Duration
   /**
    * The backoff after the first failed fetch. Each further failure doubles the backoff, and a `Retry-After` (RFC 9110) can
@@ -41,8 +44,8 @@ export interface Freshness {
  *
  * **Gotchas**
  *
- * A key that the authorization server has removed stays in use until the next refresh. So `refresh` is also the time until a
- * stolen signing key is rejected.
+ * A key that the authorization server has removed, such as a stolen signing key, stays in use until the next successful
+ * refresh.
  *
  * All durations are measured on a monotonic clock, so setting the wall clock does not affect them. On most systems the
  * monotonic clock does not advance while the machine is suspended.

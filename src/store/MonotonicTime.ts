@@ -3,8 +3,8 @@ import * as Effect from "effect/Effect"
 
 /*
  * Reads monotonic time in milliseconds, for ages, cooldowns, backoffs and cache lifetimes. Monotonic time never jumps. Its
- * origin has no meaning, so compare a value only with other values of the same process. Claims are compared with wall-clock
- * time.
+ * origin has no meaning, so compare a value only with other values of the same process. The times in claims are compared with
+ * the wall clock.
  */
 
 /** Returns the monotonic time of a clock, in milliseconds with fractions. */

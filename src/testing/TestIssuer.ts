@@ -256,7 +256,7 @@ export const serve = (
  * @since 0.1.0
  */
 export interface PromisedTestIssuer extends Promised<Omit<TestIssuer["Service"], "fetch">> {
-  /** A `fetch` that reaches the issuer; other URLs go to `elsewhere`. */
+  /** A `fetch` that reaches the issuer and `others`. `elsewhere` responds to requests for other URLs. */
   readonly fetch: typeof globalThis.fetch
   /** Handles requests of `node:http`: `createServer(issuer.listener)` serves the issuer on a real port. */
   readonly listener: (request: listen.NodeRequest, response: listen.NodeResponse) => void
@@ -271,7 +271,7 @@ export interface PromisedTestIssuer extends Promised<Omit<TestIssuer["Service"],
  *
  * **When to use**
  *
- * With `node:test`, Jest, or vitest, for a server on one of the official SDKs.
+ * Use it with `node:test`, Jest or vitest, such as for a server on one of the official SDKs.
  *
  * **Details**
  *

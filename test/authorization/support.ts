@@ -84,8 +84,8 @@ export interface Line {
 }
 
 /**
- * Creates a layer that collects the decisions and log entries of the effects that it is provided to. Their durations are left
- * out.
+ * Creates a layer that collects the decisions and log entries of the effects that it is provided to, without the durations of
+ * the requests.
  */
 export const listening = () => {
   const decisions: Array<Omit<Decision.Decision, "duration">> = []

@@ -52,7 +52,7 @@ export const serve = Effect.fnUntraced(function*<A, E>(
   return server
 })
 
-/** Starts a server in the same way, but with a listener of `node:http`. */
+/** Starts a server as `serve` does, but with a listener of `node:http`. */
 export const listen = Effect.fnUntraced(function*(
   make: (origin: string) => Promise<{ readonly listener: RequestListener; readonly dispose: () => Promise<void> }>
 ) {

@@ -18,7 +18,7 @@ export const bearer = (token: string | undefined): Headers =>
 
 const accept: Headers = [["content-type", "application/json"], ["accept", "application/json, text/event-stream"]]
 
-/** Encodes a name that a header cannot contain as `=?base64?…?=` (MCP 2026-07-28, "Standard request headers"). */
+/** Encodes a name as `=?base64?…?=` if a header cannot contain it (MCP 2026-07-28, "Standard request headers"). */
 export const encodeName = (name: string): string =>
   /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/.test(name) && !name.startsWith("=?base64?")
     ? name

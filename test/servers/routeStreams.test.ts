@@ -1,4 +1,4 @@
-/** Tests event streams of routes behind the gate, on every host that has such routes. */
+/** Tests event streams of routes behind the gate, on every server adapter that has such routes. */
 import { afterAll, assert, beforeAll, describe, it, onTestFinished, vi } from "@effect/vitest"
 import { serve } from "@hono/node-server"
 import { Effect, Exit, Fiber, Layer, Logger, Scope, Stream } from "effect"

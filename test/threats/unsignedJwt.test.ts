@@ -100,7 +100,7 @@ describe("an unsigned JWT that the endpoint calls active", () => {
   ])("[T-AUD-21b] still restricts: %s", ([, claims, outcome]) =>
     Effect.gen(function*() {
       const { endpoint, gate } = yield* world
-      // The members of the answer take precedence over the claims, so the answer omits the member that the claims restrict.
+      // The members of the answer take precedence over the claims, so the answer has no `aud` if the claims have one.
       const { aud: _, exp: __, ...rest } = complete
       endpoint.answer = byId({ ...rest, ...("aud" in claims ? {} : { aud: resource }), exp: start + 300 })
       const header = "nonce" in claims ? { typ: "JWT" } : {}

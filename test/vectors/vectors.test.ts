@@ -55,7 +55,7 @@ const compact = (token: unknown): string => typeof token === "string" ? token : 
 
 /**
  * Returns a function that checks only the signature of a token, and not its claims. It finds the keys as `JwtVerifier` does,
- * and asserts that jose and the platform's WebCrypto give the same result.
+ * and asserts that `viaJose` and `viaPlatform` give the same result.
  */
 const layerOf = (keys: ReadonlyArray<Jwk>) =>
   Effect.gen(function*() {

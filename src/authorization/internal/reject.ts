@@ -39,7 +39,7 @@ export interface Details {
 }
 
 export interface Reject {
-  /** Returns the resource for which a principal was verified. */
+  /** Returns the resource for which a principal was verified: that of its tenant, or the configured one. */
   readonly resourceFor: (principal: Principal | undefined) => ProtectedResource
   /** Records a rejection, and fails with it. */
   readonly rejectWith: (
@@ -49,7 +49,8 @@ export interface Reject {
   ) => Effect.Effect<never, Rejection.Rejection>
   /**
    * Rejects a request because of a failure. An `AuthError` determines the rejection. For any other error or a defect, the
-   * rejection is `broken`. If the cause is an interruption or a `Rejection`, which was recorded before, it stays as it is.
+   * rejection is `broken`. A `Rejection` was recorded before, so it is neither recorded again nor changed. An interruption is
+   * passed on.
    */
   readonly rejectCause: (
     caller: Caller,
@@ -62,7 +63,10 @@ export interface Reject {
     failure: AuthError | Cause.Cause<unknown>,
     details?: Details
   ) => Effect.Effect<never, Rejection.Rejection>
-  /** Rejects a request whose token was not verified. The challenge is that of the tenant that the request names. */
+  /**
+   * Rejects a request whose token was not verified. If the request names a tenant, the challenge names the metadata of this
+   * tenant.
+   */
   readonly rejectUnverified: (
     caller: Caller,
     cause: Cause.Cause<unknown>,
@@ -173,8 +177,8 @@ const errorsWithoutChallenge = [
 ]
 
 /**
- * Returns whether the rejection of an error can have a challenge. Only then the tenant, which the challenge names, is looked
- * up.
+ * Returns whether the rejection of an error can have a challenge. Without a challenge, the tenant of the request is not needed
+ * and is not looked up.
  */
 const hasChallenge = (error: unknown): boolean => errorsWithChallenge.some((type) => error instanceof type)
 

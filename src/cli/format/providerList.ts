@@ -31,13 +31,16 @@ export interface Entry {
   readonly supports: Readonly<Record<Revision, SupportsMcp>>
   /** The date of the newest checked document, `run by the tests`, or `no document`. */
   readonly observed: string
-  /** The MUST rules that fail in the newest revision of MCP. If none fails, what the operator has to configure. */
+  /**
+   * The ids of the MUST rules that fail in the newest revision of MCP. Without such rules, the settings that the operator must
+   * configure. Rules that fail only because the observed URL is local do not count.
+   */
   readonly needs: string
 }
 
 /**
- * Returns the documents for the check of a provider: those of the issuer that was observed last, from the same year, and only
- * the newest one of each URL.
+ * Returns the documents for the check of a provider: those that have the issuer and the year of the newest document. If a URL
+ * was observed several times, only its newest document is returned.
  *
  * @category getters
  * @since 0.1.0

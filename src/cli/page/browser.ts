@@ -1,6 +1,6 @@
 /**
- * Requests the report and shows it, in the browser. The page contains the source text of the function, so the function can use
- * only its parameter and the globals of the browser.
+ * Requests the report and shows it, in the browser. The page contains the source text of `program`, so `program` can use only
+ * its parameter and the globals of the browser.
  *
  * @since 0.1.0
  */

@@ -1,5 +1,5 @@
 /**
- * The wire format of MCP over HTTP, as the doctor and the test client send and read it.
+ * The wire format of MCP over HTTP, for the command `doctor` and the test client.
  *
  * @since 0.1.0
  */
@@ -46,7 +46,7 @@ export const toStateless = (
   }
 })
 
-/** Creates the message that opens a session. The stateless revision does not have it. */
+/** Creates the message that opens a session. The stateless revision has no such message. */
 export const initialize = (id: number, protocolVersion: string, clientInfo: ClientInfo): Message => ({
   id,
   method: "initialize",
@@ -102,7 +102,10 @@ export const getEvents = (text: string): ReadonlyArray<string> => text.split(/\r
 const getData = (event: string): string =>
   event.split(/\r?\n/).filter((line) => line.startsWith("data:")).map((line) => line.slice(5).trimStart()).join("\n")
 
-/** Finds the reply in a JSON text, which can be a batch. If `id` is set, ignores replies to other messages. */
+/**
+ * Returns the first reply in a JSON text, which can be a batch. If `id` is set, ignores replies with another id, but not those
+ * without an id: a server that cannot read a message does not know its id.
+ */
 export const findReply = (text: string, id?: number): Reply | undefined => {
   const json = parseJson(text)
   const messages: ReadonlyArray<unknown> = Array.isArray(json) ? json : [json]

@@ -141,7 +141,7 @@ export interface Options {
   readonly issuer?: string | undefined
   /** The revision of MCP to check against. Default: the newest. */
   readonly revision?: Revision | undefined
-  /** In milliseconds since 1970. */
+  /** The current time, in milliseconds since 1970. */
   readonly now: number
 }
 

@@ -1,5 +1,6 @@
 /**
- * Protects handlers from `Request` to `Response`, such as those of Hono, Bun, Deno, Workers and the route handlers of Next.js.
+ * Protects handlers that take a `Request` and return a `Response`, such as those of Hono, Bun, Deno, Workers and the route
+ * handlers of Next.js.
  *
  * @since 0.1.0
  */
@@ -58,14 +59,14 @@ export interface ProtectOptions<Offered extends string, Rest extends ReadonlyArr
    * a principal. The gate decides on the parsed body, before the handler runs. Default: every operation is unknown.
    */
   readonly policy?: ((operation: Operation) => PolicyInput<Offered> | undefined) | undefined
-  /** The longest body, in bytes. Longer bodies are rejected with 413. Default: 4 MiB. */
+  /** The maximum length of a body, in bytes. Longer bodies are rejected with 413. Default: 4 MiB. */
   readonly maximumBody?: number | undefined
   /**
-   * The most operations in a body. Bodies with more are rejected with 400. Each message of a batch and each URI of a
-   * `subscriptions/listen` counts. Default: 100.
+   * The maximum number of operations in a body. Bodies with more are rejected with 400. Each message of a batch and each URI of
+   * a `subscriptions/listen` counts. Default: 100.
    */
   readonly maximumOperations?: number | undefined
-  /** The longest time for reading a body. Slower bodies are rejected with 408. Default: 30 seconds. */
+  /** The maximum time for reading a body. Slower bodies are rejected with 408. Default: 30 seconds. */
   readonly bodyTimeout?: Duration.Input | undefined
   /**
    * Returns the parsed body, if a framework has read it. The handler must then execute `admission.body`. Default: the gate
@@ -133,8 +134,8 @@ export interface McpAuthFetch<Offered extends string, A = unknown> extends Async
     options?: ProtectOptions<Offered, Rest>
   ) => (request: Request, ...rest: Rest) => Promise<Response>
   /**
-   * Protects any other route: requires a principal, and does not read the body. Event streams end as with `protect`. A
-   * WebSocket that the handler opens does not end with the token.
+   * Protects a route that is not an MCP endpoint: requires a principal, and does not read the body. Event streams end as with
+   * `protect`. A WebSocket that the handler opens does not end with the token.
    */
   readonly protectRoute: <Rest extends ReadonlyArray<unknown> = []>(
     handler: (

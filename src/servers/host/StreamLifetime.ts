@@ -7,7 +7,7 @@ export const graceOfAnswers: Duration.Duration = Duration.minutes(5)
 
 /**
  * Returns the time at which the stream of a response must end, in milliseconds since 1970. A stream that answers a GET request
- * or a `subscriptions/listen` ends when the token expires, and any other one 5 minutes later. Returns `undefined` for an
+ * or a `subscriptions/listen` ends when the token expires. Any other stream ends 5 minutes later. Returns `undefined` for an
  * anonymous caller.
  */
 export const endOfStream = (

@@ -32,7 +32,7 @@ export interface IssuerState {
   readonly issued: Map<string, Issued>
   /** The identifiers of used client assertions (RFC 7523 §3). */
   readonly assertions: Set<string>
-  /** In seconds. */
+  /** The current time, in seconds since 1970. */
   readonly now: number
 }
 

@@ -26,8 +26,8 @@ export interface Use {
    */
   readonly owner: string
   /**
-   * The wall-clock time until which the use must be kept, in milliseconds since 1970. It is later than the time at which the proof
-   * becomes stale, by a margin for latency and for differences between clocks.
+   * The wall-clock time until which the use must be kept, in milliseconds since 1970. It is later than the time at which the
+   * proof becomes stale, by a margin for latency and for differences between clocks.
    */
   readonly until: number
   /** How long the use must be kept from now on, in milliseconds: the time until `until`. */
@@ -114,9 +114,9 @@ export const memoryOf = (capacity: number): Store & { readonly size: () => numbe
  *
  * **Details**
  *
- * The store has at most `capacity` uses, and at most a quarter of them for one caller, regardless of its number of keys. If the
- * store is full, the server answers 503, because a proof whose use was evicted early could be used again. `capacity` is a whole
- * number from 100 to 10,000,000. Default: 100,000.
+ * The store keeps at most `capacity` uses, and at most a quarter of `capacity` for one caller, even if the caller has several
+ * keys. At either limit, the server answers 503, because a proof whose use was evicted early could be used again. `capacity` is
+ * a whole number from 100 to 10,000,000. Default: 100,000.
  *
  * A use is kept until both the monotonic clock and the wall clock have passed its end. If the wall clock steps back so far that
  * a proof whose use was evicted looks fresh again, the server answers 503 for proofs of that age.

@@ -41,9 +41,9 @@ export const allowPrivateAddresses: unique symbol = Symbol.for("effect-mcp-auth/
  * returns an empty list, the tenant does not exist, and the token is rejected.
  *
  * Each tenant has separate keys, metadata and cached results. The authorization servers of a tenant are cached for
- * `timeToLive`. If a tenant does not exist, this result is cached for 5 seconds. A failed look-up is cached for 1 second if the
- * tenant has verified a token before, and is not cached otherwise. If the function fails or takes more than 5 seconds, requests
- * of this tenant get 503.
+ * `timeToLive`. If a tenant does not exist, this result is cached for at most 5 seconds. A failed look-up is cached for 1
+ * second if a token of the tenant was verified before, and is not cached otherwise. If the function fails or takes more than 5
+ * seconds, requests of this tenant get 503.
  *
  * A caller belongs to one tenant. `Principal.tenant` is the exact name of the tenant, and is part of `Principal.owner` and
  * `Principal.key`. Read the tenant from the principal and not from the request. Sessions and sealed state of one tenant are
@@ -80,16 +80,20 @@ export interface Options<out R = never> {
    * is always rejected.
    */
   readonly withoutTenant?: "reject" | "default-servers" | undefined
-  /** Maximum number of cached tenants. A full cache evicts the tenant that was not used for the longest time. Default: 1,000. */
+  /**
+   * Maximum number of cached tenants of which a token was verified. A full cache evicts the tenant that was not used for the
+   * longest time. At most 100 other tenants are cached as well. Default: 1,000.
+   */
   readonly capacity?: number | undefined
   /** How long the servers of a tenant are cached. Default: 5 minutes. */
   readonly timeToLive?: Duration.Input | undefined
   /** Maximum number of cached tokens for each tenant. Default: 100. */
   readonly tokensPerTenant?: number | undefined
   /**
-   * Maximum number of look-ups in a burst for tenants that have not verified a token yet. A tenth of this number becomes
-   * available again each second, and one look-up with each tenant that verifies its first token. When no look-up is available,
-   * such requests get 503 with `Retry-After`. Tenants that have verified a token are not affected. Default: 100.
+   * Maximum number of look-ups in a burst for tenants of which no token was verified yet. Each second, a tenth of this number
+   * becomes available again. The first verified token of a tenant makes one more look-up available. Requests without a token
+   * can use only half of the number. If no look-up is available, requests that need one get 503 with `Retry-After`. Default:
+   * 100.
    */
   readonly newTenants?: number | undefined
   readonly [allowPrivateAddresses]?: true | undefined

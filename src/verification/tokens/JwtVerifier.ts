@@ -38,10 +38,13 @@ export interface Options extends Rules {
 /** Maximum length of a token, in characters. Longer tokens are not decoded. */
 const maximumLength = 16 * 1024
 
-/** Maximum number of keys that are tried for a token without `kid`, so that a client cannot cause unlimited work. */
+/**
+ * Maximum number of keys that are tried for a token, so that a client cannot cause unlimited work. For a token without `kid`,
+ * the same number of keys that were not cached before is tried as well.
+ */
 const maximumTries = 4
 
-/** Maximum number of cached headers. Verified tokens have few different headers, so each is decoded only once. */
+/** Maximum number of cached headers. Tokens of one issuer have few different headers, so a small cache avoids most decoding. */
 const maximumHeaders = 100
 
 /** A token with a valid format and a known issuer, before its signature is verified. */

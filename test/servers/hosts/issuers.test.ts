@@ -1,4 +1,4 @@
-/** Tests what a client observes on every host if the authorization server has a fault. */
+/** Tests what a client observes on every server adapter if the authorization server has a fault. */
 import { afterAll, afterEach, assert, beforeAll, describe, it, vi } from "@effect/vitest"
 import { Effect } from "effect"
 import { TestIssuer } from "effect-mcp-auth/testing"
@@ -11,7 +11,10 @@ const run = Effect.runPromise
 
 const attack = "\u001b[2J\r\nx-injected: 1\u202e"
 
-/** The authorization servers by name, and the functions of the one server that trusts each. */
+/**
+ * The keys are the names of the authorization servers. One server trusts each of them. The value names the functions of
+ * `functions.ts` that this server is configured with.
+ */
 const functionsOf = {
   sound: "a list of decisions",
   rotating: "none",
