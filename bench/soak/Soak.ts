@@ -221,8 +221,8 @@ export const run = (options: Options, progress: (line: string) => void = () => {
           next = await publish()
           await answered
           await does(issuer.withdrawKey(old))
-          // Waits until the server must have noticed: within one refresh interval, or with the first successful fetch after a
-          // fault.
+          // Waits until the server must have noticed the withdrawal: within one refresh interval, or with the first successful
+          // fetch after a fault.
           void pause(options.refresh * 1.125 + (slow ? 6 : 2)).then(() => signal.aborted || traffic.retire(before))
         }
       }

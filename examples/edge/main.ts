@@ -1,3 +1,3 @@
-/** Runs `server.ts`, and before it an authorization server if none is configured. */
+/** Runs `server.ts`. If no authorization server is configured, starts one first. */
 if (process.env["AUTHORIZATION_SERVERS"] === undefined) await import("../shared/issuer.ts")
 await import("./server.ts")

@@ -1,3 +1,6 @@
-/** Runs `server.ts`, and before it `issuer.ts` if none is configured, because oidc-provider has no token exchange. */
+/**
+ * Runs `server.ts`. If no authorization server is configured, starts `../shared/issuer.ts` first. It supports token exchange,
+ * which `oidc-provider` does not.
+ */
 if (process.env["AUTHORIZATION_SERVERS"] === undefined) await import("../shared/issuer.ts")
 await import("./server.ts")

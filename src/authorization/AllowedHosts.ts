@@ -18,13 +18,13 @@ import * as HttpUri from "../protocol/HttpUri.ts"
 export type AllowedHosts = (host: string) => boolean
 
 /**
- * Makes the check for a resource. Returns `undefined`, which means no check, if the resource is not on a loopback host and
- * `allowedHosts` is absent.
+ * Makes the check for a resource. Returns `undefined`, which means no check, if the host name of the resource is not
+ * a loopback name and `allowedHosts` is absent.
  *
  * **Details**
  *
- * The check accepts the host name of the resource and the names in `allowedHosts`. For a resource on a loopback host, it also
- * accepts `localhost`, `*.localhost`, `127.0.0.0/8` and `[::1]`. It ignores ports.
+ * The check accepts the host name of the resource and the names in `allowedHosts`. If the host name of the resource is a
+ * loopback name, it also accepts `localhost`, `*.localhost`, `127.0.0.0/8` and `[::1]`. It ignores ports.
  *
  * @category constructors
  * @since 0.1.0

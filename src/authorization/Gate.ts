@@ -4,7 +4,7 @@
  *
  * | step | member                    | checks                                                                  | or else       |
  * | ---- | ------------------------- | ----------------------------------------------------------------------- | ------------- |
- * | 1    | `authenticate`            | `Host`, `Origin` (a preflight is answered), credentials, token          | 403, 400, 401 |
+ * | 1    | `authenticate`            | `Host`, `Origin` (a preflight is answered), credentials, token          | 400 … 503     |
  * | 2    | `sessions.check`          | the session belongs to the caller                                       | 404, 401      |
  * | 3    | (adapter reads the body)  |                                                                         | 400 … 415     |
  * | 4    | `recheck`                 | the token is still valid, now that the body is complete                 | 401, 503      |
@@ -79,7 +79,8 @@ export type PublishedTenants = Omit<Tenants<ProtectedResource>, "verify" | "inva
  */
 export interface Published {
   /**
-   * Returns the resource for which a principal was verified: the resource of its tenant, or without a tenant that of the layer.
+   * Returns the resource for which a principal was verified: the resource of its tenant, or the resource of the layer if the
+   * principal has no tenant.
    */
   readonly resourceFor: (principal: Principal | undefined) => ProtectedResource
   /** `undefined` without the option `tenants`. */
@@ -89,8 +90,8 @@ export interface Published {
   /** The origins whose pages may call the server and read its responses. */
   readonly allowedOrigins: ReadonlyArray<string>
   /**
-   * The metadata of the first authorization server, which adapters publish for clients of MCP 2025-03-26. `undefined` if they
-   * must not.
+   * The metadata of the first authorization server, which adapters publish for clients of MCP 2025-03-26. `undefined` if
+   * adapters must not publish it.
    */
   readonly authorizationServerMetadata:
     | Effect.Effect<AuthorizationServerMetadata, AuthorizationServerUnavailable | InvalidMetadata>
@@ -150,7 +151,8 @@ export interface Gate {
   readonly sessions: GateSessions
   /**
    * Checks the token again, after the body and before `authorize`, and returns the caller to pass to `authorize`. `awaited` is
-   * `true` if the adapter has waited for anything since `authenticate`. If it is `false`, `revocation` is not called again.
+   * `true` if the adapter has waited for anything since `authenticate`. If it is `false`, `revocation` is called again only if
+   * the token was invalidated in between.
    */
   readonly recheck: (caller: Caller, awaited: boolean) => Effect.Effect<Caller, Rejection.Rejection>
   /** Decides whether the policies of all operations admit the caller, and reports the decision. */
@@ -217,8 +219,8 @@ export interface Options {
     | ((authorization: string, timing: Decision.RequestTiming) => Principal | undefined)
     | undefined
   /**
-   * Called after the verification of a token and again when the body is complete, and regularly for open streams. If a token is
-   * revoked, the gate rejects it and ends its streams.
+   * The gate calls it after the verification of a token, again if the request then had to wait (for its body), and regularly
+   * for open streams. If a token is revoked, the gate rejects it and ends its streams.
    */
   readonly revocation?: Revocation | undefined
   /** The time between two checks of an open stream, by `revocation` and by the wall clock. Default: 30 seconds. */
@@ -232,7 +234,8 @@ export interface Options {
   readonly invalidate?: ((target: Target) => Effect.Effect<void>) | undefined
   readonly allowedOrigins: ReadonlyArray<string> | undefined
   /**
-   * See `AllowedHosts.make`. Default: for a resource on a loopback host, loopback hosts only. Otherwise hosts are not checked.
+   * The accepted host names in the `Host` header (see `AllowedHosts.make`). Default: if the host name of the resource is a
+   * loopback name, loopback names only. Otherwise the gate accepts every host name.
    */
   readonly allowedHosts?: ReadonlyArray<string> | undefined
   readonly challengeScopes: Rejection.ChallengeScopes
@@ -242,7 +245,7 @@ export interface Options {
   readonly claims: ownClaims.Decode | undefined
   /** Default: there is nothing to fetch. */
   readonly ready?: Gate["ready"] | undefined
-  /** The sessions that one caller may have. Default: 100. */
+  /** The maximum number of sessions of one caller. Default: 100. */
   readonly sessionsPerCaller?: number | undefined
   /** The listener of decisions, and how decisions name subjects. */
   readonly decisions?: RecordDecision.Options | undefined
@@ -258,7 +261,7 @@ export interface Options {
 export interface Revocation {
   /** Tells whether the token of a principal is revoked. */
   readonly isRevoked: (principal: Principal) => Effect.Effect<boolean, AuthorizationServerUnavailable>
-  /** Waits until the token of an open stream is revoked. It is checked at every interval. */
+  /** Waits until the token of an open stream is revoked. Checks the token once per `interval`. */
   readonly untilRevoked: (principal: Principal, interval: Duration.Duration) => Effect.Effect<void>
 }
 

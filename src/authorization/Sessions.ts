@@ -51,11 +51,11 @@ const anonymous = "anonymous"
  * @since 0.1.0
  */
 export interface Limits {
-  /** The sessions of all principals together. Default: 100,000. */
+  /** The maximum number of sessions of all principals together. Default: 100,000. */
   readonly capacity?: number | undefined
-  /** The sessions of one principal. Default: 100. */
+  /** The maximum number of sessions of one principal. Default: 100. */
   readonly perCaller?: number | undefined
-  /** The sessions of all anonymous callers together. Default: 10,000. */
+  /** The maximum number of sessions of all anonymous callers together. Default: 10,000. */
   readonly anonymous?: number | undefined
 }
 
@@ -74,8 +74,8 @@ export const defaultPerCaller: number = 100
  *
  * If a caller exceeds its limit, its least recently used session is evicted. Sessions of other callers are not affected. If all
  * principals together exceed `capacity`, the least recently used session of all principals is evicted. Anonymous callers have
- * one common limit, and their sessions do not count for `capacity`. An evicted session does not exist any more: its next
- * request is answered with 404, and the client opens a new session.
+ * one common limit, and their sessions do not count for `capacity`. An evicted session does not exist any more: the
+ * server answers the next request with its id with 404, and the client opens a new session.
  *
  * @category constructors
  * @since 0.1.0

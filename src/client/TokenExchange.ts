@@ -109,7 +109,8 @@ const exchangeMessages: Readonly<Record<TokenExchangeError["reason"], string>> =
  * The key of the cache consists of the caller's token, the audience, the resource and the scopes. The key does not use the
  * subject, because two tokens of one person may belong to two organisations or to different strengths of authentication, and
  * must not share a result. A token is cached until 30 seconds before it expires, or for 1 minute if its lifetime is unknown,
- * and never beyond the expiry of the caller's token. Concurrent requests for the same token are coalesced.
+ * and never beyond the expiry of the caller's token. Concurrent requests for the same token are coalesced, except in Cloudflare
+ * Workers.
  *
  * Load on the token endpoint is bounded as for introspection: at most 64 concurrent requests, at most 256 in the queue, and
  * after 3 failures in a row a cooldown of 1 second, which doubles with each further failure up to 1 minute. A response that

@@ -154,8 +154,8 @@ const requestedScopesAt = (servers: Servers): ProtectedResource.RequestedScopes 
 
 /**
  * Returns the verifier of the option `verifier`, and the caches that the option creates with `cached`. The option receives the
- * configured verifier with its cache. Its own results are not cached, because they may depend on the request. Throws
- * `AuthConfigError`.
+ * configured verifier with its cache. The results of the option's own verifier are not cached, because they may depend on the
+ * request. Throws `AuthConfigError`.
  */
 const wrapVerifier = (
   wrap: Common<Scopes>["verifier"],

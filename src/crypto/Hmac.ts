@@ -22,8 +22,8 @@ export const make = (secret: Redacted.Redacted | undefined): Hmac => {
   let bytes: Uint8Array<ArrayBuffer> | undefined
   let imported: CryptoKey | undefined
 
-  // In a Worker, a request must not wait for another one (see `Sharing`), so each request imports the key until one has
-  // finished.
+  // In a Worker, a request must not wait for another one (see `Sharing`), so each request imports the key until one
+  // import has finished.
   const getKey = async (): Promise<CryptoKey> => {
     if (imported !== undefined) return imported
     bytes ??= secretBytes(secret)

@@ -151,7 +151,7 @@ export const make = (
       return Effect.succeed<Proof>(
         input.method === "client_secret_post"
           ? { headers: {}, parameters: { client_id: input.clientId, client_secret: secret } }
-          // Both are form-encoded first (RFC 6749 §2.3.1), because a colon would end the id and `btoa` accepts only Latin-1.
+          // Id and secret are form-encoded (RFC 6749 §2.3.1), because a colon would end the id and `btoa` accepts only Latin-1.
           : {
             headers: { authorization: `Basic ${btoa(`${encode(input.clientId)}:${encode(secret)}`)}` },
             parameters: {}

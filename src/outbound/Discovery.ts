@@ -49,8 +49,8 @@ export interface Source {
  * **Details**
  *
  * Concurrent fetches of a document are coalesced. A document is refreshed in the background, and stays in use during an outage
- * (see `Freshness`). If a response is unusable (not 200, not JSON, not metadata, another issuer, the needed member missing or
- * on a private address), the next URL is tried. If no URL has a usable document, the effect fails with
+ * (see `Freshness`). If a response is unusable (not 200, not JSON, not metadata, another issuer, or the needed member missing,
+ * insecure or on a private address), the next URL is tried. If no URL has a usable document, the effect fails with
  * `AuthorizationServerUnavailable` if at least one URL is unavailable, and otherwise with `InvalidMetadata`. All URLs together
  * are tried for at most 8 seconds.
  *

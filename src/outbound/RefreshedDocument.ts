@@ -30,9 +30,11 @@ export interface RefreshedDocument<A> {
   readonly get: Effect.Effect<A, DocumentError>
   /**
    * Fetches the value again, for a token that needs something that the cached value lacks, such as a key. `isFound` tells
-   * whether a value contains it. Fetches at most once per `unknownKidCooldown`. During this cooldown, returns the cached value
-   * if its fetch began after the token was issued (`issuedAt`, in seconds, not verified). Otherwise fails with
-   * `AuthorizationServerUnavailable`, because the token may be newer than the cached value, and valid.
+   * whether a value contains it. Each such fetch starts the cooldown `unknownKidCooldown`, in which no unknown key causes
+   * another fetch (unless requests may not share fetches: see `factory`). During the cooldown, returns the cached value if its
+   * fetch began at least 31 seconds after the token was issued (`issuedAt`, in seconds, not verified). Otherwise fails with
+   * `AuthorizationServerUnavailable`, because the token may be newer than the cached value, and valid. After a failed fetch,
+   * the backoff applies instead of the cooldown.
    */
   readonly refetch: (
     issuedAt: number | undefined,
@@ -203,7 +205,7 @@ export const factory: Effect.Effect<
     const isLaterThan: RefreshedDocument<A>["isLaterThan"] = (issuedAt, clock) =>
       issuedAt === undefined || isLater(issuedAt, 0, clock)
 
-    /** Returns how long unknown keys may not cause a fetch, in milliseconds. They may if the result is 0 or less. */
+    /** Returns how long no unknown key causes a fetch, in milliseconds. If the result is 0 or less, the cooldown is over. */
     const cooldown = (now: number): number => {
       if (failed !== undefined) return 0
       if (!shares) {

@@ -252,7 +252,7 @@ const authorizationServerUnavailableReasons = [
  *
  * - `client-rejected`: the authorization server rejected the credentials of this server (introspection, token exchange).
  * - `unusable-answer`: the response of the authorization server cannot be used.
- * - `timeout`, `server-error`, `network`: the request timed out, returned status 429 or 5xx, or got no connection.
+ * - `timeout`, `server-error`, `network`: the request timed out, returned status 429 or 5xx, or its connection failed.
  *
  * For three reasons no request was sent:
  *

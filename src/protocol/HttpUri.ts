@@ -25,7 +25,7 @@ export interface Allowed {
  *
  * `URL` repairs invalid URIs (line breaks, backslashes, `https:host`, dot segments) and drops empty parts (`?`, `#`, `@`,
  * `:`). Identifiers are compared as strings, so a URI that needs a repair is rejected. Three differences are accepted:
- * upper case in the scheme or the host, a default port, and a missing path.
+ * upper case in the scheme or the host name, a default port, and a missing path.
  *
  * @category constructors
  * @since 0.1.0
@@ -46,7 +46,7 @@ export const parse = (value: string, allowed: Allowed = {}): Result.Result<URL, 
 }
 
 /**
- * Tells whether requests to a URL are protected in transit: `https`, or plain `http` to a loopback host.
+ * Tells whether requests to a URL are protected in transit: `https`, or plain `http` to a loopback name or address.
  *
  * @category guards
  * @since 0.1.0
@@ -55,8 +55,8 @@ export const isSecure = (url: URL): boolean =>
   url.protocol === "https:" || (url.protocol === "http:" && isLoopback(url.hostname))
 
 /**
- * Tells whether the `hostname` of a `URL` is a loopback host (RFC 8252 §8.3, RFC 6761 §6.3). `URL` has already normalized
- * every notation of an IPv4 address.
+ * Tells whether the `hostname` of a `URL` is a loopback name or address (RFC 8252 §8.3, RFC 6761 §6.3). `URL` has
+ * already normalized every notation of an IPv4 address.
  *
  * @category guards
  * @since 0.1.0

@@ -9,7 +9,7 @@ export const isRecord = (value: unknown): value is JsonObject =>
 export const own = (value: unknown, name: string): unknown =>
   typeof value === "object" && value !== null && Object.hasOwn(value, name) ? (value as JsonObject)[name] : undefined
 
-/** Parses UTF-8 JSON. Throws at invalid UTF-8, at invalid JSON and at a byte order mark (RFC 8259 §8.1). */
+/** Parses UTF-8 JSON. Throws if the bytes are not UTF-8 or not JSON, or begin with a byte order mark (RFC 8259 §8.1). */
 export const parse = (bytes: Uint8Array): unknown =>
   JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes))
 

@@ -7,7 +7,7 @@ import * as Context from "effect/Context"
 import type * as Redacted from "effect/Redacted"
 
 /**
- * Is the type of the token that the server received. It is not a string, so functions that accept strings (such as
+ * Represents the token that the server received. It is not a string, so functions that accept strings (such as
  * `HttpClientRequest.bearerToken`) do not accept it, and it cannot be forwarded by mistake. `TokenExchange` obtains a token
  * for another server.
  *
@@ -68,8 +68,8 @@ export interface Principal {
   /** `exp` of the token, in seconds since 1970. */
   readonly expiresAt: number
   /**
-   * All claims of the token. Only the claims that the members above contain have been checked. Test for a claim with
-   * `Object.hasOwn`.
+   * All claims of the token. The verification has checked only the claims that the members above contain. Test for a claim
+   * with `Object.hasOwn`.
    */
   readonly claims: Readonly<Record<string, unknown>>
   /** The token. It is meant for this server only: never forward it (RFC 8707, MCP "Token Passthrough"). */

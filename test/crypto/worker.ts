@@ -1,6 +1,6 @@
 /**
  * A Worker that verifies signatures of every algorithm, and seals and opens texts. For each signature, it reports the result
- * and the implementation that verified it. The test of this file bundles it.
+ * and the implementation that verified it. `workerd.test.ts` bundles this file.
  */
 import { Effect, Redacted } from "effect"
 import { SigningKey } from "effect-mcp-auth/testing"

@@ -175,7 +175,7 @@ describe("a host", () => {
 })
 
 describe("a guarded client", () => {
-  /** Guards a client that could reach every host. Returns it and the URLs that it requested. */
+  /** Guards a client that could reach every host. Returns the guarded client and the URLs that it requested. */
   const guarded = Effect.map(
     TestIssuer.make({ elsewhere: () => Response.json({}) }),
     ({ client, issuer }) => ({

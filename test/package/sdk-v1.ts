@@ -1,4 +1,4 @@
-/** A server on `@modelcontextprotocol/sdk`, as a user writes it who has installed only the two packages. */
+/** A server on `@modelcontextprotocol/sdk`, as written by a user who has installed only this SDK and this library. */
 import { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js"
 import { WebStandardStreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js"
 import { McpAuthSdk } from "effect-mcp-auth/sdk-v1"

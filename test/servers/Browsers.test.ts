@@ -8,7 +8,7 @@ import { McpAuthNode } from "effect-mcp-auth/node"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import type { HttpClient } from "effect/http"
 import express5 from "express"
-// @ts-expect-error This package has no types. It is used like version 5, whose types fit.
+// @ts-expect-error The package `express4` has no types. The code below uses the types of Express 5.
 import express4 from "express4"
 import { Hono } from "hono"
 import { cors as honoCors } from "hono/cors"

@@ -1,4 +1,4 @@
-/** Generates values of a header that an attacker could send: any bytes that RFC 9110 §5.5 allows, also `obs-text`. */
+/** Generates values of a header that an attacker could send: any bytes that RFC 9110 §5.5 allows, including `obs-text`. */
 import { Arbitrary, Schema } from "effect"
 
 const pieces = [

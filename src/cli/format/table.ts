@@ -17,7 +17,10 @@ export interface TerminalLayout {
   readonly color: boolean
   /** The width in columns. A width below 40 counts as 40, and a width above 120 as 120. */
   readonly width: number
-  /** Also explains the rules that pass, and quotes the standard for every rule that does not. Default: `false`. */
+  /**
+   * Also explains the rules that pass or are skipped, quotes the standard for every rule that fails or is inconclusive, and
+   * tells how to satisfy a MAY that fails. Default: `false`.
+   */
   readonly verbose?: boolean | undefined
 }
 

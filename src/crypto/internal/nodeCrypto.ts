@@ -1,14 +1,14 @@
 /* Finds platform functions of Node, Bun, Deno and workerd at run time, because the library imports no platform module. */
 
-/** Is a key of `node:crypto`. */
+/** A key of `node:crypto`. */
 export interface KeyObject {
   readonly "~node": unique symbol
 }
 
-/** Is a key, or an object that contains a key and the options of a signature scheme. */
+/** A key, or an object that contains a key and the options of a signature scheme. */
 export type KeyInput = KeyObject | { readonly key: KeyObject; readonly [option: string]: unknown }
 
-/** Is the part of `node:crypto` that the library uses. */
+/** The part of `node:crypto` that the library uses. */
 export interface NodeCrypto {
   readonly hash?: ((algorithm: string, text: string, encoding: "base64url") => string) | undefined
   readonly verify: (algorithm: string | null, data: Uint8Array, key: KeyInput, signature: Uint8Array) => boolean

@@ -26,7 +26,7 @@ export type Exchange =
 
 export type Response = Extract<Exchange, { readonly _tag: "Response" }>
 
-/** Limits one response. */
+/** The maximum size of one response, and the maximum time until it has arrived. */
 const limit = { bytes: 1024 * 1024, time: Duration.seconds(5) }
 
 /** The `Origin` that a client in a browser would send. */
@@ -74,7 +74,7 @@ export const send = (
           limit.bytes,
           (): Stream.Stream<Uint8Array, "broken" | "too-large"> => Stream.fail("too-large" as const)
         ),
-        // The first event of a stream contains the reply. The server can keep the stream open afterwards, so the rest is not
+        // The first event with data contains the reply. The server can keep the stream open afterwards, so the rest is not
         // read.
         (_) => isStream ? firstEvent(_) : Stream.mkString(Stream.decodeText(_)),
         Effect.map(respond),

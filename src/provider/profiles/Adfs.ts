@@ -18,7 +18,7 @@ export interface AdfsOptions {
   readonly issuer: string
   /** `access_token_issuer` of the metadata, such as `http://fs.example.com/adfs/services/trust`. */
   readonly accessTokenIssuer: string
-  /** The identifier of the relying party, if it is not the resource itself. */
+  /** The identifier of the relying party. Default: the resource identifier of your server. */
   readonly audience?: Audiences | undefined
   /**
    * The claims that identify a user, in this order. Default: `sub`, `primarysid`. ADFS issues such a claim only if an issuance

@@ -20,7 +20,7 @@ export interface OktaOptions {
    * supported, because only Okta can verify its tokens.
    */
   readonly server: string
-  /** The audience of that server, if it is not the resource itself, such as `api://default`. */
+  /** The audience of that authorization server, such as `api://default`. Default: the resource identifier of your server. */
   readonly audience?: Audiences | undefined
 }
 

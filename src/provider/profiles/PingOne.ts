@@ -17,7 +17,7 @@ export interface PingOneOptions {
   readonly environmentId: string
   /** The end of the region's host name, after `auth.pingone.`: `com`, `eu`, `ca`, `asia` or `com.au`. Default: `com`. */
   readonly region?: string | undefined
-  /** The audience of the custom resource, if it is not the resource itself. */
+  /** The audience of the custom resource at PingOne. Default: the resource identifier of your server. */
   readonly audience?: Audiences | undefined
   /**
    * The client ids of programs that obtain tokens with client credentials, for themselves and not for a user. Their tokens need

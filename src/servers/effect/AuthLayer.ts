@@ -89,8 +89,8 @@ export type Options<
      */
     readonly claims?: Claims<C, A> | undefined
     /**
-     * Sends the requests to authorization servers, for example through a proxy. It must not follow redirects. Default:
-     * `FetchHttpClient.layer`.
+     * The HTTP client that sends the requests to authorization servers, for example through a proxy. It must not follow
+     * redirects. Default: `FetchHttpClient.layer`.
      */
     readonly httpClient?: Layer.Layer<HttpClient.HttpClient, EH, RH> | undefined
   }
@@ -116,13 +116,13 @@ export interface Places<I extends Servers | Config.Config<ReadonlyArray<string>>
    */
   readonly allowedOrigins?: Common<Scopes>["allowedOrigins"] | FromConfig<ReadonlyArray<string>, EC>
   /**
-   * Host names by which clients may address the server. They are compared with the `Host` header without its port. Default: a
-   * loopback resource accepts `localhost`, `*.localhost`, `127.0.0.0/8` and `[::1]`, and rejects every other value with 403
-   * (DNS rebinding); any other resource accepts every value.
+   * Host names by which clients may address the server. They are compared with the `Host` header without its port. Default:
+   * for a resource on loopback, the server accepts `localhost`, `*.localhost`, `127.0.0.0/8` and `[::1]`, and rejects every
+   * other value with 403 (DNS rebinding). For any other resource, it accepts every value.
    *
-   * The list extends the default of a loopback resource, for a container or a tunnel that reaches it by another name. A web
-   * page on one of these names can then send requests to the server. For any other resource, the server accepts the list and
-   * the resource's own host, and nothing else. `X-Forwarded-Host` is not read.
+   * For a resource on loopback, the list extends the default, for a container or a tunnel that reaches the server by another
+   * name. A web page on one of these names can then send requests to the server. For any other resource, the server accepts
+   * only the list and the host name of the resource. `X-Forwarded-Host` is not read.
    */
   readonly allowedHosts?: Common<Scopes>["allowedHosts"] | FromConfig<ReadonlyArray<string>, EC>
 }
@@ -245,8 +245,8 @@ export const make = <
 }
 
 /**
- * Creates the layer of the gate from the options. In JavaScript, the options can be any value. The check of the options reports
- * that.
+ * Creates the layer of the gate from the options. In JavaScript, the options can be any value. The check of the options
+ * reports a value that is not an object.
  */
 const gateOf = (options: Options<Scopes>) => {
   if (typeof options !== "object" || options === null) return gateFrom(options)

@@ -93,7 +93,10 @@ export const isUpgrade = ({ method, source }: HttpServerRequest.HttpServerReques
     : headers instanceof Headers && headers.has("upgrade")
 }
 
-/** Returns every host that a request names, in its `Host` headers and its URL. Reads them from the request of the platform. */
+/**
+ * Returns the hosts that a request names: the value of each `Host` header (`:authority` in HTTP/2), and the host of its URL if
+ * the URL is absolute. Reads the request of the platform if possible.
+ */
 const hostOf = ({ headers, source, url }: HttpServerRequest.HttpServerRequest): ReadonlyArray<string> => {
   const { headers: own, originalUrl, rawHeaders, url: target } = source as {
     readonly headers?: unknown

@@ -19,7 +19,7 @@ export interface StreamRequest {
 
 /**
  * Ends a stream when the token of its request expires, is revoked or is invalidated. After the token has expired, the response
- * to a POST request may continue for 5 minutes, unless it is a subscription.
+ * to a method other than GET may continue for 5 minutes, unless an operation is `subscriptions/listen`.
  */
 export const endInTime = (
   response: HttpServerResponse.HttpServerResponse,

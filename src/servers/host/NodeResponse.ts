@@ -169,7 +169,7 @@ const observeFirstEvent = <A>(host: Host<A>, res: NodeResponse, admitted: Admitt
   stream.write = observing
 }
 
-/** Ends an event stream when the token of its request is no longer valid. Then ignores what the handler writes. */
+/** Ends an event stream when the token of its request is no longer valid. Then ignores later writes of the handler. */
 const endInTime = <A>(host: Host<A>, admitted: Admitted<A>, res: NodeResponse): void => {
   const cancel = host.whenStreamEnds(admitted, () => {
     if (res.writableEnded || res.destroyed) return

@@ -156,9 +156,9 @@ export const matcher = (target: Target): (principal: Principal) => boolean => {
  */
 export interface Cached<out E> extends Verifier<E> {
   /**
-   * Returns the cached principal of a Bearer token, if it can be used without waiting: the token is still valid, its key is
-   * known to be published, and it is not bound to a key. If this returns `undefined`, call `verify`. `authorization` is the
-   * value of the only `Authorization` header of the request.
+   * Returns the cached principal of a Bearer token, if it can be used without waiting: the token is still valid, the key that
+   * signed it is still published, and the token is not bound to a key of the client. If this returns `undefined`, call
+   * `verify`. `authorization` is the value of the only `Authorization` header of the request.
    */
   readonly lookupVerified: (authorization: string, timing: RequestTiming) => Principal | undefined
   /**
@@ -353,7 +353,7 @@ const inactiveTokens = () => {
   }
 }
 
-/** Calls a function with the key of a token, without waiting if the key is known. An unknown key is the hash of the token. */
+/** Calls `use` with the key `known`, without waiting. If `known` is `undefined`, calls `use` with the hash of the token. */
 const withKey = <A, E = never>(
   token: string,
   known: verifiedTable.Key | undefined,

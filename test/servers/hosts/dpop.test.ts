@@ -1,4 +1,4 @@
-/** Tests DPoP proofs (RFC 9449): every host gives the same response to the same request. */
+/** Tests DPoP proofs (RFC 9449): every server adapter gives the same response to the same request. */
 import { NodeHttpServer } from "@effect/platform-node"
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { Effect, Exit, Layer, Result, Scope } from "effect"

@@ -20,7 +20,7 @@ export type Message =
   | { readonly revocation: "valid" | "revoked" | "throws" }
   /** Sets how the author's verifier changes the result of the configured verifier. */
   | { readonly verifier: "unchanged" | "rejected" | "without scopes" }
-  /** Sets how far ahead the wall clock of a server in another process is. In milliseconds. */
+  /** Sets how far ahead the wall clock of a server in another process is, in milliseconds. */
   | { readonly clock: number }
 
 type JsonTarget = { readonly token: string } | Exclude<Revocations.Target, { readonly token: unknown }>

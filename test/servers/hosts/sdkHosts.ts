@@ -1,4 +1,4 @@
-/** Servers of the official SDKs for the table of cases. A client can open a session, and needs none. */
+/** Servers of the official SDKs for the table of cases. A client can open a session, but does not have to. */
 import { getRequestListener } from "@hono/node-server"
 import { McpServer as McpServerV1 } from "@modelcontextprotocol/sdk/server/mcp.js"
 import { StreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/streamableHttp.js"

@@ -213,7 +213,8 @@ describe.each(eras)("sdk-v2 in the era of %s", (_, era) => {
       assert.strictEqual(good.status, 200)
       assert.strictEqual(built(), 1, "the authorized server is the one that answers")
       const seen = JSON.parse(good.message.result.content[0].text)
-      // The handler receives the complete `AuthInfo` of the SDK. Its code can read the token, and printing the value hides it.
+      // The handler receives the complete `AuthInfo` of the SDK. Its code can read the token, but a printed `AuthInfo` does not
+      // show it.
       assert.strictEqual(seen.token, token)
       const { expiresAt, extra, ...info } = seen.info
       assert.deepStrictEqual(info, {

@@ -1,6 +1,6 @@
 /**
- * Tests tenants on every host. For every spelling of a path that a router accepts, the gate and the handler must find the
- * same tenant.
+ * Tests tenants with every server adapter. For every spelling of a path that a router accepts, the gate and the handler must
+ * find the same tenant.
  */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { Effect } from "effect"

@@ -194,7 +194,7 @@ describe("a proof at the end of its window", () => {
 })
 
 describe.skipIf(!runs("redis-server"))("a proof in Redis (skipped where redis-server is not installed)", () => {
-  /** Runs a test with a Redis server. Its clock runs, although the test clock of the gate stands still. */
+  /** Runs a test with a Redis server. Redis uses real time, although the test clock of the gate does not move. */
   const withRedis = <A, E, R>(test: (redis: Redis.Redis["Service"]) => Effect.Effect<A, E, R>) =>
     Effect.gen(function*() {
       const port = yield* freePort

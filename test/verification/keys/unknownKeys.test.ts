@@ -23,7 +23,7 @@ const verdict = (
     )
   )
 
-/** A verifier that fetched its keys a minute ago, and again for a forged token, which has just started the cooldown. */
+/** A verifier that fetched its keys a minute ago. Just now it fetched them again for a forged token, so the cooldown begins. */
 const coolingDown = Effect.gen(function*() {
   const set = yield* support.verifier(keysOnly)
   assert.strictEqual(yield* verdict(set, yield* set.issuer.mint()), "accepted")
