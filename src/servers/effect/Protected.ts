@@ -32,8 +32,8 @@ export type Provided<S extends string, C = never> =
  */
 export interface Protected<in A, out E, out R> extends Layer.Layer<A, E, R> {
   /**
-   * Fetches the metadata and the keys of every authorization server, and fails if that is not possible. Without it, the first
-   * token causes these requests. Takes at most 13 seconds.
+   * Fetches the metadata and the keys of every authorization server whose tokens are not introspected, and fails if that is not
+   * possible. Without this layer, the first token causes these requests. Takes at most 13 seconds.
    *
    * **Details**
    *

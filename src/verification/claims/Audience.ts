@@ -1,8 +1,8 @@
 /**
  * Defines rules for the audience of a token (RFC 9068 §4, RFC 8707 §2, MCP authorization "Token Handling").
  *
- * Every rule compares the token with configured values. No rule disables the check or compares two claims of the same token
- * with each other.
+ * Every rule except `introspector` compares the token with configured values. No rule compares two claims of the same token with
+ * each other.
  *
  * @since 0.1.0
  */
@@ -184,8 +184,9 @@ export interface Addressed {
  *
  * **Details**
  *
- * With every rule, an `aud` that is present must be a string or a list of strings, and must contain a configured value. So a
- * token for another audience is rejected even if its client id matches.
+ * With every rule, an `aud` that is present must be a string or a list of strings, and must contain an audience that the
+ * rule allows (for `clientIds`, a client id or the resource). So a token for another audience is rejected even if its client id
+ * matches.
  *
  * @category decisions
  * @since 0.1.0

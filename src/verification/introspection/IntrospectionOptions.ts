@@ -45,7 +45,7 @@ export interface CommonOptions<out R = never> {
   readonly prefix?: string | undefined
   /**
    * The lifetime of a token whose answer has no `exp`. It begins at `iat`, or at the time of the request if there is no `iat`.
-   * Above 0, at most a year. Default: none, so that such a token is rejected.
+   * Above 0, at most 366 days. Default: none, so that such a token is rejected.
    */
   readonly maxLifetime?: Duration.Input | undefined
   /**

@@ -138,7 +138,7 @@ export interface Mechanism<out R = never> {
   readonly make: Effect.Effect<
     Pick<Revocations["Service"], "subscribe"> & {
       readonly isRevoked: IsRevoked
-      /** Waits until the token of an open stream is revoked. The token is checked once in each `interval`. */
+      /** Waits until the token of an open stream is revoked. The token is checked about once in each `interval`. */
       readonly untilRevoked: (principal: Principal, interval: Duration.Duration) => Effect.Effect<void>
     },
     AuthConfigError,
