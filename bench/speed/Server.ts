@@ -1,6 +1,6 @@
 /**
- * Runs a contender in a separate process: `node Server.ts <name> <issuer>`. Sends its port to the parent process at the start,
- * and its CPU time on request.
+ * Runs a contender in a separate process: `node Server.ts <name> <issuer>`. Sends its port to the parent process at the start.
+ * On request, sends its CPU time in microseconds, starts a CPU profile, or ends the profile and sends it.
  */
 import { Session } from "node:inspector"
 import type { AddressInfo } from "node:net"

@@ -1,4 +1,4 @@
-/** An MCP server with one tool, which calls an API on behalf of the caller, with a token that is only for the API. */
+/** An MCP server with one tool. The tool calls an API on behalf of the caller, with a token that is issued for the API only. */
 import { Effect, Layer, type Redacted, Schema } from "effect"
 import { AuthLayer, requireScopes } from "effect-mcp-auth"
 import { TokenExchange } from "effect-mcp-auth/client"

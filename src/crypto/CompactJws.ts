@@ -1,6 +1,6 @@
 import * as base64url from "./Base64Url.ts"
 
-/** Contains the decoded parts of a signed JWT, which are not verified. */
+/** Contains the parts of a signed JWT. The header and the claims are decoded, but nothing is verified. */
 export interface CompactJws {
   readonly header: Readonly<Record<string, unknown>>
   readonly claims: Readonly<Record<string, unknown>>

@@ -19,7 +19,7 @@ export interface CircuitBreaker {
   /** Returns the milliseconds until a call may be admitted, or 0. Unlike `admit`, it admits no call. */
   readonly remaining: (now: number) => number
   readonly succeed: (call: Call) => void
-  /** Records a failure. Returns the cooldown in milliseconds if it opened the circuit. */
+  /** Records a failure. Returns the cooldown in milliseconds if the failure opened the circuit. */
   readonly fail: (call: Call, now: number, failure: Failure) => number | undefined
   /** Opens a closed circuit because of a failure of another circuit. */
   readonly open: (now: number, failure: Failure) => void
@@ -37,9 +37,12 @@ export interface Failure {
 }
 
 export interface Settings {
-  /** Failures in a row that open the circuit. More than one, because a single token may cause a failure. */
+  /** How many failures in a row open the circuit. At least two, because a single token may cause a failure. */
   readonly failures: number
-  /** The first and the longest cooldown, in milliseconds. Each failed probe doubles the cooldown. */
+  /**
+   * The first and the longest cooldown, in milliseconds, before the jitter is added. Each failed probe doubles the cooldown, up
+   * to `maxBackoff`.
+   */
   readonly minBackoff: number
   readonly maxBackoff: number
   /**

@@ -88,7 +88,8 @@ export const fetchDocument = (
     Effect.mapError(({ reason }) => reason === "too-large" ? tooLarge() : unavailable("network")),
     Effect.flatMap(read),
     withTimeLimit(limit.time, issuer),
-    // A custom fetcher may throw. As a failure like any other, this starts the backoff, and the cached document stays in use.
+    // A custom fetcher may throw. This becomes an ordinary failure, so that the backoff starts and the cached document stays in
+    // use.
     Effect.catchDefect((defect) =>
       Effect.andThen(
         Effect.logError(
@@ -102,9 +103,10 @@ export const fetchDocument = (
 }
 
 /**
- * Tells whether a content type is accepted. RFC 8414 §3.2 requires `application/json`, and RFC 7517 §8.5 registers
- * `application/jwk-set+json`. A document with another type may be an error page, a captive portal or a file that an attacker
- * uploaded, even if it is valid JSON. If a new document is rejected, the cached one stays in use.
+ * Tells whether a content type is `application/json` or has the form `application/…+json`. RFC 8414 §3.2 requires
+ * `application/json`, and RFC 7517 §8.5 registers `application/jwk-set+json`. A document with another type may be an error
+ * page, a captive portal or a file that an attacker uploaded, even if it is valid JSON. If a new document is rejected, the
+ * cached one stays in use.
  */
 export const isJson = (contentType: string | undefined): boolean =>
   /^application\/(?:[\w.+-]+\+)?json$/i.test((contentType ?? "").split(";")[0]!.trim())

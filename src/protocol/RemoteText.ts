@@ -9,7 +9,7 @@
 import * as Cause from "effect/Cause"
 
 /**
- * Is the default limit for the length of the text that `sanitize` returns, in characters.
+ * The default limit for the length of the text that `sanitize` returns, in characters.
  *
  * @category constants
  * @since 0.1.0
@@ -55,7 +55,8 @@ export const sanitize = (text: string, length: number = maximumLength): string =
 }
 
 /**
- * Sanitizes each line of a multi-line text, such as a rendered cause. Cuts the text to `length` characters (default: 16,384).
+ * Sanitizes each line of a multi-line text, such as a rendered cause. First cuts the text to `length` characters (default:
+ * 16,384). Escapes can make the result longer.
  *
  * @category encoding
  * @since 0.1.0

@@ -1,5 +1,5 @@
 /**
- * The shapes of tokens of real providers, as data, for tests with a `TestIssuer`.
+ * The shapes of the tokens that real providers issue, as data, for tests with a `TestIssuer`.
  *
  * **Details**
  *

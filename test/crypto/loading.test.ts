@@ -1,6 +1,6 @@
 /**
- * jose is loaded only when a key needs it. No entry point imports it statically, and a bundle contains only its part that
- * verifies.
+ * Tests that jose is loaded only when a key needs it. No entry point except `testing` imports it statically, and a bundle
+ * contains only the part of jose that verifies.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { build, type Metafile } from "esbuild"

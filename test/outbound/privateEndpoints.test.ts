@@ -131,8 +131,8 @@ describe("[T-AUD-30] an endpoint that the metadata of an authorization server in
 
 describe("[T-AUD-30b] an endpoint whose host is not resolved in time", () => {
   /**
-   * Looks up metadata with a resolver that never resolves names outside `names`. Waits for each of the `slow` names in order,
-   * and moves the clock past its time limit.
+   * Looks up metadata with a resolver that never resolves names outside `names`. Waits until each of the `slow` names is
+   * requested, in order, and then moves the clock past the time limit of its resolution.
    */
   const found = (names: Readonly<Record<string, ReadonlyArray<string>>>, slow: ReadonlyArray<string>) =>
     Effect.gen(function*() {

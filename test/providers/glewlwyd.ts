@@ -24,7 +24,7 @@ export interface Tokens {
   readonly id_token?: string
 }
 
-/** A token request, of the program or of the user alice. For alice, the functions sign in and consent. */
+/** The parameters of `mintForProgram` and `mintForAlice`. */
 export interface Request {
   readonly scope: string
   /** Default: the token names no resource. */
@@ -35,9 +35,9 @@ export interface Realm {
   readonly issuer: string
   /** A client that requests tokens for itself and can introspect every token. */
   readonly program: Client
-  /** Requests tokens with client credentials. */
+  /** Requests tokens for the program, with client credentials. */
   readonly mintForProgram: (request: Request) => Effect.Effect<Tokens>
-  /** Requests tokens with an authorization code and PKCE. */
+  /** Signs in as the user alice, consents, and requests tokens with an authorization code and PKCE. */
   readonly mintForAlice: (request: Request) => Effect.Effect<Tokens>
   /** Revokes a token of the program. */
   readonly revoke: (token: string) => Effect.Effect<void>

@@ -81,8 +81,8 @@ describe("the request", () => {
         `POST /mcp HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer\r\n ${token}\r\nContent-Length: 0\r\n\r\n`,
         (_) => _.includes("\r\n\r\n")
       )
-      // Node either rejects a folded header, or joins its lines with a space (RFC 9112 §5.2). In both cases, the empty body
-      // is rejected at the latest.
+      // Node either rejects a folded header, or joins its lines with a space (RFC 9112 §5.2). If Node joins them, the gate
+      // rejects the request, because its body is empty and has no content type.
       assert.match(folded, /^HTTP\/1\.1 4\d\d /)
       resultOf(yield* server.call("list_todos", { authorization: `bEARER   ${token}` }))
     }))

@@ -22,7 +22,7 @@ const make = (fields: Fields) =>
     ...fields
   })
 
-/** Texts of few characters. If a key joined its parts without escaping, such texts would give different parts the same key. */
+/** Texts of separators, quotes and escapes. If a key joined its parts without escaping, different parts could have one key. */
 const Part = Schema.Array(
   Schema.Literals(["a", " ", "\"", ",", "[", "]", "|", "\\", "null", "\0", "\ud800", "\\ud800"])
 )

@@ -103,7 +103,7 @@ export const verifier = Effect.fnUntraced(function*({ issuer, server, ...options
   return { ...made, ...verifier }
 })
 
-/** Encodes a segment of a compact token: an object as JSON, a string or bytes without a change. */
+/** Encodes a segment of a compact token in base64url. An object is written as JSON first. */
 export const segment = (content: object | string | Uint8Array): string =>
   typeof content === "string" || content instanceof Uint8Array
     ? base64url.encode(content)

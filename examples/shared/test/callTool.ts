@@ -7,7 +7,7 @@ export interface Called {
     | undefined
 }
 
-/** Calls a tool with one request: of MCP 2026-07-28, or of MCP 2025-11-25 without a session. */
+/** Calls a tool with one request of MCP 2026-07-28, or with one request of MCP 2025-11-25 outside a session. */
 export const callTool = async (
   url: string,
   token: string,

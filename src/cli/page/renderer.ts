@@ -1,7 +1,7 @@
 /**
- * Turns a report into elements of the page, in the browser. The page contains the source text of the function, so the function
- * can use only the globals of the browser. It creates text nodes and no markup, so that text from a checked server cannot
- * become markup.
+ * Turns a report into elements of the page, in the browser. The page contains the source text of `makeRenderer`, so
+ * `makeRenderer` can use only the globals of the browser. It inserts text as text nodes, so that text from a checked server
+ * cannot become markup.
  *
  * @since 0.1.0
  */

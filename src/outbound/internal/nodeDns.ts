@@ -12,6 +12,6 @@ interface Platform {
   readonly process?: { readonly getBuiltinModule?: (name: string) => unknown }
 }
 
-/** Returns the module, or `undefined` if the platform has none. Loads it on first use, because few servers need it. */
+/** Returns the module, or `undefined` if the platform has none. Loads it only when called, because few servers need it. */
 export const dns = (): NodeDns | undefined =>
   (globalThis as Platform).process?.getBuiltinModule?.("node:dns") as NodeDns | undefined

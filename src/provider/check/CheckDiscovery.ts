@@ -114,7 +114,7 @@ const checkKind = (rule: Rule, wellKnownUrls: ReadonlyArray<WellKnownUrl>): Rule
     : fail(rule, why)
 }
 
-/** Checks that every endpoint of the metadata is https. */
+/** Checks that every endpoint of the metadata, and `jwks_uri`, is https, or http on loopback. */
 export const checkEndpoints = ({ metadata, unseen }: MetadataDocument): RuleResult => {
   const rule = DiscoveryRules.endpointsHttps
   if (unseen.has("authorization_endpoint")) return skip(rule, "no endpoint was recorded")

@@ -21,7 +21,7 @@ export interface WellKnownUrl {
   readonly reading: Reading
 }
 
-/** The responses of a server. A member is `undefined` if it was not fetched. */
+/** The responses of a server, and the provider that was identified. A response that was not fetched is `undefined`. */
 export interface Observations {
   /** The issuer to check; `undefined` if only documents are checked. */
   readonly issuer: string | undefined
@@ -45,8 +45,8 @@ export const describeReading = (reading: Reading): string =>
   reading._tag === "NoDocument" ? reading.detail : isMetadata(reading) ? "is metadata" : "has no issuer"
 
 /**
- * Runs a check that depends on members. Skips it if one of them is missing and the record does not cover it. A failure for an
- * excerpt is inconclusive if one of them is missing.
+ * Runs a check that depends on the members `names`. Skips the check if a member is missing and the record does not cover this
+ * member. If the document is an excerpt without one of the members, a failed check is inconclusive.
  */
 export const checkMembers = (
   { complete, metadata, unseen }: MetadataDocument,

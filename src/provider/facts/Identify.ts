@@ -1,6 +1,9 @@
 import * as Facts from "./Facts.ts"
 
-/** Patterns of issuers. An issuer on a custom domain matches none, so its report contains the general advice of each rule. */
+/**
+ * Patterns of issuers: hosted providers by domain, self-hosted products by path. A hosted issuer on a custom domain usually
+ * matches none, so its report contains the general advice of each rule.
+ */
 const patterns: ReadonlyArray<readonly [id: string, issuer: RegExp]> = [
   ["auth0", /^https:\/\/[^/]+\.auth0\.com\/?$/],
   ["okta", /^https:\/\/[^/]+\.okta(?:preview|-emea)?\.com\/oauth2\//],

@@ -3,13 +3,13 @@ import * as HttpClient from "effect/http/HttpClient"
 import * as HttpClientError from "effect/http/HttpClientError"
 import * as AddressGuard from "../../outbound/AddressGuard.ts"
 
-/** The code of the error for a host that is not public. */
+/** The code of the error for a host name that does not resolve to public addresses. */
 export const notPublic = "ENOTPUBLIC"
 
 /**
- * Guards the HTTP client of a check. If the checked server is public, a request to another host fails unless that host is
- * public as well (RFC 9728 §7.7). Without this, a document could direct requests into the private network of the machine that
- * runs the check.
+ * Guards the HTTP client of a check. If the checked server has public addresses, a request to another host name fails unless
+ * that host name has public addresses as well (RFC 9728 §7.7). Without this, a document could direct requests into the private
+ * network of the machine that runs the check.
  */
 export const guardClient = (target: URL) => (self: HttpClient.HttpClient): HttpClient.HttpClient =>
   HttpClient.make((request, url) => {

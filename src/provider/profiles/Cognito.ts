@@ -19,13 +19,14 @@ export interface CognitoOptions {
   /** The id of the user pool, such as `eu-west-1_AbCdEf123`. */
   readonly userPoolId: string
   /**
-   * The ids of the app clients whose tokens are accepted. By default they replace the audience, which access tokens of Cognito
-   * do not have.
+   * The ids of the app clients whose tokens are accepted. Without the option `audience`, the profile checks the client instead
+   * of an audience, because access tokens of Cognito have no `aud` without resource binding.
    */
   readonly clientIds: readonly [string, ...ReadonlyArray<string>]
   /**
-   * The `aud` of tokens, if clients send the parameter `resource` and your user pool supports it (resource binding). If you set
-   * this option, tokens without `aud` are rejected. Otherwise, tokens with `aud` are rejected.
+   * The `aud` of tokens, if clients send the parameter `resource` and your user pool supports it (resource binding). If you
+   * set this option, tokens without `aud` are rejected. Otherwise, a token whose `aud` names neither the resource nor one of
+   * `clientIds` is rejected.
    */
   readonly audience?: Audiences | undefined
   /**

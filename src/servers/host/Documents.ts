@@ -20,7 +20,7 @@ export type MetadataRequest = Pick<Request, "header">
 
 /**
  * The well-known path without the path of a resource (RFC 9728 §3). The metadata of the resource is available there as well. If
- * several resources share a router of Effect, only the metadata of the first resource is.
+ * several resources share a router of Effect, this path returns the metadata of the first resource only.
  */
 export const rootPath = WellKnown.protectedResourceMetadataRoot
 

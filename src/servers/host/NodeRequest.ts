@@ -5,7 +5,7 @@ import * as requestPath from "../../protocol/RequestPath.ts"
 import * as requestHost from "./RequestHost.ts"
 import * as sseSession from "./SseSession.ts"
 
-/* Presents requests of `node:http`, Connect and Express to the gate. Other classes with the same members work as well. */
+/* Presents requests of `node:http`, Connect and Express to the gate. Any object with the same members works as well. */
 
 /**
  * A request of `node:http`, or of a framework that is built on it. This type has only the members that the gate uses.

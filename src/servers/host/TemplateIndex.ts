@@ -60,7 +60,8 @@ const matcherOf = (templates: ReadonlyArray<Template>): (path: string) => boolea
     try {
       router.on("GET", `/${routerPath}`, true)
     } catch {
-      // Another template in the range has the same path, or the path is invalid, so that the server cannot register it either.
+      // Another template in the range has the same path, or the path is invalid. The server cannot register an invalid path
+      // either.
     }
   }
   return (path) => router.find("GET", path) !== undefined

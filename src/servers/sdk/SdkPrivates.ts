@@ -2,9 +2,10 @@
  * Declares every private member of the official SDKs that this library uses. The other files of `src/` use no private member
  * that is not declared here.
  *
- * TypeScript declares these members of `McpServer` and `Protocol` as private. They have the same names in both SDKs.
- * `SdkPrivates.test.ts` checks each of them against the installed versions. A server that lacks one is not recognized as an
- * `McpServer`, so its registration throws and its requests need a valid token.
+ * The SDKs declare the members of `McpServer` and `Protocol` that begin with `_` as private. Except for the task store, they
+ * have the same names in both SDKs. `SdkPrivates.test.ts` checks each private member against the installed versions. An object
+ * that lacks a member that `isMcpServer` checks is not recognized as an `McpServer`. Registrations on it throw, and its
+ * requests need a valid token.
  */
 
 /** A handler of the protocol, for one method. */

@@ -19,7 +19,8 @@ export interface ForgeryInput {
   readonly header: Readonly<Record<string, unknown>>
   readonly claims: Readonly<Record<string, unknown>>
   /**
-   * The key of the issuer. Forgeries by an attacker use only the public key. Faulty tokens of the issuer use the private key.
+   * The key of the issuer. Forgeries by an attacker use only the public key, or change a valid token that the private key
+   * signed. Faulty tokens of the issuer use the private key.
    */
   readonly key: KeyPair
   /** A key of the forger, for the same algorithm. */
@@ -58,8 +59,9 @@ export const issueWith =
   }
 
 /**
- * Sets `iat` to two minutes ago, before the verifier last fetched the keys. To a newer token with an unknown key, the server
- * answers 503 during the cooldown, because the issuer may have published the key since the fetch.
+ * Sets an existing `iat` to two minutes ago, so that the token is older than the key set that the verifier fetched. During the
+ * cooldown, the server answers 503 to a newer token with an unknown key, because the issuer may have published the key since
+ * the fetch.
  */
 const backdate = ({ claims, now }: ForgeryInput): Members => typeof claims["iat"] === "number" ? { iat: now - 120 } : {}
 

@@ -61,13 +61,14 @@ export interface Tenants<P> extends TokenVerifier.Verifier {
   /** Returns what the tenant of a verified token publishes. */
   readonly publishedBy: (tenant: string) => P
   /**
-   * Returns what the tenant of a request publishes, for a challenge. Returns `undefined` if the request names no tenant. If the
-   * tenant does not exist or cannot be looked up, returns what can be published without a look-up. Never fails.
+   * Returns what the tenant of a request publishes, for a challenge. Returns `undefined` if the request names no tenant or a
+   * malformed name. If the tenant does not exist or cannot be looked up, returns what can be published without a look-up. Never
+   * fails.
    */
   readonly publishedFor: (request: TokenVerifier.PresentedRequest) => Effect.Effect<P | undefined>
   /**
-   * Returns what a tenant publishes at a path, `"not-found"` if the tenant does not exist, or `"default"` if the request names no
-   * tenant. Returns `undefined` if tenants have no metadata at this path.
+   * Returns what a tenant publishes at a path, `"not-found"` if the tenant does not exist or its name is malformed, or
+   * `"default"` if the request names no tenant. Returns `undefined` if tenants have no metadata at this path.
    */
   readonly publishedAt: (
     path: string,
@@ -75,11 +76,11 @@ export interface Tenants<P> extends TokenVerifier.Verifier {
   ) =>
     | Effect.Effect<P | "default" | "not-found", AuthorizationServerUnavailable | AuthConfigError>
     | undefined
-  /** The path of the tenants' metadata, with one variable segment, if each tenant has separate metadata. */
+  /** The path of the tenants' metadata, with one variable segment. `undefined` unless each tenant has a separate path. */
   readonly metadataPattern:
     | { readonly before: string; readonly parameter: string; readonly after: string }
     | undefined
-  /** The header on which the metadata depends. */
+  /** The request header on which the metadata depends, if all tenants have their metadata at one URL. */
   readonly vary: string | undefined
   /** Whether the tenant is a parameter of the matched route, which the server adapter must then provide. */
   readonly fromRoute: boolean
@@ -121,8 +122,8 @@ const guardedFetcher = Effect.fnUntraced(function*(resource: string) {
 })
 
 /**
- * Creates the verifier of one tenant. Tenants share no keys, metadata or cached results, so a tenant whose servers hang delays
- * only its callers.
+ * Creates the verifier of one tenant. Tenants share no keys, metadata or cached results, so if the servers of one tenant hang,
+ * only the callers of that tenant wait.
  */
 const build = Effect.fnUntraced(function*<P>(
   { publish, rules, settings }: Parts<P>,
@@ -176,7 +177,7 @@ const makeRegistry = Effect.fnUntraced(function*<P, R>(
         withTimeLimit("5 seconds", name)
       )
       if (inputs.length === 0) return undefined
-      // If its servers are the same, a tenant keeps its keys and its cached results.
+      // If the look-up returns the same servers as before, the tenant keeps its keys and its cached results.
       if (before !== undefined && Equal.equals(before.inputs, inputs)) return before
       return yield* build(parts, name, names.resourceOf(name), inputs, tokens).pipe(
         Effect.provideService(Fetcher, fetcher),

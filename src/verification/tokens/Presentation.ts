@@ -21,7 +21,7 @@ import type { Principal } from "../Principal.ts"
 
 /**
  * Contains the proof of a request (the value of each `DPoP` header line, as received) and the parts of the request that the
- * proof is compared with. `path` is the path as received, before a router removes a prefix. If it is missing, no proof is
+ * proof is compared with. `path` is the path as received, before a router removes a prefix. If `path` is missing, no proof is
  * accepted.
  *
  * @category models
@@ -52,7 +52,7 @@ export interface Presentation {
   /** The accepted authentication schemes. */
   readonly schemes: ReadonlyArray<Scheme>
   /**
-   * Checks the proof of a request, also if its token is cached. `now` is the wall clock time of the request, in milliseconds.
+   * Checks the proof of a request, even if the token is cached. `now` is the wall clock time of the request, in milliseconds.
    * `since` is a monotonic time at or before `now`, in nanoseconds of the `Clock`.
    */
   readonly check: (

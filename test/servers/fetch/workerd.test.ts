@@ -57,7 +57,7 @@ describe("in a Worker no request waits for another", () => {
       Array.from({ length: 24 }, (_, index) => `made-up-${index}`),
       (kid) => worker.issuer.mint({ scopes: ["todos:read"], header: { kid } })
     ))
-    // 401 if the keys were fetched for this token. 503 if no further fetch is allowed yet, since the key may be a new one.
+    // 401 if a fetch of the keys did not find the key. 503 if no further fetch is allowed yet, because the key may be new.
     const statuses = await worker.statuses(forged)
     assert.deepStrictEqual(statuses.filter((_) => _ !== 401 && _ !== 503), [])
     const fetched = await worker.fetched()

@@ -20,7 +20,7 @@ export interface Limits {
   readonly bodyTimeout?: string
 }
 
-/** A request whose head is sent and whose body the test sends. */
+/** A request whose head has been sent. The test sends the body. */
 export interface Begun {
   /** Sends a piece of the body. Resolves when the socket or stream has taken it. */
   readonly write: (piece: string) => Promise<void>
@@ -32,7 +32,7 @@ export interface Begun {
 }
 
 export interface Running {
-  /** Begins a request. `trickle` sends this many pieces of one byte each, without a delay. */
+  /** Begins a request. `trickle` sends `chunks` pieces of one byte each, without delays. */
   readonly begin: (
     others?: ReadonlyArray<readonly [string, string]>
   ) => Begun & { readonly trickle: (chunks: number) => Promise<void> }
@@ -50,7 +50,7 @@ const headers = [
   ["mcp-method", "ping"]
 ] as const
 
-/** Sends to a function from `Request` to `Response`. */
+/** Sends requests to a function from `Request` to `Response`. */
 const overFetch = (
   handle: (request: Request) => Promise<Response>,
   stop: () => Promise<void>
@@ -110,7 +110,7 @@ const overFetch = (
   stop
 })
 
-/** Sends chunked bodies over a socket. `closesUnsaid`: the server closes the connection without `Connection: close`. */
+/** Sends chunked bodies over a socket. `closesUnsaid`: whether the server closes the connection without `Connection: close`. */
 const overSocket = (
   port: number,
   stop: () => Promise<void>,
@@ -189,7 +189,7 @@ const inScope = async (start: Effect.Effect<(stop: () => Promise<void>) => Runni
 
 type Start = (limits: Limits) => Promise<Running>
 
-/** Runs in a separate process, so a test cannot measure its memory. */
+/** Starts a server in workerd. It runs in a separate process, so a test cannot measure its memory. */
 export const workerd: Start = async (limits) => {
   const server = { kind: "mock", options: { subject: "alice", scopes: ["todos:read"], resource }, limits } as const
   const [worker] = await workers.start([server], (await makeIssuer()).client)

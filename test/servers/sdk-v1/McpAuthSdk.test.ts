@@ -270,7 +270,8 @@ describe.each(hosts)("sdk-v1 on %s", (_, host) => {
       const good = yield* Effect.promise(() => post(url, callTool("whoami"), { token }))
       assert.strictEqual(good.status, 200)
       const seen = JSON.parse(good.message.result.content[0].text)
-      // The handler receives the complete `AuthInfo` of the SDK. Its code can read the token, and printing the value hides it.
+      // The handler receives the complete `AuthInfo` of the SDK. The handler can read the token, but printing the `AuthInfo`
+      // does not show it.
       assert.strictEqual(seen.token, token)
       const { expiresAt, extra, ...info } = seen.info
       assert.deepStrictEqual(info, { clientId: "client-7", scopes: ["read"], resource: url })
@@ -316,7 +317,8 @@ describe.each(hosts)("sdk-v1 on %s", (_, host) => {
       assert.sameMembers(challenged(rejected, "scope")!.split(" "), ["write", "admin", "read"])
       assert.strictEqual((yield* call(["read"], callTool("move", { to: "home" }))).status, 200)
       assert.strictEqual((yield* call(["write", "admin"], callTool("move", { to: "away" }))).status, 200)
-      // These arguments do not match the schema, so the SDK rejects them. The gate requires no scope, since none would help.
+      // These arguments do not match the schema, so the SDK rejects them. The gate requires no scope, because no scope would
+      // make the call valid.
       const wrong = yield* call([], callTool("move", { to: 1 }))
       assert.strictEqual(wrong.status, 200)
       assert.include(wrong.text, "Input validation error")

@@ -11,7 +11,7 @@ const isFunction: Check = (value) => typeof value === "function"
 const isRecord: Check = (value) => typeof value === "object" && value !== null && Object.keys(value).length === 1
 const isTrue: Check = (value) => value === true
 
-// The type requires an entry for each private member of the SDK that this library uses, so none is left untested.
+// The types of these tables require an entry for each private member in `SdkPrivates.ts`, so none is left untested.
 const ofMcpServer: Readonly<Record<Exclude<keyof sdkPrivates.McpServer, "server">, Check>> = {
   _registeredTools: isRecord,
   _registeredPrompts: isRecord,

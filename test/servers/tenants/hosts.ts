@@ -181,7 +181,7 @@ const expressV1: TenantHost = {
   }
 }
 
-/* Hosts whose router passes no parameters to the gate, so that the author passes the tenant */
+/* Hosts whose router passes no parameters to the gate, so the author of the server passes the tenant */
 
 const isRoute = ({ by }: TenantOptions) => by[0] === "fromRoute"
 

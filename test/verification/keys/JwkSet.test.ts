@@ -415,7 +415,8 @@ describe("an outage", () => {
         yield* TestClock.adjust("1 second")
       }
       assert.deepStrictEqual(began, [0, 1, 3, 7, 15, 31, 63, 123])
-      // `waits` has an entry for each second without an attempt. It begins with the backoffs of two and four seconds.
+      // `waits` has an entry for each second without an attempt. It begins with the seconds that remain in the backoffs of two
+      // and four seconds.
       assert.deepStrictEqual(waits.slice(0, 4), [1, 3, 2, 1])
       assert.isTrue(waits.every((wait) => wait >= 1 && wait <= 60))
     }))

@@ -34,8 +34,9 @@ export type { Policies, Read } from "../Admission.ts"
  * **Details**
  *
  * `admit` decides about a request to an MCP endpoint, and `admitRoute` about a request to any other route. Call both inside
- * `run`, which reports defects. `recordResponse` binds the session that a response opens to the caller. `whenStreamEnds` calls
- * a function when an event stream must end. `document` returns the public metadata documents, which need no token.
+ * `run`, which reports defects. If a response opens a session, `recordResponse` binds the session to the caller.
+ * `whenStreamEnds` calls a function when an event stream must end. `document` returns the public metadata documents, which
+ * need no token.
  *
  * @category models
  * @since 0.1.0
@@ -58,8 +59,8 @@ export interface Host<A = unknown> extends
 {}
 
 /**
- * Builds the layer of a gate, whose services live until `dispose`. Rejects with the error of the layer if it fails. Requests to
- * authorization servers are sent with the `fetch` of the platform, unless the layer provides a `Fetcher`.
+ * Builds the layer of a gate, whose services live until `dispose`. Rejects with the error of the layer if building the layer
+ * fails. Requests to authorization servers are sent with the `fetch` of the platform, unless the layer provides a `Fetcher`.
  *
  * **When to use**
  *
@@ -75,7 +76,7 @@ export interface Host<A = unknown> extends
  * interface Event {
  *   readonly method: string
  *   readonly path: string
- *   // Header names are in lower case. Each value is the list of the header's lines.
+ *   // Header names are in lower case. Each list contains the values of the header's lines.
  *   readonly headers: Readonly<Record<string, ReadonlyArray<string>>>
  * }
  *

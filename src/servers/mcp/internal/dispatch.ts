@@ -47,9 +47,9 @@ const operationsOf = (
 }
 
 /**
- * Removes from the body of a subscription the resources that are hidden from the caller, and those that do not exist. The
- * server then acknowledges only the other resources, so the caller cannot find out which hidden resources exist. If a
- * removed resource is registered later, the caller receives no updates about it.
+ * Rewrites the body of a subscription without the resources that are hidden from the caller or do not exist. The server then
+ * acknowledges only the other resources, so the caller cannot find out which hidden resources exist. If a removed resource is
+ * registered later, the caller receives no updates about it.
  */
 const withoutHidden = (
   request: HttpServerRequest.HttpServerRequest,
@@ -73,8 +73,8 @@ const withoutHidden = (
 }
 
 /**
- * Returns the caller that the middleware of `AuthLayer` authenticated. If another middleware has replaced the principal that
- * handlers receive, returns a caller with that principal.
+ * Returns the caller that the middleware of `AuthLayer` authenticated. If another middleware has since provided another
+ * principal to the handlers, returns a caller with that principal.
  */
 const callerOf = (
   request: HttpServerRequest.HttpServerRequest,
