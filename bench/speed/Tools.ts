@@ -26,7 +26,7 @@ export const tools = async (settings: Settings): Promise<Level> => {
   const tokens = await settings.issuer.mint("RS256", 1000)
   const found: Array<Goal> = []
   for (const [host, atLeast] of goals) found.push(...await through(settings, tokens, host, atLeast))
-  // The goals compare routes of one server. The table compares separate servers with those of other libraries.
+  // The goals compare two routes of one server. The table compares servers of this library with servers of other libraries.
   return { tables: settings.few ? [] : [await beside(settings, tokens)], goals: found }
 }
 

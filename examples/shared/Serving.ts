@@ -74,7 +74,7 @@ export interface Options<A, E> {
 
 /** Serves `app` on loopback. */
 export const layer = <A, E>(settings: Settings, options: Options<A, E>) => {
-  // Binds the port before it builds the app: the resource URL contains the port, and port 0 becomes a number only then.
+  // Binds the port before it builds the app, because the resource URL contains the port, and port 0 stands for a free one.
   const Identified = Layer.effect(
     Endpoint,
     Effect.gen(function*() {

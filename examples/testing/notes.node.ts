@@ -1,4 +1,6 @@
-/** The same tests with `node:test` and promises. Servers on an SDK are tested in the same way: pass their handler. */
+/**
+ * The tests of `Notes.test.ts` with `node:test` and promises. Servers on an SDK are tested in the same way: pass their handler.
+ */
 import { Context } from "effect"
 import { expectAdmitted, expectChallenge, expectRejected, TestClient, TestIssuer } from "effect-mcp-auth/testing"
 import { FetchHttpClient, HttpRouter } from "effect/http"
@@ -8,7 +10,7 @@ import { issuer as url, resource, Server } from "./Notes.ts"
 
 const issuer = await TestIssuer.start({ issuer: url, resource })
 const server = HttpRouter.toWebHandler(Server, { disableLogger: true })
-// oxlint-disable-next-line no-restricted-properties -- it is the one of TestIssuer
+// oxlint-disable-next-line no-restricted-properties -- this `fetch` requests only TestIssuer
 const network = Context.make(FetchHttpClient.Fetch, issuer.fetch)
 const client = TestClient.start({ issuer, handler: (request) => server.handler(request, network) })
 

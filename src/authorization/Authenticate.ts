@@ -60,7 +60,8 @@ export interface Parts {
 }
 
 /**
- * The two checks of a token.
+ * The two checks of a caller. `awaited` is `true` if the adapter has waited for anything since `authenticate`. The token can
+ * have been revoked in this time.
  *
  * @category models
  * @since 0.1.0
@@ -212,7 +213,7 @@ export const make = (parts: Parts): Authentication => {
   return { authenticate, recheck }
 }
 
-// Any other member is an error, such as `scopes` in `{ ...verified, scopes }`: it would not change the scopes of the principal.
+// Any other member is an error, such as `scopes` in `{ ...verified, scopes }`, because it would have no effect.
 const isMemberOfVerified = (name: string) => name === "principal" || name === "reuse"
 
 const failNoPrincipal = Effect.fail(noPrincipal)

@@ -1,5 +1,6 @@
 /**
- * Declares in the type of a tool or an effect the scopes that it requires of its caller. The configuration must offer them.
+ * Requires scopes of the callers of tools and effects. The types of the tools and effects contain the scopes, so the compiler
+ * checks that the configuration offers them.
  *
  * @since 0.1.0
  */
@@ -89,7 +90,7 @@ export const RequiredScopes: Context.Reference<ReadonlyArray<string>> = /*#__PUR
 )
 
 /**
- * The annotation of a tool, resource or prompt that selects the response to a caller without its scopes.
+ * The annotation of a tool, resource or prompt that selects the response to a caller without the required scopes.
  *
  * **Details**
  *
@@ -349,7 +350,7 @@ const requireOfTool = (tool: Tool.Any, scopes: ReadonlyArray<string>): Tool.Any 
   return withRequirements((tool as AnnotatedTool).annotate(RequiredScopes, all), all)
 }
 
-/** The methods of a tool that `Tool.Any` leaves out of its type. */
+/** A tool with the two methods that the type `Tool.Any` does not have. */
 interface AnnotatedTool extends Tool.Any {
   readonly annotate: <A>(key: Context.Key<never, A>, value: A) => AnnotatedTool
   readonly addDependency: (key: Context.Key<any, any>) => AnnotatedTool

@@ -1,5 +1,6 @@
 /**
- * Creates gates for tests. They use no keys, no tokens and no network. All other checks are those of the real gate.
+ * Creates gates for tests. They verify no token, so they need no keys and no network. All other checks are those of the real
+ * gate.
  *
  * @since 0.1.0
  */
@@ -54,14 +55,15 @@ export interface MockOptions<S extends Scopes, Claims = ClaimsDecoder.Decoded<an
   readonly clientId?: string | undefined
   /** The tenant of the caller. Default: none. */
   readonly tenant?: string | undefined
-  /** The claims of the caller, in addition to `iss` and `sub`. */
+  /** The claims of the caller. Default for `iss` and `sub`: the options `issuer` and `subject`. */
   readonly claims?: Readonly<Record<string, unknown>> | undefined
   /** The option `claims` of the real gate. It decodes the claims of the caller. */
   readonly claimsService?: Claims | undefined
   /** The resource identifier. Default: `http://localhost/mcp`. */
   readonly resource?: string | undefined
   /**
-   * The option `allowedHosts` of the real gate. As with the real gate, a loopback resource rejects every other `Host` header.
+   * The option `allowedHosts` of the real gate. As with the real gate, if the resource is on loopback, requests for any other
+   * `Host` are rejected.
    */
   readonly allowedHosts?: ReadonlyArray<string> | undefined
 }

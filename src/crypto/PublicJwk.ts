@@ -11,8 +11,9 @@ const curves: Readonly<Record<string, ReadonlyArray<string>>> = Object.assign(Ob
 })
 
 /**
- * Returns the algorithms that a key may verify. The list is empty for a symmetric or private key, a key for encryption, a
- * weak key, a key of an unknown type or curve, and a key with a member of the wrong type.
+ * Returns the signature algorithms for which a key may be used. The list is empty for a symmetric or private key, a key for
+ * encryption, a weak key, a key of an unknown type or curve, a key whose `kid` is not a
+ * string, and a key whose `alg` does not fit its type.
  */
 export const usableAlgorithms = (jwk: Readonly<Record<string, unknown>>): ReadonlyArray<string> => {
   const { alg, crv, kid, kty, use } = jwk

@@ -21,7 +21,7 @@ export interface Options {
   readonly issuer: string
   /** The name of the endpoint in logs, such as "The introspection endpoint". */
   readonly endpoint: string
-  /** The option that holds the credentials of this server, for the log. */
+  /** The name of the option that holds the credentials of this server. It is named in log messages. */
   readonly option: string
   readonly inactiveLimit?: InactiveLimit | undefined
 }
@@ -31,9 +31,9 @@ export type TokenStatus = "verified" | "unverified"
 
 export interface EndpointGuard {
   /**
-   * Runs a request if the endpoint may receive one. Otherwise fails at once with `AuthorizationServerUnavailable`, which
-   * contains the time to wait. Its reason is `cooling-down` after failures, and `overloaded` if the queue is full or too many
-   * unverified tokens were inactive.
+   * Sends a request, if necessary after a wait in the queue. If the endpoint must not receive the request now, fails with
+   * `AuthorizationServerUnavailable`, which contains the time to wait. Its reason is `cooling-down` after failures, and
+   * `overloaded` if the queue is full, if the expected wait is too long, or if too many unverified tokens were inactive.
    */
   readonly protect: <A, E>(
     tokenStatus: TokenStatus,
@@ -103,8 +103,8 @@ export const make = (options: Options): Effect.Effect<EndpointGuard> =>
     // resets it.
     let worksUntil = Number.NEGATIVE_INFINITY
 
-    // Inactive tokens and failures use up this budget, which refills over time. Active tokens do not, so the number of new
-    // callers is not limited.
+    // Inactive tokens, and failures that are attributed to a token, use up this budget, which refills over time. Active tokens
+    // do not, so the number of new callers is not limited.
     const limit = options.inactiveLimit
     const budget = { left: limit?.burst ?? 0, at: Number.NEGATIVE_INFINITY }
     const refill = ({ burst, perSecond }: InactiveLimit, now: number) => {
@@ -181,8 +181,8 @@ export const make = (options: Options): Effect.Effect<EndpointGuard> =>
         if (rejected !== undefined) return Effect.fail(rejected)
         const call = circuits[tokenStatus].admit(since)
         if (typeof call === "number") return Effect.fail(unavailable("cooling-down", call))
-        // Without a queue, only this reservation bounds concurrent requests. If the platform ends a request without running
-        // finalizers, its reservation refills over time.
+        // Without a queue, only this reservation bounds concurrent requests about unverified tokens. If the platform ends a
+        // request without running finalizers, its reservation refills over time.
         const reserved = shares || tokenStatus === "verified" || limit === undefined ? undefined : limit
         if (reserved !== undefined) draw(reserved, since)
         return Effect.onExit(request, (exit) => {

@@ -1,5 +1,5 @@
-/* Normalizes http URIs without query and fragment (RFC 3986 §6.2.2, §6.2.3). Does not use the result of `URL`, because `URL`
- * repairs invalid URIs. After a repair, two URIs that other parsers distinguish can be equal. */
+/* Normalizes http and https URIs (RFC 3986 §6.2.2, §6.2.3), and removes the query and the fragment. Does not use the result of
+ * `URL`, because `URL` repairs invalid URIs. After a repair, two URIs that other parsers distinguish can be equal. */
 
 const form = /^(https?):\/\/([^/?#]*)([^?#]*)/i
 const characters = /^(?:[A-Za-z0-9\-._~:/?#[\]@!$&'()*+,;=]|%[0-9A-Fa-f]{2})+$/
@@ -40,7 +40,8 @@ const escape = (path: string): string =>
       ? `%${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0")}`
       : escapeOthers(character))
 
-// Node represents each byte of a path as one character. `fetch` escapes these bytes before the path arrives here.
+// On Node, a path contains each byte as one character, so a character up to U+00FF is one byte. With `fetch`, such bytes are
+// already escaped. Any other character becomes the escaped replacement character U+FFFD.
 const escapeOthers = (character: string): string =>
   character.length === 1 && character.charCodeAt(0) <= 0xff
     ? `%${character.charCodeAt(0).toString(16).toUpperCase()}`

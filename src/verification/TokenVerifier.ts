@@ -118,8 +118,8 @@ export class TokenVerifier
  * **Gotchas**
  *
  * The function must check everything itself: issuer, audience, times and binding. If a token can be described by the claims of
- * RFC 7662, set `introspection: Introspection.lookUp(…)` on the authorization server instead. The claims that this function
- * returns are checked by the same rules as the claims of every token.
+ * RFC 7662, set `introspection: Introspection.lookUp(…)` on the authorization server instead. The claims that
+ * the look-up function returns are checked by the same rules as the claims of every token.
  *
  * **Example** (A verifier that rejects every token)
  *
@@ -184,7 +184,7 @@ export const reject = (reason: InvalidTokenReason): Verifier<InvalidToken> => {
  *
  * **Details**
  *
- * The function runs once for each request. If the chosen verifier rejects the token, no other verifier is tried.
+ * The function runs once for each verification. If the chosen verifier rejects the token, no other verifier is tried.
  *
  * **Gotchas**
  *
@@ -295,7 +295,8 @@ export const byIssuer = <E>(verifiers: Readonly<Record<string, Verifier<E>>>): V
 }
 
 /**
- * Returns the unverified `iss` of a JWT. Returns `undefined` if the token is not a JWT, or if it has no `iss` that is a string.
+ * Returns the unverified `iss` of a JWT. Returns `undefined` if the token is not a JWT, is longer than 16,384 characters, or
+ * has no `iss` that is a string.
  *
  * @category getters
  * @since 0.1.0
@@ -306,8 +307,8 @@ export const issuerOf = (token: string): string | undefined => {
 }
 
 /**
- * Returns an unverified claim of a JWT. Returns `undefined` if the token is not a JWT, has more than 16 KiB, or lacks the
- * claim.
+ * Returns an unverified claim of a JWT. Returns `undefined` if the token is not a JWT, is longer than 16,384 characters, or
+ * lacks the claim.
  *
  * @category getters
  * @since 0.1.0

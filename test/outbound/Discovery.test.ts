@@ -575,7 +575,7 @@ describe("the fetch client", () => {
       return reach(input, init)
     }
     const client = FetchHttpClient.layer.pipe(
-      // oxlint-disable-next-line no-restricted-properties -- it is the one of TestIssuer
+      // oxlint-disable-next-line no-restricted-properties -- this `fetch` requests only TestIssuer
       Layer.provideMerge(Layer.succeed(FetchHttpClient.Fetch, fetch))
     )
     const look = Effect.gen(function*() {

@@ -1,4 +1,4 @@
-/** A server on `@modelcontextprotocol/server`, as a user writes it who has installed only the two packages. */
+/** A server on `@modelcontextprotocol/server`, with only the imports of a user who has installed this SDK and the library. */
 import { McpServer } from "@modelcontextprotocol/server"
 import { McpAuthSdk } from "effect-mcp-auth/sdk-v2"
 

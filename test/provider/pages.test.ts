@@ -64,7 +64,7 @@ const boundTexts: Readonly<Record<Profile.Profile["boundTo"], string>> = {
   client: "the client that obtained it, at every server"
 }
 
-/** The newest document of each kind. */
+/** Returns the newest complete document of each kind. */
 const getNewest = (fact: Facts.Fact): ReadonlyArray<Facts.ObservedDocument> =>
   (["oauth-authorization-server", "openid-configuration"] as const).flatMap((kind) =>
     fact.documents.filter((document) => document.kind === kind && document.complete)
@@ -73,7 +73,8 @@ const getNewest = (fact: Facts.Fact): ReadonlyArray<Facts.ObservedDocument> =>
   )
 
 /**
- * Returns the section with the result of `check` for the observed documents. The server of a reader can give another result.
+ * Returns the section with the result of `check` for the observed documents. For the reader's own server, `check` can give
+ * another result.
  */
 const writeResult = (fact: Facts.Fact, issuer: string): string => {
   const documents = getNewest(fact)

@@ -272,14 +272,14 @@ export const messageHeaders = (method: string, name?: unknown): Record<string, s
   ...(typeof name === "string" ? { "mcp-name": nameHeader(name) } : {})
 })
 
-// MCP 2026-07-28 encodes names that a header cannot contain in base64.
+// A header cannot contain every name. In MCP 2026-07-28, base64 encodes the other names.
 const nameHeader = (name: string) =>
   /^[\x21-\x7e]+$/.test(name) ? name : `=?base64?${Buffer.from(name).toString("base64")}?=`
 
 const linesOf = (rawHeaders: ReadonlyArray<string>, name: string): ReadonlyArray<string> =>
   rawHeaders.filter((_, i) => i % 2 === 1 && rawHeaders[i - 1]!.toLowerCase() === name)
 
-/** Returns the parameters of the only challenge. Asserts that there is one, its grammar and its maximum length. */
+/** Returns the parameters of the only challenge. Checks its number, its length and its grammar. */
 export const challengeOf = (answer: Answer): Readonly<Record<string, string>> => {
   assert.strictEqual(answer.challenges.length, 1)
   const [challenge] = answer.challenges as [string]
@@ -306,7 +306,7 @@ export const assertInvalidToken = (server: Running, answer: Answer): void => {
   })
 }
 
-/** Asserts a 503 without a challenge, which leaves the token valid. */
+/** Asserts a 503 without a challenge, so that the client keeps its token. */
 export const assertUnavailable = (answer: Answer): void => {
   assert.strictEqual(answer.status, 503)
   assert.deepStrictEqual(answer.challenges, [])

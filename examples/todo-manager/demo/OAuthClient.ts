@@ -77,7 +77,7 @@ export class OAuthClient implements OAuthClientProvider {
     this.#answer = searchParams
   }
 
-  /** Returns the parameters of the last redirect. A second call fails. */
+  /** Returns the parameters of the last redirect. Fails if there was no redirect since the last call. */
   takeAnswer(): URLSearchParams {
     const answer = this.#answer
     this.#answer = undefined

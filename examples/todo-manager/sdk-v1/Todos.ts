@@ -1,4 +1,4 @@
-/** The same tools on `@modelcontextprotocol/sdk`. `auth.registerTool` accepts the scopes next to the schemas. */
+/** The tools of `../Todos.ts` on `@modelcontextprotocol/sdk`. `auth.registerTool` accepts the scopes next to the schemas. */
 import { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js"
 import { Effect, Layer } from "effect"
 import { McpAuthSdk } from "effect-mcp-auth/sdk-v1"

@@ -23,7 +23,8 @@ export const isPrincipal = (value: unknown): value is Principal => {
     value as Partial<
       Principal
     >
-  // Without a subject or a client id, all callers of the verifier would share one owner. `null` would also be a shared name.
+  // Without a subject or a client id, all callers of the verifier would share one owner. `null` is rejected for
+  // the same reason.
   return isNameIfAny(subject) && isNameIfAny(clientId) && isName(subject ?? clientId) &&
     typeof issuer === "string" && isName(owner) && isName(key) && scopes instanceof Set && granted instanceof Set &&
     Array.isArray(audience) && typeof expiresAt === "number" && !Number.isNaN(expiresAt) &&

@@ -11,9 +11,9 @@ import type { KeyInput, NodeCrypto } from "./nodeCrypto.ts"
 const edwards = ["EdDSA", "Ed25519"]
 
 /**
- * The algorithms that need less CPU time here than with WebCrypto. On Node and Bun, ES384 and ES512 need the same time, and
- * would block the thread of the server for a millisecond. On Deno, only EdDSA is faster with `node:crypto`. Speed cannot be
- * detected with one call, so the name of the platform decides.
+ * The algorithms that need less CPU time here than with WebCrypto. On Node and Bun, ES384 and ES512 need the same
+ * time with both, and here would block the thread of the server for a millisecond. On Deno, only EdDSA is faster with
+ * `node:crypto`. Speed cannot be detected with one call, so the name of the platform decides.
  */
 const preferred: ReadonlySet<string> = new Set(
   platform.isDeno ? edwards : ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", ...edwards]

@@ -9,7 +9,10 @@ import { all } from "./CheckRules.ts"
 import { checkAgreement, checkIdentity } from "./CompareDocuments.ts"
 import type { Observations } from "./Observations.ts"
 
-/** Checks every rule. Returns the results in the order of a report. */
+/**
+ * Checks the rules for an authorization server. Without a metadata document, checks only the issuer and the well-known URLs.
+ * Returns the results in the order of a report.
+ */
 export const checkServer = (observations: Observations): ReadonlyArray<RuleResult> => {
   const { documents, provider } = observations
   const [used] = documents

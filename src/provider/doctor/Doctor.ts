@@ -168,7 +168,7 @@ const examine = Effect.fnUntraced(function*(
   })
 })
 
-/** If a response contains this text, the server also repeats real tokens in its responses. */
+/** An invalid token. A server that repeats it in a response would also repeat a real token. */
 const invalidToken = "effect-mcp-auth-doctor-this-is-not-a-token"
 
 /** Creates tokens with plausible claims and without a valid signature. */
@@ -219,7 +219,7 @@ const withToken = (
       : { revision: legacy, headers: { ...authorization, ...session } }
     if (!isStateless && id !== undefined) yield* Probe.send(url, Mcp.notify(wire, "notifications/initialized"))
     const list = isStateless ? modern : yield* Probe.send(url, Mcp.post(wire, "tools/list"))
-    // Skips tools with longer names, because the newest revision sends the name in a header.
+    // Skips tools whose name has more than 256 characters, because the newest revision sends the name in a header.
     const tools = Mcp.getTools(list).filter((name) => name.length <= 256).slice(0, 50)
     const calls = yield* Effect.forEach(tools, (name) =>
       Effect.map(

@@ -125,7 +125,7 @@ const toIntrospection = (response: Readonly<Record<string, unknown>>, clientId: 
     client_id: clientId,
     sub: String(user),
     scope: Array.isArray(scopes) ? scopes.filter((_) => typeof _ === "string").join(" ") : "",
-    // An invalid time is kept unchanged, so that the token is rejected.
+    // An invalid time becomes an invalid `exp`, such as NaN, so that the token is rejected.
     ...(expires === null || expires === undefined
       ? {}
       : { exp: typeof expires === "string" ? Date.parse(expires) / 1000 : expires })

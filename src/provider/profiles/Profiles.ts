@@ -1,5 +1,6 @@
 /**
- * Exports a profile for each provider, which describes its access tokens. To switch the provider, change one line.
+ * Exports one function for each provider. It creates the profile, which describes the access tokens of the provider. To switch
+ * to another provider, change one line.
  *
  * **Example** (The profile of Okta)
  *

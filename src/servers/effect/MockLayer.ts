@@ -39,8 +39,8 @@ export type MockOptions<S extends Scopes, C = never, A = unknown> = mockGate.Moc
  * **Details**
  *
  * Every request has the same caller. The gate makes all its checks except those of the token. The types are those of the real
- * layer, so a test that lacks a scope does not compile. `granted` limits the scopes of the caller, to test rejections. If the
- * claims do not match `claimsService`, building the layer fails with a defect.
+ * layer, so a test does not compile if `scopes` lacks a required scope. `granted` limits the scopes of the caller, to test
+ * rejections. If the claims do not match `claimsService`, building the layer fails with a defect.
  *
  * Throws `AuthConfigError` for options that the real layer rejects, such as an invalid scope.
  *

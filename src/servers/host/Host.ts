@@ -26,18 +26,19 @@ export interface Host<A = unknown> extends Admit.Admit<A>, Runner.Runner {
   /** Returns the claims of a principal as the option `claims` decodes them, or `undefined` if that option is not set. */
   readonly claims: (principal: Principal) => A | undefined
   /**
-   * Records the response of an MCP handler. `session` is the value of its `Mcp-Session-Id` header. Binds a session that the
-   * response opens to the caller. After a successful DELETE request, releases the session of the request.
+   * Records the response of an MCP handler. `session` is the value of its `Mcp-Session-Id` header. If the response opens a
+   * session, binds the session to the caller. After a successful DELETE request, releases the session of the request.
    */
   readonly recordResponse: (admitted: Admitted<A>, status: number, session: string | undefined) => void
   /**
-   * Binds the session that the first event of a stream names to the caller. Returns the function that releases the session, or
-   * `undefined` if the session is already bound.
+   * Binds a session to the caller. `id` is the session id in the first event of a stream. Returns the function that releases
+   * the session, or `undefined` if the session is already bound.
    */
   readonly bindStream: (admitted: Admitted<A>, id: string) => (() => void) | undefined
   /**
-   * Calls `callback` when an event stream must end. That is when the token of its request expires, is revoked or is
-   * invalidated, or when this `Host` is disposed. Returns the function that cancels the call, or `undefined` for an anonymous
+   * Calls `callback` when an event stream must end: when the token of its request is revoked or invalidated, when this `Host`
+   * is disposed, or when the token expires. The response to a POST request, except `subscriptions/listen`, may continue for 5
+   * minutes after the token has expired. Returns the function that cancels the callback. Returns `undefined` for an anonymous
    * caller, whose streams have no such end.
    */
   readonly whenStreamEnds: (admitted: Admitted<A>, callback: () => void) => (() => void) | undefined

@@ -1,7 +1,7 @@
 /**
- * Lists every host that a request names. The gate admits a request only if it allows all of these hosts, so it does not matter
- * which of them a framework, a proxy or a handler reads. `X-Forwarded-Host` and `Forwarded` do not count, because a malicious
- * web page can set them. Such a page cannot send a `Host` header that differs from the URL.
+ * Lists every host (a host name with an optional port) that a request names. The gate admits a request only if it allows all of
+ * these hosts, so it does not matter which of them a framework, a proxy or a handler reads. `X-Forwarded-Host` and `Forwarded`
+ * do not count, because a malicious web page can set them. Such a page cannot send a `Host` header that differs from the URL.
  */
 
 /** The empty list of hosts, for a resource that accepts every host. */

@@ -111,7 +111,7 @@ export interface BodyLimits {
   readonly maximumBody?: number | undefined
   /**
    * The maximum number of operations in a body. Bodies with more are rejected with 400. Each message of a batch and each URI of
-   * a `subscriptions/listen` counts. Default: 100.
+   * a `subscriptions/listen` counts as one. Default: 100.
    */
   readonly maximumOperations?: number | undefined
   /** The maximum time for reading a body. Slower bodies are rejected with 408. Default: 30 seconds. */

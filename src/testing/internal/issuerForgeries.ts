@@ -1,6 +1,6 @@
 import { type Forgeries, issueWith } from "./forge.ts"
 
-/** Cyrillic letters that look like Latin letters, by the Latin letter. */
+/** Maps Latin letters to Cyrillic letters that look the same. */
 const cyrillic: Readonly<Record<string, string>> = {
   a: "\u0430",
   c: "\u0441",

@@ -106,8 +106,9 @@ export interface ByLookUp<R = never, RS = never> extends OpaqueTokens<Exclude<R,
  *
  * **Details**
  *
- * The returned claims are checked by the same rules as the claims of every token, so they must contain `aud`, `exp`, `sub` and
- * the other required claims. If the function fails or takes more than 5 seconds, the server answers 503.
+ * The returned claims are checked by the same rules as the claims of every token, so they must contain `aud`, `sub` and the
+ * other required claims. They must also contain `exp`, unless the option `maxLifetime` is set. If the function fails or takes
+ * more than 5 seconds, the server answers 503.
  *
  * **Example** (A server without the endpoint)
  *

@@ -58,9 +58,11 @@ export interface KeySource extends Source {
  *
  * **Details**
  *
- * A key is imported once while it remains in its set, and verifies tokens of its authorization server only. An unknown `kid`
- * causes a fetch, at most once in 30 seconds. If the set cannot be fetched, or was not fetched since the token was issued, the
- * effect fails with `AuthorizationServerUnavailable`, because the token may be valid. An empty list means that no key matches.
+ * A key is imported once for each algorithm while it remains in its set, and verifies tokens of its authorization server only.
+ * If the set has neither a matching key nor the `kid`, it is fetched again. Later tokens cause another such fetch only after
+ * `Freshness.unknownKidCooldown`, or after the backoff if the fetch failed. If the set cannot be fetched, or was not fetched
+ * since the token was issued, the effect fails with `AuthorizationServerUnavailable`, because the token may be valid. An empty
+ * list means that no key matches.
  *
  * A set without a usable key counts as a failed fetch. It does not replace the cached keys, which stay in use for at most
  * `Freshness.maxStale`.
@@ -120,7 +122,7 @@ interface KeySet {
  * **Details**
  *
  * Skips symmetric keys, private keys, keys for encryption, keys with unknown curves, and keys with a member of the wrong type.
- * Skips RSA keys whose size is not 2048–8192 bits, whose exponent is below 65537, or that have the ROCA vulnerability.
+ * Skips RSA keys whose size is not 2048–8192 bits, whose exponent is even or below 65537, or that have the ROCA vulnerability.
  */
 const readKeys = (json: unknown, importKey: Signature.ImportKey): Keys | "not-a-key-set" | "too-many-keys" => {
   if (!isRecord(json) || !Object.hasOwn(json, "keys") || !Array.isArray(json["keys"])) return "not-a-key-set"
@@ -345,8 +347,8 @@ export const make: Effect.Effect<JwkSet["Service"], never, Discovery | Fetcher |
           const loadedBy = set.loadedBy()
           return Effect.flatMap(set.get, (keys) => {
             const found = matchingKeys(keys, hint)
-            // The set is not fetched again if its last fetch started for this token, or was already running and is later than
-            // `iat` of the token.
+            // The set is not fetched again if a fetch has loaded it during this call, and that fetch either started during the
+            // call or started after `iat` of the token.
             const isFinal = found.length > 0 || hasKid(keys, hint) || set.loadedBy() > started ||
               (set.loadedBy() !== loadedBy && set.isLaterThan(hint.issuedAt, clock))
             if (isFinal) return importUsable(found, hint.algorithm)

@@ -6,7 +6,7 @@ import type { IssuerRules } from "../issuers/IssuerRules.ts"
 import * as Principal from "../Principal.ts"
 import type { Reuse } from "../TokenVerifier.ts"
 
-/** The claims of a token whose signature or introspection has been verified, and the credentials with the token. */
+/** The claims of a token with a verified signature or of an introspected token, and the credentials with the token. */
 export interface Subject {
   readonly claims: Claims.Claims
   readonly introspected: boolean
@@ -56,8 +56,8 @@ export const verifyClaims = (
 const isDpop = (tokenType: unknown): boolean => typeof tokenType === "string" && tokenType.toLowerCase() === "dpop"
 
 /**
- * Returns the period in which a cache can reuse a verification. It begins at the later of `nbf` and `iat`. `freshUntil` is in
- * monotonic milliseconds.
+ * Returns the period in which a cache can reuse a verification. It begins at the later of `nbf` and `iat`, minus the tolerance.
+ * `freshUntil` is in monotonic milliseconds.
  */
 export const reuseFor = (
   { claims, expiresAt }: Principal.Principal,

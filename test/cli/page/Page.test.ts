@@ -109,7 +109,7 @@ describe("the report of the page", () => {
           } as unknown as ReportResponse["body"]
         )
       }
-      // This limit for all three is below the default timeout of 20 seconds for one, and long enough for a slow machine.
+      // All three checks end within 15 seconds. The default timeout of a single check is 20 seconds.
       assert.isBelow(Date.now() - before, 15_000)
     }))
 
@@ -195,7 +195,7 @@ describe("the page rejects", () => {
         options.all === true ? callback(null, [{ address: "127.0.0.1", family: 4 }]) : callback(null, "127.0.0.1", 4)
       const target = `https://rebound.example.com:${port}/mcp`
       for (const kind of ["auto", "authorization-server", "mcp-server"]) {
-        // The resolver never responds, so only the look-up of the connection can reject the private address.
+        // The resolver never responds, so only the check of `lookup`, which the connection uses, can reject the address.
         const page = yield* serve({ lookup }).pipe(Effect.provideService(AddressGuard.Resolver, () => Effect.never))
         const { body, status } = yield* fetchReport(page, { target, kind })
         assert.strictEqual(status, 502)

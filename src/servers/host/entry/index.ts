@@ -1,6 +1,6 @@
 /**
- * Builds server adapters for other platforms. Exports the gate, the `Host` that runs it, its requests and rejections, and the
- * guard for URLs that another party supplies.
+ * Exports the modules for server adapters of other platforms: the gate, the `Host` that runs it, its requests and rejections,
+ * and the guard for URLs that another party supplies.
  *
  * @since 0.1.0
  */

@@ -26,8 +26,8 @@ export type PolicyForCall = (target: string, payload?: { readonly params: unknow
 
 /**
  * Checks the scopes of a call again, inside the MCP server. The check matters for calls that did not pass `McpAuth.layerHttp`,
- * such as those over `McpServer.layerHttp`, stdio or an in-memory transport. Over HTTP, a pre-response handler turns the
- * JSON-RPC error into a response with status 403.
+ * such as those over `McpServer.layerHttp`, stdio or an in-memory transport. If the gate has admitted the HTTP request with a
+ * token, a pre-response handler turns the JSON-RPC error into a response with status 403.
  */
 const scopeGuard = (policyFor: PolicyForCall) =>
   McpServer.middleware((effect, { payload, target }) => {
@@ -57,7 +57,7 @@ const scopeGuard = (policyFor: PolicyForCall) =>
   })
 
 /**
- * Removes hidden registrations from lists, and makes calls to them fail as if they did not exist. It runs outside the scope
+ * Removes hidden registrations from lists, and makes calls to them fail as if they did not exist. It runs before the scope
  * guard, so that such a call does not fail with the error of the scope guard.
  */
 const visibilityFilter = (policyFor: PolicyForCall) =>

@@ -94,8 +94,8 @@ const signedReader = (
   options: Options<unknown>,
   keys: JwkSet["Service"]
 ) => {
-  // The answer is addressed to the client that sent the request. A client that authenticates with a bearer token has no
-  // other identifier than the resource.
+  // The answer must be addressed to this server: to its client id or to its resource identifier. If it authenticates with
+  // a bearer token, it has no client id.
   const audience: ReadonlyArray<unknown> = "clientId" in options ? [options.clientId, resource] : [resource]
   const maximumAge = Math.max(Claims.toleranceOf(clockTolerance).start, 30)
   return Effect.fnUntraced(function*(body: Uint8Array) {

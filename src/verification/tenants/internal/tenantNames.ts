@@ -17,7 +17,7 @@ export type TenantId =
   | { readonly _tag: "Header"; readonly name: string }
   | { readonly _tag: "Claim"; readonly name: string }
 
-/** `Malformed` is a name that is present and invalid. It is always rejected and never counts as absent. */
+/** `Malformed` is an invalid name, or a path that does not match the pattern. It is rejected, and never counts as absent. */
 export type Named =
   | { readonly _tag: "Tenant"; readonly name: string }
   | { readonly _tag: "Absent" }
@@ -32,9 +32,9 @@ export interface TenantNames {
   readonly ofMetadataPath: (path: string, request: PresentedRequest) => Named | undefined
   /** Returns the resource identifier of a tenant. */
   readonly resourceOf: (tenant: string) => string
-  /** The pattern of the metadata paths, if each tenant has separate metadata. */
+  /** The pattern of the metadata paths, if the path of a request names its tenant. */
   readonly metadataPattern: MetadataPattern | undefined
-  /** The header on which the metadata depends. */
+  /** The name of the header that selects the metadata, in lower case. `undefined` if no header selects it. */
   readonly vary: string | undefined
 }
 
@@ -187,8 +187,8 @@ const parsePattern = (pattern: unknown): MetadataPattern | undefined => {
 }
 
 /**
- * Checks the format and the times of a token before the tenant in its claim is looked up. This avoids look-ups for tokens that
- * would be rejected in any case.
+ * Checks the format, the algorithm, the times and the presence of an issuer before the tenant in a claim of the token is looked
+ * up. This avoids look-ups for tokens that would be rejected in any case.
  */
 export const checkBeforeLookUp = (
   token: Redacted.Redacted,
