@@ -129,7 +129,8 @@ const published = new WeakMap<HttpRouter.HttpRouter, Set<string>>()
  *
  * GET and HEAD return JSON that any origin may read and any cache may keep for an hour. For the metadata of a tenant and the
  * copy of the authorization server's metadata, the time is 5 minutes. With `Tenants.fromHeader`, only private caches may keep
- * the metadata of a tenant. OPTIONS answers preflights. Every other method gets 405. Fails with `AuthConfigError` if two layers of a router have the same resource.
+ * the metadata of a tenant. OPTIONS answers preflights. Every other method gets 405. Fails with `AuthConfigError` if two layers
+ * of a router have the same resource.
  *
  * @category layers
  * @since 0.1.0
