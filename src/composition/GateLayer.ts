@@ -5,6 +5,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Result from "effect/Result"
 import type * as Gate from "../authorization/Gate.ts"
 import { AuthLayer } from "../authorization/Gate.ts"
 import type { RequiredScopesOf } from "../authorization/Policy.ts"
@@ -15,6 +16,7 @@ import type { AuthConfigError } from "../protocol/AuthError.ts"
 import * as ConfigOption from "../protocol/ConfigOption.ts"
 import * as JwkSet from "../verification/keys/JwkSet.ts"
 import type { Options, Scopes, Servers, ServicesOf } from "./AuthOptions.ts"
+import { checkNames } from "./checkOptions.ts"
 import { makeGate } from "./makeGate.ts"
 
 /**
@@ -127,8 +129,8 @@ export type CoveredBy<R, Needed> = [Exclude<Needed, R>] extends [never] ? unknow
 export const layerHost = <const S extends Scopes, C, A, RD, RT, RR, const I extends Servers, R = never, E = never>(
   options: Options<S, C, A, RD, RT, RR, I> & HostOptions<R, E>
 ): Layer.Layer<Services<ProtectedResource.OfferedOf<S>> | R, AuthConfigError | E, Fetcher.Fetcher> => {
-  // Without type checking, the options can be any value. `layer` reports a value that is not an object.
-  if (typeof options !== "object" || options === null) return layer(options) as never
+  const checked = ConfigOption.attempt(() => checkNames(options, "fetch", "layer"))
+  if (Result.isFailure(checked)) return Layer.effectDiscard(Effect.fail(checked.failure)) as never
   const { fetch, layer: services, ...others } = options
   const problem = fetch !== undefined && typeof fetch !== "function"
     ? ConfigOption.invalid("fetch", fetch, "a function", "Give a function like fetch, or leave it out")

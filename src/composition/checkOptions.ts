@@ -75,6 +75,24 @@ export const table: ConfigOption.Table<keyof Common<Scopes> | keyof Issuers | "r
   verifier: ConfigOption.functionThat("takes the configured verifier and returns a verifier")
 }
 
+/**
+ * Checks the names of the options of a gate and of `added`, the options that an adapter has in addition. Throws
+ * `AuthConfigError`.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const checkNames = (options: unknown, ...added: ReadonlyArray<string>): void =>
+  ConfigOption.checkNames(options, "", [...Object.keys(table), ...added], advice)
+
+/**
+ * The advice for options of a gate that are not an object.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const advice = "Give one with resource, authorizationServers and scopes"
+
 /** Checks the option `authorizationServers` and fills in defaults. Throws `AuthConfigError`. */
 export const checkServers = (inputs: unknown): ReadonlyArray<AuthorizationServer.AuthorizationServer> => {
   if (!Array.isArray(inputs) || inputs.length === 0) {
@@ -87,7 +105,8 @@ export const checkServers = (inputs: unknown): ReadonlyArray<AuthorizationServer
     )
   }
   const seen = new Set<string>()
-  return inputs.map((input, index) => {
+  // `map` skips the holes of a list.
+  return Array.from<AuthorizationServer.Input, AuthorizationServer.AuthorizationServer>(inputs, (input, index) => {
     const option = `authorizationServers[${index}]`
     const server = Result.getOrThrow(AuthorizationServer.make(input, option))
     if (server.jwks !== undefined) JwkSet.checkConfigured(server.jwks, `${option}.jwks`)

@@ -27,7 +27,7 @@ import * as Presentation from "../verification/tokens/Presentation.ts"
 import * as TokenCache from "../verification/tokens/TokenCache.ts"
 import type * as TokenVerifier from "../verification/TokenVerifier.ts"
 import type { Cached, Common, Options, Scopes } from "./AuthOptions.ts"
-import { checkServers, table } from "./checkOptions.ts"
+import { advice, checkServers, table } from "./checkOptions.ts"
 
 /**
  * Checks the options and creates the gate. Fails with an error that names the wrong option and what to write instead.
@@ -45,7 +45,7 @@ export const makeGate = <S extends Scopes, C, A, RD, RT, RR>(
   Effect.gen(function*() {
     const discovery = yield* Discovery.Discovery
     const servers = yield* Effect.fromResult(ConfigOption.attempt(() => {
-      ConfigOption.check(options, "", table, "Give one with resource, authorizationServers and scopes")
+      ConfigOption.check(options, "", table, advice)
       return checkServers(options.authorizationServers)
     }))
     const dpop = options.dpop === undefined ? undefined : yield* Effect.fromResult(options.dpop.published)

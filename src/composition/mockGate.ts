@@ -82,6 +82,15 @@ const table: ConfigOption.Table<keyof MockOptions<Scopes>> = {
   allowedHosts: AllowedHosts.check
 }
 
+const advice = "Give one with scopes, such as { scopes: [\"todos:read\"] }"
+
+/**
+ * Checks the names of the options of a mock and of `added`, the options that an adapter has in addition. Throws
+ * `AuthConfigError`.
+ */
+export const checkNames = (options: unknown, owner: string, ...added: ReadonlyArray<string>): void =>
+  ConfigOption.checkNames(options, owner, [...Object.keys(table), ...added], advice)
+
 /** A gate that verifies no token. Every caller is the same principal. */
 export interface MockGate {
   readonly gate: Gate.Gate
@@ -93,7 +102,7 @@ export interface MockGate {
  * errors contain.
  */
 export const make = (options: MockOptions<Scopes>, owner: string): MockGate => {
-  ConfigOption.check(options, owner, table, "Give one with scopes, such as { scopes: [\"todos:read\"] }")
+  ConfigOption.check(options, owner, table, advice)
   const resource = Result.getOrThrow(
     ProtectedResource.make({ ...options, resource: options.resource ?? mockResource } as ProtectedResource.Options, [
       mockIssuer
@@ -138,21 +147,19 @@ export const layer = <S extends Scopes, R, E>(
   options: MockOptions<S> & Pick<GateLayer.HostOptions<R, E>, "layer">,
   owner: string
 ): Layer.Layer<GateLayer.Services<ProtectedResource.OfferedOf<S>> | R, E> => {
-  const { layer: services, ...others } = Object(options) as typeof options
-  // Without type checking, the options can be any value. `make` reports a value that is not an object.
-  const { gate } = make((Object(options) === options ? others : options) as unknown as MockOptions<Scopes>, owner)
+  checkNames(options, owner, "layer")
+  const { layer: services, ...others } = options
+  const { gate } = make(others as unknown as MockOptions<Scopes>, owner)
   if (services === undefined) return GateLayer.fromGate(gate) as never
   if (Layer.isLayer(services)) return Layer.merge(GateLayer.fromGate(gate), services) as never
   throw ConfigOption.invalid(`${owner}.layer`, services, "a layer", "Give one, or leave it out")
 }
 
 /** Creates a gate that rejects every request with the given error. `Host`, `Origin` and preflights are checked first. */
-export const makeRejecting = (
-  error: AuthError,
-  { claimsService: _, ...options }: MockOptions<Scopes>,
-  owner: string
-): Gate.Gate => {
-  const { gate } = make(options, owner)
+export const makeRejecting = (error: AuthError, options: MockOptions<Scopes>, owner: string): Gate.Gate => {
+  checkNames(options, owner)
+  const { claimsService: _, ...others } = options
+  const { gate } = make(others, owner)
   return {
     ...gate,
     authenticate: (request) =>

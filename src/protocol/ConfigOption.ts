@@ -34,10 +34,11 @@ export type Table<Name extends PropertyKey> = Readonly<Record<Name, Rule | true>
 export type NamesOf<O> = O extends unknown ? keyof O : never
 
 /**
- * Checks an object of options. Throws `AuthConfigError` for a value that is not an object, for an option that is not in the
- * table, and for a value that breaks the rule of its option. Unknown options are errors, because a misspelled option would have
- * no effect. `path` is the path of the object in errors, or `""` for the outermost one. `advice` is the advice for a value that
- * is not an object.
+ * Checks an object of options. Throws `AuthConfigError` for a value that is not a plain object, for an option that is not in
+ * the table, and for a value that breaks the rule of its option. Unknown options are errors, because a misspelled option would
+ * have no effect. Getters and instances of classes are errors, because code that reads a value after the check could read
+ * another one. `path` is the path of the object in errors, or `""` for the outermost one. `advice` is the advice for a value
+ * that is not an object.
  *
  * @category guards
  * @since 0.1.0
@@ -49,12 +50,17 @@ export const check = <Name extends PropertyKey>(
   advice?: string
 ): void => {
   const names = Reflect.ownKeys(table)
+  const whole = path || "options"
   if (!OptionValue.isObject(options)) {
-    throw invalid(
-      path === "" ? "options" : path,
-      options,
-      "an object",
-      advice ?? `Give one; its options are ${list(names)}`
+    throw invalid(whole, options, "an object", advice ?? `Give one; its options are ${list(names)}`)
+  }
+  const prototype = Object.getPrototypeOf(options)
+  // The prototype of plain objects of another realm is not `Object.prototype`, but it has no prototype either.
+  if (prototype !== null && (Object.getPrototypeOf(prototype) !== null || names.some((name) => name in prototype))) {
+    const { name } = Object(prototype.constructor)
+    throw error(
+      whole,
+      notPlain(name && name !== "Object" ? `an instance of ${name}` : "an object that inherits options")
     )
   }
   for (const name of Reflect.ownKeys(options)) {
@@ -63,10 +69,23 @@ export const check = <Name extends PropertyKey>(
     if (rule === undefined) {
       throw error(option, `there is no such option. Correct its name or remove it. The options are ${list(names)}`)
     }
-    const value = options[name]
+    const { get, value } = Object.getOwnPropertyDescriptor(options, name)!
+    if (get !== undefined) throw error(option, notPlain("a getter"))
     if (rule !== true && value !== undefined) rule(value, option)
   }
 }
+
+/**
+ * Checks that an object of options is plain and has no unknown options. Use it before code copies the object, because a copy
+ * lacks inherited options. `names` are the names of all options. Throws `AuthConfigError`.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const checkNames = (options: unknown, path: string, names: ReadonlyArray<PropertyKey>, advice?: string): void =>
+  check(options, path, Object.fromEntries(names.map((name) => [name, true as const])), advice)
+
+const notPlain = (kind: string): string => `the value is ${kind}. Write the values in a plain object`
 
 const list = (names: ReadonlyArray<PropertyKey>): string => names.map(toText).join(", ")
 

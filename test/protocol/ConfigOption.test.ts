@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Redacted, Result } from "effect"
+import { runInNewContext } from "node:vm"
 import * as ConfigOption from "../../src/protocol/ConfigOption.ts"
 
 const allowAll: unique symbol = Symbol.for("effect-mcp-auth/Test.allowAll")
@@ -27,6 +28,34 @@ describe("a table of options", () => {
     ["a list", [], "make", /^an empty list is not an object/],
     ["a promise", Promise.resolve({}), "make", /^a promise is not an object/],
     ["an effect", Effect.succeed({}), "make", /^an Effect is not an object/],
+    ["inherited options", Object.create({ mode: "bogus" }), "make", /^the value is an object that inherits options\./],
+    [
+      "options that are inherited from an object without a prototype",
+      Object.create(Object.assign(Object.create(null), { mode: "bogus" })),
+      "make",
+      /^the value is an object that inherits options\./
+    ],
+    [
+      "an instance of a class",
+      new (class Settings {
+        get mode() {
+          return "bogus"
+        }
+      })(),
+      "make",
+      /^the value is an instance of Settings\. Write the values in a plain object$/
+    ],
+    ["a map", { nested: new Map([["size", 1]]) }, "make.nested", /^the value is an instance of Map\./],
+    [
+      "a getter",
+      {
+        get mode() {
+          return "on"
+        }
+      },
+      "make.mode",
+      /^the value is a getter\./
+    ],
     ["a secret", Redacted.make("s"), "make", /^a Redacted value is not an object/],
     [
       "a misspelled name",
@@ -49,6 +78,12 @@ describe("a table of options", () => {
     const [name, text] = problem(() => ConfigOption.check(options, "make", table)) ?? []
     assert.strictEqual(name, option)
     assert.match(text ?? "", fix)
+  })
+
+  it("accepts plain objects of other realms and objects without a prototype", () => {
+    for (const options of [runInNewContext("({ mode: 'off' })"), Object.assign(Object.create(null), { mode: "off" })]) {
+      assert.isUndefined(problem(() => ConfigOption.check(options, "make", table)))
+    }
   })
 
   it("names options without a path by their name alone", () => {

@@ -9,6 +9,7 @@ import * as FetchHttpClient from "effect/http/FetchHttpClient"
 import type * as HttpClient from "effect/http/HttpClient"
 import type * as HttpRouter from "effect/http/HttpRouter"
 import * as Layer from "effect/Layer"
+import * as Result from "effect/Result"
 import * as Gate from "../../authorization/Gate.ts"
 import type * as ProtectedResource from "../../authorization/ProtectedResource.ts"
 import type {
@@ -20,6 +21,7 @@ import type {
   Servers,
   ServicesOf
 } from "../../composition/AuthOptions.ts"
+import { checkNames } from "../../composition/checkOptions.ts"
 import * as GateLayer from "../../composition/GateLayer.ts"
 import * as HttpClientFetcher from "../../outbound/http-client/HttpClientFetcher.ts"
 import type { AuthConfigError } from "../../protocol/AuthError.ts"
@@ -244,12 +246,10 @@ export const make = <
   ) as unknown as ReturnType<typeof make<S, C, A, RD, RT, RR, I, EC, EH, RH>>
 }
 
-/**
- * Creates the layer of the gate from the options. In JavaScript, the options can be any value. The check of the options
- * reports a value that is not an object.
- */
+/** Creates the layer of the gate from the options. In JavaScript, the options can be any value. */
 const gateOf = (options: Options<Scopes>) => {
-  if (typeof options !== "object" || options === null) return gateFrom(options)
+  const checked = ConfigOption.attempt(() => checkNames(options, "httpClient"))
+  if (Result.isFailure(checked)) return Layer.effectDiscard(Effect.fail(checked.failure))
   const { httpClient = FetchHttpClient.layer, ...others } = options
   return Layer.isLayer(httpClient)
     ? Layer.unwrap(Effect.map(readConfigs(others), gateFrom)).pipe(Layer.provide(httpClient))

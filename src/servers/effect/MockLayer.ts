@@ -64,6 +64,7 @@ export const mock = <const S extends Scopes, C = never, A = unknown>(
   never,
   never
 > => {
+  mockGate.checkNames(options, "AuthLayer.mock")
   const decoded = withDecodedService(options)
   const { gate, principal } = mockGate.make(decoded, "AuthLayer.mock")
   return Object.assign(
@@ -77,11 +78,10 @@ export const mock = <const S extends Scopes, C = never, A = unknown>(
   ) as never
 }
 
-/** Does not assume an object, because in JavaScript the options can be any value. `mockGate` checks them. */
-const withDecodedService = (options: MockOptions<any, any, any>): mockGate.MockOptions<Scopes> =>
-  typeof options === "object" && options !== null && options.claimsService !== undefined
-    ? { ...options, claimsService: toDecoded(options.claimsService) }
-    : options as mockGate.MockOptions<Scopes>
+const withDecodedService = (options: MockOptions<any, any, any>): mockGate.MockOptions<Scopes> => ({
+  ...options,
+  claimsService: toDecoded(options.claimsService)
+})
 
 const protectedBy = (gate: Gate.Gate) =>
   Layer.fresh(EffectHttp.middleware).pipe(Layer.provideMerge(GateLayer.fromGate(gate)))

@@ -4,8 +4,7 @@
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
-import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
+import type * as Layer from "effect/Layer"
 import type * as ClaimsDecoder from "../../authorization/ClaimsDecoder.ts"
 import type { AuthLayer } from "../../authorization/Gate.ts"
 import type * as AuthOptions from "../../composition/AuthOptions.ts"
@@ -13,8 +12,7 @@ import * as checkOptions from "../../composition/checkOptions.ts"
 import * as GateLayer from "../../composition/GateLayer.ts"
 import * as mockGate from "../../composition/mockGate.ts"
 import type { Fetcher } from "../../outbound/Fetcher.ts"
-import { AuthConfigError } from "../../protocol/AuthError.ts"
-import * as OptionValue from "../../protocol/OptionValue.ts"
+import type { AuthConfigError } from "../../protocol/AuthError.ts"
 import type { Anonymous, BodyLimits } from "./SdkTypes.ts"
 
 /**
@@ -92,11 +90,11 @@ const names: Readonly<
   bodyTimeout: true
 }
 
-/** Separates the limits on bodies from the other options. In JavaScript, `given` can be any value. */
-const withoutLimits = <O extends BodyLimits>(given: O) => {
-  const { bodyTimeout, maximumBody, maximumOperations, ...others } = Object(given) as O
-  return { limits: { bodyTimeout, maximumBody, maximumOperations }, others: Object(given) === given ? others : given }
-}
+/** Separates the limits on bodies from the other options. */
+const withoutLimits = <O extends BodyLimits>({ bodyTimeout, maximumBody, maximumOperations, ...others }: O) => ({
+  limits: { bodyTimeout, maximumBody, maximumOperations },
+  others
+})
 
 /** If `claims` names no service, adds the one that the gate requires. Returns other values as they are. */
 const withService = <A, C>(claims: Claims<A, C> | undefined): ClaimsDecoder.Decoded<C, A> | undefined =>
@@ -104,32 +102,25 @@ const withService = <A, C>(claims: Claims<A, C> | undefined): ClaimsDecoder.Deco
     ? { service: DecodedClaims as unknown as Context.Key<C, A>, decode: claims as ClaimsDecoder.Decode<A> }
     : claims
 
-/** Returns the layer that provides the gate and the services of the option `layer`, together with the limits on bodies. */
+/**
+ * Returns the layer that provides the gate and the services of the option `layer`, together with the limits on bodies. Throws
+ * `AuthConfigError` for an unknown option.
+ */
 export const toLayer = <const S extends AuthOptions.Scopes, A, C, N extends Anonymous, R, E>(
   given: Options<S, A, C, N, R, E, any, any, any, any>
 ): SdkLayer<AuthConfigError | E> => {
+  checkOptions.checkNames(given, ...Object.keys(names))
   const { limits, others } = withoutLimits(given)
-  if (typeof others !== "object" || others === null) return { layer: GateLayer.layerHost(others as never), limits }
-  const known = [...Object.keys(checkOptions.table), ...Object.keys(names)]
-  const unknown = Object.keys(others).find((name) => !known.includes(name))
-  return {
-    limits,
-    layer: unknown === undefined
-      ? GateLayer.layerHost({ ...others, claims: withService(others.claims) } as never) as never
-      : Layer.effectDiscard(Effect.fail(
-        new AuthConfigError({ reason: "malformed", option: unknown, fix: OptionValue.noSuchOption(known) })
-      )) as never
-  }
+  return { limits, layer: GateLayer.layerHost({ ...others, claims: withService(others.claims) } as never) as never }
 }
 
 /** Returns the same as `toLayer`, with a gate for tests. Throws `AuthConfigError` if an option is wrong. */
 export const toMockLayer = <const S extends AuthOptions.Scopes, A, C, R, E>(
   given: MockOptions<S, A, C, R, E>
 ): SdkLayer<E> => {
+  mockGate.checkNames(given, "McpAuthSdk.mock", "layer", "maximumBody", "maximumOperations", "bodyTimeout")
   const { limits, others } = withoutLimits(given)
-  const options = typeof others === "object" && others !== null && others.claimsService !== undefined
-    ? { ...others, claimsService: withService(others.claimsService) }
-    : others
+  const options = { ...others, claimsService: withService(others.claimsService) }
   return { limits, layer: mockGate.layer(options as never, "McpAuthSdk.mock") }
 }
 
