@@ -30,7 +30,10 @@ export interface Request extends Presentation.Request {
    * text as one value. The gate rejects two credentials in either form.
    */
   readonly authorization: ReadonlyArray<string>
-  /** The session ids in the query (HTTP+SSE transport of MCP 2024-11-05). Default: an empty list. */
+  /**
+   * The session ids in the query (HTTP+SSE transport of MCP 2024-11-05). The gate checks that they belong to the caller. Leave them
+   * out only if no handler reads a session id from the query. Default: an empty list.
+   */
   readonly streams?: ReadonlyArray<string> | undefined
   /**
    * Each host name under which the request addresses the server, with its port if there is one: the value of each `Host` header

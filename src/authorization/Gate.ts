@@ -8,7 +8,7 @@
  * | 2    | `sessions.check`          | the session belongs to the caller                                       | 404, 401      |
  * | 3    | (adapter reads the body)  |                                                                         | 400 … 415     |
  * | 4    | `recheck`                 | the token is still valid, now that the body is complete                 | 401, 503      |
- * | 5    | `authorize`               | the caller has the scopes that the policies of the operations require   | 403, 401      |
+ * | 5    | `authorize`               | the caller has the scopes that the policies of the operations require   | 400, 401, 403 |
  *
  * If a step in the adapter fails, the adapter calls `reject`. An adapter without operations calls `recordAdmission` instead of
  * `authorize`. Each request is thus reported as one decision. `provideCaller` adds the services that a handler needs.

@@ -193,15 +193,15 @@ export const make: Effect.Effect<Discovery["Service"], never, Fetcher | Scope.Sc
             )
             : Effect.succeed(server.metadata)
         }
-        const ofServer = documents.get(server) ??
+        const documentsOfServer = documents.get(server) ??
           new Map<Needed, RefreshedDocument.RefreshedDocument<Metadata.AuthorizationServerMetadata>>()
-        const known = ofServer.get(needed)
+        const known = documentsOfServer.get(needed)
         if (known !== undefined) return known.get
         const document = remote(
           { issuer: server.issuer, document: "metadata" },
           lookUp(fetcher, server, needed)
         )
-        documents.set(server, ofServer.set(needed, document))
+        documents.set(server, documentsOfServer.set(needed, document))
         return document.get
       }
     })

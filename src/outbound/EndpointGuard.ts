@@ -112,7 +112,7 @@ export const make = (options: Options): Effect.Effect<EndpointGuard> =>
       budget.at = now
     }
 
-    const unavailable = (reason: "cooling-down" | "overloaded", wait: number) =>
+    const makeUnavailable = (reason: "cooling-down" | "overloaded", wait: number) =>
       new AuthorizationServerUnavailable({ reason, issuer, retryAfter: Math.max(1, Math.ceil(wait / 1_000)) })
 
     /**
@@ -120,10 +120,10 @@ export const make = (options: Options): Effect.Effect<EndpointGuard> =>
      */
     const obstacle = (tokenStatus: TokenStatus, now: number): AuthorizationServerUnavailable | undefined => {
       const cooldown = circuits[tokenStatus].remaining(now)
-      if (cooldown > 0) return unavailable("cooling-down", cooldown)
+      if (cooldown > 0) return makeUnavailable("cooling-down", cooldown)
       if (tokenStatus === "verified" || limit === undefined) return undefined
       refill(limit, now)
-      return budget.left >= 1 ? undefined : unavailable("overloaded", (1 - budget.left) / limit.perSecond * 1_000)
+      return budget.left >= 1 ? undefined : makeUnavailable("overloaded", (1 - budget.left) / limit.perSecond * 1_000)
     }
 
     const draw = (limit: InactiveLimit, now: number) => {
@@ -180,9 +180,9 @@ export const make = (options: Options): Effect.Effect<EndpointGuard> =>
         const rejected = obstacle(tokenStatus, since)
         if (rejected !== undefined) return Effect.fail(rejected)
         const call = circuits[tokenStatus].admit(since)
-        if (typeof call === "number") return Effect.fail(unavailable("cooling-down", call))
-        // Without a queue, only this reservation bounds concurrent requests about unverified tokens. If the platform ends a
-        // request without running finalizers, its reservation refills over time.
+        if (typeof call === "number") return Effect.fail(makeUnavailable("cooling-down", call))
+        // Without a queue, only this reservation bounds concurrent requests. If the platform ends a request without running
+        // finalizers, its reservation refills over time.
         const reserved = shares || tokenStatus === "verified" || limit === undefined ? undefined : limit
         if (reserved !== undefined) draw(reserved, since)
         return Effect.onExit(request, (exit) => {
@@ -216,7 +216,7 @@ export const make = (options: Options): Effect.Effect<EndpointGuard> =>
         if (rejected !== undefined) return Effect.fail(rejected)
         const wait = waiting[tokenStatus] / permits[tokenStatus] * averageTime
         if (waiting[tokenStatus] >= maximumWaiting || wait > longestWait) {
-          return Effect.fail(unavailable("overloaded", wait))
+          return Effect.fail(makeUnavailable("overloaded", wait))
         }
         waiting[tokenStatus]++
         let waits = true

@@ -51,7 +51,7 @@ export interface Response extends Head {
 }
 
 /**
- * Reports that a request has no response: the connection failed, the body is larger than `maximumBytes`, or a guard does not
+ * Reports that a request has no usable response: the connection failed, the body is larger than `maximumBytes`, or a guard does not
  * allow the URL.
  *
  * @category errors
@@ -61,7 +61,7 @@ export class FetchError extends Data.TaggedError("FetchError")<{
   readonly reason: "network" | "too-large" | "not-allowed"
 }> {
   override get message(): string {
-    return `The request has no response: ${this.reason}`
+    return `The request has no usable response: ${this.reason}`
   }
 }
 

@@ -59,9 +59,9 @@ const json = (document: unknown, maxAge: number, headers: Answer["headers"] = {}
 export type Document = (method: string) => Effect.Effect<Answer>
 
 const document = (get: Effect.Effect<Answer>): Document => {
-  const options = Effect.succeed(preflight)
+  const onOptions = Effect.succeed(preflight)
   const others = Effect.succeed(notAllowed)
-  return (method) => method === "GET" || method === "HEAD" ? get : method === "OPTIONS" ? options : others
+  return (method) => method === "GET" || method === "HEAD" ? get : method === "OPTIONS" ? onOptions : others
 }
 
 /** The response for a path without a document. */

@@ -29,6 +29,7 @@ export interface General extends Rules {
 export interface IssuerRules extends Pick<Rules, "effectiveScopes" | "tenant"> {
   readonly tolerance: Tolerance
   readonly tokenType: (typ: unknown, claims: Claims) => InvalidTokenReason | undefined
+  /** Checks the audience. */
   readonly isAddressed: (token: Audience.Addressed) => boolean
   readonly clientId: (claims: Claims) => Result.Result<string | undefined, InvalidToken>
   /** Returns the subject, or `undefined` for a token that was issued to a program for itself. */

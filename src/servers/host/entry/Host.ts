@@ -34,9 +34,10 @@ export type { Policies, Read } from "../Admission.ts"
  * **Details**
  *
  * `admit` decides about a request to an MCP endpoint, and `admitRoute` about a request to any other route. Call both inside
- * `run`, which reports defects. If a response opens a session, `recordResponse` binds the session to the caller.
- * `whenStreamEnds` calls a function when an event stream must end. `document` returns the public metadata documents, which
- * need no token.
+ * `run`, which reports defects. `recordResponse` binds the session that a response opens to the caller. `whenStreamEnds` calls
+ * a function when an event stream must end. `bindStream` binds the session that the first event of an HTTP+SSE stream names.
+ * `document` returns the public metadata documents, which need no token. Pass each rejection through `Rejection.allowOrigin`
+ * before you write it, or pages of allowed origins cannot read it.
  *
  * @category models
  * @since 0.1.0
@@ -46,6 +47,7 @@ export interface Host<A = unknown> extends
     host.Host<A>,
     | "admit"
     | "admitRoute"
+    | "bindStream"
     | "claims"
     | "dispose"
     | "document"
@@ -70,7 +72,7 @@ export interface Host<A = unknown> extends
  *
  * ```ts
  * import { Result } from "effect"
- * import { Gate, Host } from "effect-mcp-auth/host"
+ * import { Gate, Host, Rejection } from "effect-mcp-auth/host"
  * import assert from "node:assert/strict"
  *
  * interface Event {
@@ -101,7 +103,9 @@ export interface Host<A = unknown> extends
  * const whoami = async (event: Event) => {
  *   const admitted = await host.run(() => host.admitRoute(toGateRequest(event), policy))
  *   if (Result.isFailure(admitted)) {
- *     const { body, headers, status } = admitted.failure
+ *     // Lets the pages of allowed origins read the rejection.
+ *     const [origin] = event.headers["origin"] ?? []
+ *     const { body, headers, status } = Rejection.allowOrigin(admitted.failure, origin, host.gate.published.allowedOrigins)
  *     return { status, headers, body }
  *   }
  *   return { status: 200, headers: {}, body: admitted.success.principal?.owner ?? "" }

@@ -5,7 +5,8 @@ import { freezePrincipal } from "../../claims/Frozen.ts"
 import type { Principal } from "../../Principal.ts"
 import { isJwt, type RequestTiming, type Reuse, type Verified } from "../../TokenVerifier.ts"
 
-/* The table of verified tokens: the fast path. `docs/fast-path.md` describes what each part of it saves. */
+/* The table of verified tokens. `lookupVerified` is the fast path, and `find` serves requests that were parsed. `docs/fast-path.md`
+   describes what each part saves. */
 
 /** A cached token. The token is a private field, so that it is never printed. */
 export class CachedToken {
@@ -86,6 +87,8 @@ const endOf = (text: string): number => {
 const shortest = 128
 
 /**
+ * Returns the key of a JWT or of an `Authorization` line that ends with it, which is the same number.
+ *
  * The end of a JWT is random, so 32 bits of it find an entry without hashing the whole token. The whole token is compared
  * afterwards. If two tokens have the same number, the later one replaces the earlier one. A string key would have to be cut
  * out and hashed for each request.
