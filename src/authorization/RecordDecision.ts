@@ -248,13 +248,15 @@ export const traceVerification = <E extends AuthError, R>(
 ): Effect.Effect<Principal, E, R> => {
   const { tracer, tracerEnabled } = fiber.cache
   if (tracer === undefined || !tracerEnabled) return verification
-  return Effect.withFiber((running) => {
-    const span = startSpan(tracer, running)
-    return Effect.onExit(
-      Effect.provideService(verification, Tracer.ParentSpan, span),
-      (exit) => Effect.sync(() => endSpan(span, exit, timeOf(running)))
-    )
-  })
+  return Effect.uninterruptibleMask((restore) =>
+    Effect.withFiber((running) => {
+      const span = startSpan(tracer, running)
+      return Effect.onExit(
+        restore(Effect.provideService(verification, Tracer.ParentSpan, span)),
+        (exit) => Effect.sync(() => endSpan(span, exit, timeOf(running)))
+      )
+    })
+  )
 }
 
 /** Starts the span as `Effect.useSpan` does. That function would add Effect's default tracer to the bundle of every server. */
@@ -295,11 +297,20 @@ const endSpan = (span: Tracer.Span, exit: Exit.Exit<Principal, AuthError>, endTi
     if (clientId !== undefined) span.attribute("mcp_auth.client_id", sanitize(clientId))
   } else if (error._tag === "Some") {
     span.attribute("mcp_auth.outcome", "rejected")
-    span.attribute("mcp_auth.reason", error.value.reason)
+    // A custom verifier can fail with any value.
+    const reason: unknown = (error.value as Partial<AuthError> | undefined | null)?.reason
+    if (typeof reason === "string") span.attribute("mcp_auth.reason", sanitize(reason))
   }
   // A span stores the exit of its effect, and a tracer may export it. The exit contains the principal with all claims of the
   // token, so it is replaced.
-  span.end(endTime, Exit.isSuccess(exit) || error._tag === "Some" ? Exit.void : exit)
+  span.end(
+    endTime,
+    Exit.isSuccess(exit) || error._tag === "Some"
+      ? Exit.void
+      : Cause.hasInterruptsOnly(exit.cause)
+      ? exit
+      : Exit.failCause(sanitizeCause(exit.cause))
+  )
 }
 
 /** Returns the wall-clock time in nanoseconds since 1970, or 0 if the timing of spans is disabled. */

@@ -171,65 +171,71 @@ export const make = (options: Options): Effect.Effect<EndpointGuard> =>
           )
       })
 
+    // In both functions, only the request can be interrupted: an interruption between a reservation and the finalizer that
+    // returns it would keep the reservation forever.
     const sendRequest = <A, E>(
       tokenStatus: TokenStatus,
       request: Effect.Effect<A, E | AuthorizationServerUnavailable>
     ): Effect.Effect<A, E | AuthorizationServerUnavailable> =>
-      Clock.clockWith((clock) => {
-        const since = monotonic.millisOf(clock)
-        const rejected = obstacle(tokenStatus, since)
-        if (rejected !== undefined) return Effect.fail(rejected)
-        const call = circuits[tokenStatus].admit(since)
-        if (typeof call === "number") return Effect.fail(makeUnavailable("cooling-down", call))
-        // Without a queue, only this reservation bounds concurrent requests. If the platform ends a request without running
-        // finalizers, its reservation refills over time.
-        const reserved = shares || tokenStatus === "verified" || limit === undefined ? undefined : limit
-        if (reserved !== undefined) draw(reserved, since)
-        return Effect.onExit(request, (exit) => {
-          if (reserved !== undefined) budget.left = Math.min(reserved.burst, budget.left + 1)
-          const now = monotonic.millisOf(clock)
-          const time = now - since
-          averageTime = averageTime === 0 ? time : averageTime * 0.9 + time * 0.1
-          if (Exit.isSuccess(exit)) return succeed(tokenStatus, call, now)
-          if (Cause.hasInterruptsOnly(exit.cause)) return Effect.sync(() => circuits[tokenStatus].abandon(call))
-          const error = Exit.findErrorOption(exit)
-          // Every other error is an answer of a working endpoint, such as `invalid_grant`. A defect counts as a failure.
-          if (error._tag === "Some" && !(error.value instanceof AuthorizationServerUnavailable)) {
-            return succeed(tokenStatus, call, now)
-          }
-          return fail(
-            tokenStatus,
-            call,
-            error._tag === "Some"
-              ? error.value as AuthorizationServerUnavailable
-              : new AuthorizationServerUnavailable({ reason: "network", issuer, retryAfter: 1 })
-          )
+      Effect.uninterruptibleMask((restore) =>
+        Clock.clockWith((clock) => {
+          const since = monotonic.millisOf(clock)
+          const rejected = obstacle(tokenStatus, since)
+          if (rejected !== undefined) return Effect.fail(rejected)
+          const call = circuits[tokenStatus].admit(since)
+          if (typeof call === "number") return Effect.fail(makeUnavailable("cooling-down", call))
+          // Without a queue, only this reservation bounds concurrent requests. If the platform ends a request without running
+          // finalizers, its reservation refills over time.
+          const reserved = shares || tokenStatus === "verified" || limit === undefined ? undefined : limit
+          if (reserved !== undefined) draw(reserved, since)
+          return Effect.onExit(restore(request), (exit) => {
+            if (reserved !== undefined) budget.left = Math.min(reserved.burst, budget.left + 1)
+            const now = monotonic.millisOf(clock)
+            const time = now - since
+            averageTime = averageTime === 0 ? time : averageTime * 0.9 + time * 0.1
+            if (Exit.isSuccess(exit)) return succeed(tokenStatus, call, now)
+            if (Cause.hasInterruptsOnly(exit.cause)) return Effect.sync(() => circuits[tokenStatus].abandon(call))
+            const error = Exit.findErrorOption(exit)
+            // Every other error is an answer of a working endpoint, such as `invalid_grant`. A defect counts as a failure.
+            if (error._tag === "Some" && !(error.value instanceof AuthorizationServerUnavailable)) {
+              return succeed(tokenStatus, call, now)
+            }
+            return fail(
+              tokenStatus,
+              call,
+              error._tag === "Some"
+                ? error.value as AuthorizationServerUnavailable
+                : new AuthorizationServerUnavailable({ reason: "network", issuer, retryAfter: 1 })
+            )
+          })
         })
-      })
+      )
 
     const queue = <A, E>(
       tokenStatus: TokenStatus,
       request: Effect.Effect<A, E | AuthorizationServerUnavailable>
     ): Effect.Effect<A, E | AuthorizationServerUnavailable> =>
-      Effect.flatMap(monotonic.millis, (now): Effect.Effect<A, E | AuthorizationServerUnavailable> => {
-        const rejected = obstacle(tokenStatus, now)
-        if (rejected !== undefined) return Effect.fail(rejected)
-        const wait = waiting[tokenStatus] / permits[tokenStatus] * averageTime
-        if (waiting[tokenStatus] >= maximumWaiting || wait > longestWait) {
-          return Effect.fail(makeUnavailable("overloaded", wait))
-        }
-        waiting[tokenStatus]++
-        let waits = true
-        const leave = () => {
-          if (waits) waiting[tokenStatus]--
-          waits = false
-        }
-        const sending = Effect.suspend(() => {
-          leave()
-          return sendRequest(tokenStatus, request)
+      Effect.uninterruptibleMask((restore) =>
+        Effect.flatMap(monotonic.millis, (now): Effect.Effect<A, E | AuthorizationServerUnavailable> => {
+          const rejected = obstacle(tokenStatus, now)
+          if (rejected !== undefined) return Effect.fail(rejected)
+          const wait = waiting[tokenStatus] / permits[tokenStatus] * averageTime
+          if (waiting[tokenStatus] >= maximumWaiting || wait > longestWait) {
+            return Effect.fail(makeUnavailable("overloaded", wait))
+          }
+          waiting[tokenStatus]++
+          let waits = true
+          const leave = () => {
+            if (waits) waiting[tokenStatus]--
+            waits = false
+          }
+          const sending = Effect.suspend(() => {
+            leave()
+            return sendRequest(tokenStatus, request)
+          })
+          return restore(withPermit(tokenStatus, sending)).pipe(Effect.ensuring(Effect.sync(leave)))
         })
-        return withPermit(tokenStatus, sending).pipe(Effect.ensuring(Effect.sync(leave)))
-      })
+      )
 
     return {
       protect: shares ? queue : sendRequest,

@@ -35,7 +35,9 @@ export const make = <A, E>(scope: Scope.Scope): SingleFlight<A, E> => {
       return flight !== undefined && flight.startedAt > after ? Deferred.await(flight.result) : undefined
     },
     start: (key, effect) =>
-      Clock.clockWith((clock) => {
+      // Uninterruptible: an interruption between these steps would leave a flight that never ends. The effect itself runs in a
+      // fiber of its own scope, which stays interruptible.
+      Effect.uninterruptible(Clock.clockWith((clock) => {
         const flight: Flight<A, E> = { startedAt: monotonic.millisOf(clock), result: Deferred.makeUnsafe<A, E>() }
         flights.set(key, flight)
         return Effect.map(Effect.forkIn(effect, scope, { startImmediately: true }), (fiber) => {
@@ -47,6 +49,6 @@ export const make = <A, E>(scope: Scope.Scope): SingleFlight<A, E> => {
           })
           return Deferred.await(flight.result)
         })
-      })
+      }))
   }
 }

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Effect, Exit, Fiber, Scope } from "effect"
+import { Cause, Effect, Exit, Fiber, Scheduler, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import * as SingleFlight from "../../src/outbound/SingleFlight.ts"
 
@@ -68,6 +68,31 @@ describe("a single flight", () => {
       yield* Scope.close(scope, Exit.void)
       for (const exit of [yield* Fiber.join(waiting), yield* Effect.exit(run())]) {
         assert.isTrue(Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause))
+      }
+    }))
+})
+
+describe("a caller that is interrupted while it starts a flight", () => {
+  it.live("leaves no flight that never ends, at whichever step the interruption comes", () =>
+    Effect.gen(function*() {
+      const scope = yield* Scope.make()
+      for (let steps = 4; steps <= 60; steps++) {
+        const flights = SingleFlight.make<string, never>(scope)
+        const caller = Effect.runFork(
+          Effect.flatten(flights.start("key", Effect.yieldNow.pipe(Effect.as("result")))).pipe(
+            Effect.provideService(Scheduler.MaxOpsBeforeYield, steps)
+          )
+        )
+        caller.interruptUnsafe()
+        yield* Fiber.await(caller)
+        const joined = flights.join("key")
+        if (joined !== undefined) {
+          assert.strictEqual(
+            yield* Effect.timeoutOption(joined, "5 seconds").pipe(Effect.map((_) => _._tag)),
+            "Some",
+            `interrupted after ${steps} steps`
+          )
+        }
       }
     }))
 })

@@ -83,18 +83,19 @@ export const make = ({ interval, revocation }: Options): OpenStreams => {
       }
     },
     untilEnd: (principal, end, since) =>
-      Effect.suspend(() => {
+      // An interruption between the registration and the finalizer would keep the entry.
+      Effect.uninterruptibleMask((restore) => {
         // The token may have been invalidated after the last check of the request and before this stream was registered.
         if (since !== undefined && isConcerned(principal, since)) return Effect.void
         const stream = { principal, ended: Deferred.makeUnsafe<void>() }
         const oldest = streams.set(stream, true)
         if (oldest !== undefined) Deferred.doneUnsafe(oldest.ended, Exit.void)
         return Effect.ensuring(
-          Effect.raceAllFirst([
+          restore(Effect.raceAllFirst([
             Deferred.await(stream.ended),
             untilExpiry(end),
             ...(revocation === undefined ? [] : [revocation.untilRevoked(principal, interval)])
-          ]),
+          ])),
           Effect.sync(() => {
             streams.delete(stream)
           })

@@ -5,6 +5,7 @@ import type { Gate } from "../../authorization/Gate.ts"
 import type { Policy } from "../../authorization/Policy.ts"
 import type { Rejection } from "../../authorization/Rejection.ts"
 import { MissingCredentials } from "../../protocol/AuthError.ts"
+import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import type * as Operation from "../../protocol/Operation.ts"
 import type { Principal } from "../../verification/Principal.ts"
 import type { Admitted, McpRequest, Policies, PolicyFor, Read } from "./Admission.ts"
@@ -81,6 +82,8 @@ export const make = <A>(gate: Gate, claimsFor: (principal: Principal) => A | und
     admit: (request, read, policies) =>
       Effect.flatMapEager(gate.authenticate(request), (caller) =>
         Effect.flatMapEager(checkSessions(caller), () => {
+          // A request whose body is not read would run without a check of its operations.
+          if (read === undefined && body.carriesMessages(request.method)) return gate.reject(caller, body.notJson)
           const message = read === undefined ? noBody : attempt(caller, read)
           const awaited = !Exit.isExit(message)
           return Effect.flatMapEager(message, (message) => authorizeMessage(caller, message, awaited, policies))
@@ -89,6 +92,7 @@ export const make = <A>(gate: Gate, claimsFor: (principal: Principal) => A | und
       Effect.flatMapEager(gate.authenticate(request), (caller) => {
         const { principal } = caller
         if (principal === undefined) return gate.reject(caller, noCredentials)
+        if ((policy as Policy | undefined) === undefined) return gate.reject(caller, noPolicy)
         return Effect.flatMapEager(checkStreams(caller, false), () =>
           Effect.flatMapEager(gate.recheck(caller, false), (current) => {
             const operations = operationsOfRoute(request.method)
@@ -159,5 +163,11 @@ const policyOrDefault = (policyFor: PolicyFor, operation: Operation.Operation): 
 const noPolicies = Effect.succeed<PolicyFor>(() => undefined)
 
 const noBody = Effect.succeed(body.empty)
+
+const noPolicy = ConfigOption.error(
+  "policy",
+  `the policy of the route is missing. Write one such as { scopes: ["todos:read"], unauthorized: "challenge", authenticated: true }`,
+  "missing"
+)
 
 const noCredentials = new MissingCredentials({ reason: "no-authorization" })

@@ -89,11 +89,28 @@ describe("Admit", () => {
       const exits = yield* Effect.withFiber((fiber) =>
         Effect.succeed([
           admit(request(fiber), () => Effect.succeed(message), () => Effect.succeed(() => undefined)),
-          admit(request(fiber), undefined, () => Effect.die("the policies were read")),
+          admit({ ...request(fiber), method: "GET" }, undefined, () => Effect.die("the policies were read")),
           admitRoute(request(fiber), { scopes: [], unauthorized: "challenge", authenticated: true })
         ])
       )
       assert.deepStrictEqual(exits.map((_) => Exit.isExit(_) && Exit.isSuccess(_)), [true, true, true])
+    }))
+
+  it.effect("rejects a POST whose body is not read, and a route without a policy", () =>
+    Effect.gen(function*() {
+      const { gate } = yield* makeGate()
+      const { admit: { admit, admitRoute }, steps } = recording(gate)
+      const unread = yield* Effect.result(
+        Effect.withFiber((fiber) => admit(request(fiber), undefined, () => Effect.die("the policies were read")))
+      )
+      assert.isTrue(Result.isFailure(unread))
+      assert.deepStrictEqual(steps, ["token", "session", "rejected: MalformedRequest"])
+      steps.length = 0
+      const undecided = yield* Effect.result(
+        Effect.withFiber((fiber) => admitRoute(request(fiber), undefined as never))
+      )
+      assert.isTrue(Result.isFailure(undecided))
+      assert.deepStrictEqual(steps, ["token", "rejected: AuthConfigError"])
     }))
 
   it.effect("rejects for a body or policies that fail, throw or die", () =>

@@ -33,22 +33,15 @@ export const make = (
   let checks = 0
   let waiting = 0
 
-  const waitForTurn = Effect.suspend(() => {
-    waiting++
-    return Effect.ensuring(
-      Effect.sleep(pause * Math.max(1, waiting / waitingAtOnce)),
-      Effect.sync(() => {
-        waiting--
-      })
-    )
-  })
+  const waitForTurn = Effect.acquireUseRelease(
+    Effect.sync(() => ++waiting),
+    (waiting) => Effect.sleep(pause * Math.max(1, waiting / waitingAtOnce)),
+    () => Effect.sync(() => void waiting--)
+  )
 
   /** Returns `false` for an outage as well: the token was valid before, and an outage must not end all open streams. */
   const check = (principal: Principal): Effect.Effect<boolean> =>
-    Effect.suspend(() => {
-      checks++
-      return Effect.suspend(() => isRevoked(principal))
-    }).pipe(
+    Effect.suspend(() => isRevoked(principal)).pipe(
       Effect.timeoutOption(timeLimit),
       Effect.map((answer) => answer._tag === "Some" && answer.value !== false),
       Effect.catch(() => Effect.succeed(false)),
@@ -62,9 +55,8 @@ export const make = (
           true
         )
       ),
-      Effect.ensuring(Effect.sync(() => {
-        checks--
-      }))
+      (checked) =>
+        Effect.acquireUseRelease(Effect.sync(() => ++checks), () => checked, () => Effect.sync(() => void checks--))
     )
 
   return (principal, interval) =>
