@@ -22,7 +22,7 @@ class FrozenSet<A> extends Set<A> {
 }
 
 /** Returns an immutable set with the same members. */
-export const freezeSet = <A>(set: ReadonlySet<A>): ReadonlySet<A> => Object.isFrozen(set) ? set : FrozenSet.of(set)
+export const freezeSet = <A>(set: ReadonlySet<A>): ReadonlySet<A> => set instanceof FrozenSet ? set : FrozenSet.of(set)
 
 // Uses no recursion, because the issuer determines how deeply claims are nested. Only plain objects and arrays are frozen: a
 // custom verifier may add other objects, and some of those cannot be frozen or would stop working.
