@@ -36,7 +36,7 @@ export const make = <A, E>(scope: Scope.Scope): SingleFlight<A, E> => {
     },
     start: (key, effect) =>
       // Uninterruptible: an interruption between these steps would leave a flight that never ends. The effect itself runs in a
-      // fiber of its own scope, which stays interruptible.
+      // separate fiber, which stays interruptible.
       Effect.uninterruptible(Clock.clockWith((clock) => {
         const flight: Flight<A, E> = { startedAt: monotonic.millisOf(clock), result: Deferred.makeUnsafe<A, E>() }
         flights.set(key, flight)
