@@ -12,6 +12,7 @@ import type * as Redacted from "effect/Redacted"
 import * as Seal from "../crypto/Seal.ts"
 import { type AuthConfigError, MalformedRequest } from "../protocol/AuthError.ts"
 import * as ConfigOption from "../protocol/ConfigOption.ts"
+import * as OptionValue from "../protocol/OptionValue.ts"
 import { Principal } from "../verification/Principal.ts"
 
 /**
@@ -23,7 +24,10 @@ import { Principal } from "../verification/Principal.ts"
 export interface Purpose {
   /** The operation that returns the state and receives it again, such as `tools/call plan_trip`. */
   readonly operation: string
-  /** The time during which `open` accepts the state. Default: 10 minutes. */
+  /**
+   * The time during which `open` accepts the state: a finite duration above 0. With any other value, `seal` dies with a
+   * `RangeError`. Default: 10 minutes.
+   */
   readonly lifetime?: Duration.Input | undefined
 }
 
@@ -38,8 +42,13 @@ export class RequestState extends Context.Service<RequestState, {
   readonly resource: string
 }>()("effect-mcp-auth/RequestState") {}
 
-/** The secret of each service. It is not a member of the service, because every handler can read the service. */
-const secrets = new WeakMap<RequestState["Service"], Redacted.Redacted | undefined>()
+/** The parts of a key. The secret is not a member of the service, because every handler can read the service. */
+interface KeyParts {
+  readonly secret: Redacted.Redacted | undefined
+  readonly resource: string
+}
+
+const keys = /*#__PURE__*/ new WeakMap<RequestState["Service"], KeyParts>()
 
 /**
  * Makes the service of one resource. `resource` is the resource identifier. `secret` is text of 32 bytes or more. If it is
@@ -55,8 +64,8 @@ export const make = (
 ): Effect.Effect<RequestState["Service"], AuthConfigError> =>
   Effect.fromResult(ConfigOption.attempt(() => {
     if (secret !== undefined) ConfigOption.checkSecret(secret, "requestState.secret")
-    const service = { resource }
-    secrets.set(service, secret)
+    const service = Object.freeze({ resource })
+    keys.set(service, { secret, resource })
     return service
   }))
 
@@ -66,7 +75,8 @@ const seals = /*#__PURE__*/ new WeakMap<RequestState["Service"], Seal.Seal>()
 const getSeal = (service: RequestState["Service"]): Seal.Seal => {
   const known = seals.get(service)
   if (known !== undefined) return known
-  const made = Seal.make(secrets.get(service), `effect-mcp-auth request state ${service.resource}`)
+  const { resource, secret } = keys.get(service) ?? { resource: service.resource, secret: undefined }
+  const made = Seal.make(secret, `effect-mcp-auth request state ${resource}`)
   seals.set(service, made)
   return made
 }
@@ -121,7 +131,11 @@ export const seal = (state: string, purpose: Purpose): Effect.Effect<string, nev
     const service = yield* RequestState
     const principal = yield* Principal
     const { lifetime = defaultLifetime, operation } = purpose
-    const until = (yield* Clock.currentTimeMillis) + Duration.toMillis(Duration.fromInputUnsafe(lifetime))
+    const time = OptionValue.toDuration(lifetime)
+    if (time === undefined || !Duration.isFinite(time) || Duration.toMillis(time) <= 0) {
+      return yield* Effect.die(wrongLifetime(operation, lifetime))
+    }
+    const until = (yield* Clock.currentTimeMillis) + Duration.toMillis(time)
     const sealed = yield* getSeal(service).seal(JSON.stringify([until, state]), contextFor(principal, operation))
     return sealed.length > maximumLength ? yield* Effect.die(tooLong(operation, sealed.length)) : sealed
   })
@@ -145,7 +159,8 @@ export const open = (
     const service = yield* RequestState
     const principal = yield* Principal
     const now = yield* Clock.currentTimeMillis
-    const content = sealed.length > maximumLength
+    // The client sends the text, so it can be a value of any type.
+    const content = typeof sealed !== "string" || sealed.length > maximumLength
       ? undefined
       : yield* getSeal(service).open(sealed, contextFor(principal, operation))
     // The content was decrypted with the key of this service, so it is the JSON that `seal` wrote.
@@ -162,6 +177,13 @@ const tooLong = (operation: string, length: number): RangeError =>
   new RangeError(
     `RequestState.seal: the sealed state of ${operation} has ${length} characters; the limit is ${maximumLength}. ` +
       "Keep the data in a store and seal its key"
+  )
+
+const wrongLifetime = (operation: string, lifetime: unknown): RangeError =>
+  new RangeError(
+    `RequestState.seal: the lifetime of ${operation}: ${
+      OptionValue.isNot(lifetime, "a finite duration above 0")
+    }. Write one such as "10 minutes"`
   )
 
 /** Returns the text that binds state to a caller and an operation. `open` succeeds only with the same text. */

@@ -6,6 +6,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as AllowedHosts from "../authorization/AllowedHosts.ts"
@@ -16,6 +17,7 @@ import * as RequestState from "../authorization/RequestState.ts"
 import type { ScopeHierarchy } from "../authorization/ScopeHierarchy.ts"
 import type { AuthError } from "../protocol/AuthError.ts"
 import * as ConfigOption from "../protocol/ConfigOption.ts"
+import * as OptionValue from "../protocol/OptionValue.ts"
 import * as Principal from "../verification/Principal.ts"
 import * as TokenVerifier from "../verification/TokenVerifier.ts"
 import type { LiteralScopes, Scopes } from "./AuthOptions.ts"
@@ -68,15 +70,21 @@ export interface MockOptions<S extends Scopes, Claims = ClaimsDecoder.Decoded<an
   readonly allowedHosts?: ReadonlyArray<string> | undefined
 }
 
+const isText = ConfigOption.rule(Predicate.isString, "text", "Leave it out for the default")
+
 const table: ConfigOption.Table<keyof MockOptions<Scopes>> = {
-  subject: true,
+  subject: isText,
   scopes: true,
-  granted: true,
+  granted: ConfigOption.rule(
+    (_) => Array.isArray(_) && _.every(Predicate.isString),
+    "a list of scopes",
+    "Leave it out for the default"
+  ),
   scopeHierarchy: true,
-  issuer: true,
-  clientId: true,
-  tenant: true,
-  claims: true,
+  issuer: isText,
+  clientId: isText,
+  tenant: isText,
+  claims: ConfigOption.rule(OptionValue.isObject, "an object", "Leave it out for the default"),
   claimsService: true,
   resource: true,
   allowedHosts: AllowedHosts.check

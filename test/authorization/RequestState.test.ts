@@ -46,6 +46,41 @@ describe("RequestState", () => {
       for (const error of errors) assert.strictEqual(error.reason, "state")
     }))
 
+  it.effect.each<unknown>([Infinity, Number.NaN, -5, 0, "Infinity", "bogus", null, {}, { minute: 5 }])(
+    "dies for the lifetime %j",
+    (lifetime) =>
+      Effect.gen(function*() {
+        const state = yield* makeState(undefined, resource)
+        const exit = yield* Effect.exit(
+          state.seal("s", { ...purpose, lifetime: lifetime as never }).pipe(as("alice"))
+        )
+        assert.ok(Exit.isFailure(exit))
+        const defect = Cause.squash(exit.cause)
+        assert.instanceOf(defect, RangeError)
+        assert.match(
+          (defect as RangeError).message,
+          /is not a finite duration above 0\. Write one such as "10 minutes"$/
+        )
+      })
+  )
+
+  it.effect.each<unknown>([undefined, null, 5, {}, [], ["a"]])(
+    "rejects %j, which is not text, as invalid state",
+    (sealed) =>
+      Effect.gen(function*() {
+        const state = yield* makeState(undefined, resource)
+        const error = yield* Effect.flip(state.open(sealed as never, purpose)).pipe(as("alice"))
+        assert.strictEqual(error._tag, "MalformedRequest")
+        assert.strictEqual(error.reason, "state")
+      })
+  )
+
+  it.effect("has a frozen service, so that no code changes the resource of its key", () =>
+    Effect.map(RequestState.make(undefined, resource), (service) => {
+      assert.isFrozen(service)
+      assert.throws(() => Object.assign(service, { resource: "https://other.example.com/mcp" }), TypeError)
+    }))
+
   it.effect("rejects expired state", () =>
     Effect.gen(function*() {
       const state = yield* makeState(undefined, resource)

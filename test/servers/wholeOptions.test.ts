@@ -107,6 +107,45 @@ describe("the options that the error of a misspelled option lists", () => {
   })
 })
 
+describe("the options of a mock", () => {
+  it.each(mocks)("have the types that %s declares", async (_, mock) => {
+    for (
+      const [name, value] of [
+        ["subject", 5],
+        ["issuer", null],
+        ["clientId", {}],
+        ["tenant", 1],
+        ["granted", "a"],
+        ["granted", [1]],
+        ["claims", null],
+        ["claims", []]
+      ] as const
+    ) {
+      assert.include(await problemOf(mock, { scopes: ["a"], [name]: value }), `.mock.${name}: `)
+    }
+  })
+})
+
+describe("the arguments of a wrapped handler", () => {
+  it.each([["true"], [0], [null]])("protect of McpAuthFetch rejects metadata: %j", async (metadata) => {
+    await using auth = await McpAuthFetch.mock({ scopes: ["a"] })
+    assert.throws(
+      () => auth.protect(() => new Response(), { metadata: metadata as never }),
+      /protect\.metadata: .* is not false or true/
+    )
+  })
+
+  it("createMcpHandler rejects a server instead of a function, and unknown options", async () => {
+    await using auth = await SdkV2.mock({ scopes: ["a"] })
+    const problem = /createMcpHandler: an object is not a function/
+    assert.throws(() => auth.createMcpHandler({} as never), problem)
+    assert.throws(
+      () => auth.createMcpHandler(() => ({}) as never, { maxBody: 5 } as never),
+      /createMcpHandler\.maxBody: there is no such option/
+    )
+  })
+})
+
 describe("authorizationServers", () => {
   it("are rejected if the list has a hole", async () => {
     // oxlint-disable-next-line no-sparse-arrays

@@ -173,7 +173,7 @@ const protectTable: ConfigOption.Table<keyof ProtectOptions<string>> = {
   bodyTimeout: true,
   parsedBody: ConfigOption.functionThat("takes a request and returns its parsed body"),
   tenant: true,
-  metadata: true,
+  metadata: ConfigOption.oneOf(false, true),
   preflight
 }
 

@@ -108,9 +108,14 @@ export const parsed = (value: unknown, limits: Limits): Result.Result<Message, M
   return isValueWithin(value) ? check(value, limits) : tooDeep
 }
 
-/** Checks the options and returns the limits. Throws `AuthConfigError`. */
-export const checkLimits = ({ bodyTimeout, maximumBody, maximumOperations }: Options): Limits => {
-  ConfigOption.check({ bodyTimeout, maximumBody, maximumOperations }, "", table)
+/** Checks the limits among the options of an adapter, and returns the limits. Throws `AuthConfigError`. */
+export const checkLimits = ({ bodyTimeout, maximumBody, maximumOperations }: Options): Limits =>
+  checkReader({ bodyTimeout, maximumBody, maximumOperations })
+
+/** Checks the options of a body reader, and returns the limits. Throws `AuthConfigError`, also for an unknown option. */
+export const checkReader = (options: Options): Limits => {
+  ConfigOption.check(options, "", table)
+  const { bodyTimeout, maximumBody, maximumOperations } = options
   return {
     bytes: maximumBody ?? defaultLimit,
     operations: maximumOperations ?? Operation.defaultMaximum,

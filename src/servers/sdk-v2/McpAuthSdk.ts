@@ -28,6 +28,7 @@ import * as Effect from "effect/Effect"
 import type * as ProtectedResource from "../../authorization/ProtectedResource.ts"
 import type { Scopes, Servers, ServicesOf } from "../../composition/AuthOptions.ts"
 import type { CoveredBy } from "../../composition/GateLayer.ts"
+import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import * as sdkHost from "../sdk/SdkHost.ts"
 import { type MockOptions, type Options, toLayer, toMockLayer } from "../sdk/SdkOptions.ts"
 import type {
@@ -336,11 +337,30 @@ const toGate = (sdk: sdkHost.SdkHost): McpAuthSdk<any, any, any, any> => ({
   createMcpHandler: (factory, handlerOptions) => protectHandler(sdk, factory, handlerOptions)
 })
 
+const handlerTable: ConfigOption.Table<keyof CreateMcpHandlerOptions> = {
+  legacy: ConfigOption.oneOf("stateless", "reject"),
+  onerror: true,
+  responseMode: true,
+  bus: true,
+  maxSubscriptions: true,
+  keepAliveMs: true,
+  maxRequestBodySize: true
+}
+
 const protectHandler = (
   { callerOf, host, policiesFor, registry, serve }: sdkHost.SdkHost,
   factory: Factory,
   options: CreateMcpHandlerOptions | undefined
 ): ProtectedMcpHandler => {
+  if (typeof factory !== "function") {
+    throw ConfigOption.invalid(
+      "createMcpHandler",
+      factory,
+      "a function",
+      "Give one that returns a new McpServer for each request"
+    )
+  }
+  if (options !== undefined) ConfigOption.check(options, "createMcpHandler", handlerTable)
   /** The server for each authorized request. The SDK takes the server when it calls the factory for that request. */
   const authorized = new WeakMap<Request, McpServer>()
   const build = async (context: McpRequestContext): Promise<McpServer> => {

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Result } from "effect"
 import { AuthError } from "effect-mcp-auth"
-import { Host } from "effect-mcp-auth/host"
+import { Host, NodeRequest, WebRequest } from "effect-mcp-auth/host"
 
 const call = { jsonrpc: "2.0", id: 1, method: "tools/call", params: { name: "add_todo", arguments: { title: "ä" } } }
 const text = JSON.stringify(call)
@@ -33,6 +33,23 @@ describe("a body that a host has received", () => {
     const result = read(body, contentType, limit)
     assert.ok(Result.isFailure(result) && result.failure instanceof AuthError.MalformedRequest)
     assert.strictEqual(result.failure.reason, reason)
+  })
+
+  it("is not read with an unknown option, nor from a value that is not an object", () => {
+    const received = { body: text, contentType: "application/json" }
+    for (
+      const bodyReader of [
+        (options: object) => Host.bodyReader(received, options),
+        (options: object) => WebRequest.bodyReader(new Request("https://server.test/mcp"), options),
+        (options: object) => NodeRequest.bodyReader({} as never, options)
+      ]
+    ) {
+      assert.throws(() => bodyReader({ maximumBodyy: 5 }), /maximumBodyy: there is no such option/)
+    }
+    assert.throws(
+      () => Host.bodyReader(undefined as never),
+      /Host\.bodyReader: the value is missing; expected an object/
+    )
   })
 
   it("is not read with a wrong limit", () => {

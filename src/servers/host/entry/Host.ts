@@ -7,6 +7,8 @@ import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import type { AuthLayer } from "../../../authorization/Gate.ts"
 import type { Fetcher } from "../../../outbound/Fetcher.ts"
+import * as ConfigOption from "../../../protocol/ConfigOption.ts"
+import * as OptionValue from "../../../protocol/OptionValue.ts"
 import type { Read } from "../Admission.ts"
 import * as body from "../Body.ts"
 import * as host from "../Host.ts"
@@ -158,7 +160,10 @@ export interface ReceivedBody {
  * @since 0.1.0
  */
 export const bodyReader = (received: ReceivedBody, options: body.Options = {}): Read => {
-  const limits = body.checkLimits(options)
+  if (!OptionValue.isObject(received)) {
+    throw ConfigOption.invalid("Host.bodyReader", received, "an object", "Give one with body and contentType")
+  }
+  const limits = body.checkReader(options)
   return () => {
     if (!body.isJson(received.contentType)) return Effect.fail(body.contentTypeRejected)
     return isWithin(received.body, limits.bytes)

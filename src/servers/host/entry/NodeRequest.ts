@@ -55,6 +55,6 @@ export const bodyReader = <A>(
   host: Host<A>,
   options: body.Options = {}
 ): (req: NodeRequest) => Read | undefined => {
-  const reading = nodeRequestBody.reading(host, body.checkLimits(options))
+  const reading = nodeRequestBody.reading(host, body.checkReader(options))
   return (req) => nodeRequestBody.bodyReader(req, reading)
 }

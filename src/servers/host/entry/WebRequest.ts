@@ -39,4 +39,4 @@ export { toResponse } from "../WebResponse.ts"
  * @since 0.1.0
  */
 export const bodyReader = (request: Request, limits: body.Options = {}): Read =>
-  new WebRequestBody(request, { limits: body.checkLimits(limits) }).read
+  new WebRequestBody(request, { limits: body.checkReader(limits) }).read
