@@ -266,7 +266,8 @@ const rows: Readonly<Record<string, (world: World) => Promise<Row>>> = {
     await _.ask([token])
     await _.takeRequests()
     await _.set({ _tag: "Hang" })
-    // This library refreshes keys before they are ten minutes old, and jose afterwards. The two steps reach both times.
+    // This library refreshes keys before they are ten minutes old, and jose refreshes them after that. So the clock advances to 9
+    // minutes and then to 11.
     minutes(9)
     await _.ask([token])
     await new Promise((resolve) => setTimeout(resolve, 5_500))

@@ -68,7 +68,7 @@ const run = async (count: number) => {
     }
   }
   const empty = heap()
-  // Verifies twice the capacity first, so that compiled code and tables have their final size before the measurement.
+  // Verifies twice as many tokens as the cache can hold first, so that compiled code and tables have their final size before the measurement.
   await verify(2 * capacity)
   const full = heap()
   await verify(count - 2 * capacity)

@@ -191,7 +191,7 @@ export interface Common<S extends Scopes, C = never, A = unknown, RD = never, RT
    */
   readonly verifier?: ((configured: TokenVerifier.Verifier, cached: Cached) => TokenVerifier.Verifier) | undefined
   /**
-   * Origins of browsers that may send requests, in addition to the origin of the resource. A request without an `Origin` header
+   * Origins of web pages that may send requests, in addition to the origin of the resource. A request without an `Origin` header
    * is not checked, because clients other than browsers send none.
    */
   readonly allowedOrigins?: ReadonlyArray<string> | undefined

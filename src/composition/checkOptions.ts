@@ -86,7 +86,7 @@ export const checkNames = (options: unknown, ...added: ReadonlyArray<string>): v
   ConfigOption.checkNames(options, "", [...Object.keys(table), ...added], advice)
 
 /**
- * The advice for options of a gate that are not an object.
+ * The advice in the error for an options argument that is not an object.
  *
  * @category constants
  * @since 0.1.0

@@ -39,7 +39,7 @@ export const authorizationServerMetadata = (issuer: URL): ReadonlyArray<string> 
 }
 
 /**
- * Is the path at which a resource without a path publishes its metadata. The metadata paths of all other resources begin
+ * The path at which a resource without a path publishes its metadata. The metadata paths of all other resources begin
  * with it (RFC 9728 §3).
  *
  * @category constants

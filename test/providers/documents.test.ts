@@ -48,7 +48,10 @@ const deploymentRules = ["issuer-url", "issuer-spelling", "endpoints-https"]
 /** Rules that are checked with the facts about a provider and not with its documents. */
 const providerRules = ["resource-indicators", "tokens-bound"]
 
-/** Asserts that each rule has the same verdict for the document and for the facts, and that no other MUST rule fails. */
+/**
+ * Asserts that each rule with a verdict in the facts has the same verdict for the document, and that a complete document fails
+ * no further MUST rule.
+ */
 const assertSameVerdicts = ({ document, fact, file, issuer }: Saved) =>
   Effect.gen(function*() {
     const reports = yield* runCheck(issuer, [file])

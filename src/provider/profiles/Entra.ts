@@ -9,7 +9,7 @@ import * as Profile from "../../verification/issuers/Profile.ts"
 import { type OptionReader, readOptions } from "./internal/readOptions.ts"
 
 /**
- * The application of a profile of Entra ID.
+ * Identifies the registration of your server in Entra ID. The profiles of Entra ID share these options.
  *
  * @category models
  * @since 0.1.0

@@ -15,7 +15,7 @@ export { reading } from "./NodeRequestBody.ts"
 export type { NodeResponse } from "./NodeResponse.ts"
 export { prepare } from "./NodeResponse.ts"
 
-/** The author's function that answers CORS preflights from allowed origins. */
+/** The option `preflight`: a function that answers CORS preflights from allowed origins in place of the gate. */
 export type AnswerPreflight = (req: NodeRequest, res: NodeResponse) => unknown
 
 /** The options of the adapter that affect a decision. */

@@ -41,7 +41,7 @@ export interface Extras {
  */
 export type TenantOf = (req: NodeRequest) => string | undefined
 
-/** Returns a request with the members that frameworks and body parsers add. */
+/** Gives access to the members that frameworks and body parsers may have added to a request. */
 export const extras = (req: NodeRequest): Extras => req as unknown as Extras
 
 /** Returns the value of a header. If Node keeps several lines of it as an array, joins them with commas. */

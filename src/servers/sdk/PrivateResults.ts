@@ -3,7 +3,7 @@
  * scope, and a shared cache would return it to other callers.
  */
 
-/** The methods whose results have a cache scope, and whose handlers do not look up a registration. */
+/** The methods with a cache scope that concern no registered tool, prompt or resource, so their handlers look none up. */
 export const others: ReadonlyArray<string> = [
   "server/discover",
   "skills/list",

@@ -19,7 +19,7 @@ interface Registered<Schema> {
   readonly argsSchema?: Schema | undefined
 }
 
-/** Creates the reader for the schemas of one SDK. */
+/** Creates a function that reads the arguments of an operation. `parse` checks them with a schema of one SDK. */
 export const makeReader =
   <Schema>(parse: ParseArguments<Schema>): ReadArguments => (registration, { kind, params, target }) => {
     if (kind === "resource") return Effect.try(() => new URL(target!))

@@ -14,7 +14,7 @@ export { memory, redis } from "./ReplayStore.ts"
 export type { Store, Use } from "./ReplayStore.ts"
 
 /**
- * Is the value of the option `dpop`, which enables DPoP. `R` lists the services that the layer then requires.
+ * The value of the option `dpop`, which enables DPoP. `R` lists the services that the layer then requires.
  *
  * @category models
  * @since 0.1.0

@@ -24,7 +24,7 @@ export type {
 } from "./IntrospectionOptions.ts"
 
 /**
- * Is the value of the option `introspection` of an authorization server, which enables introspection. `R` lists the services
+ * The value of the option `introspection` of an authorization server, which enables introspection. `R` lists the services
  * that the layer then requires.
  *
  * @category models
@@ -92,7 +92,7 @@ export const make = <R = never>(options: Options<R>): OpaqueTokens<Exclude<R, Sc
 }
 
 /**
- * Is the value that `lookUp` returns. Contains the function, so that a test can call it.
+ * The value that `lookUp` returns. Its member `lookUp` is the function that was passed, so that a test can call it.
  *
  * @category models
  * @since 0.1.0

@@ -147,7 +147,8 @@ export interface Mechanism<out R = never> {
 }
 
 /**
- * Checks each token with a function. Call `Gate.invalidate` to close the open streams of a token that the function revokes.
+ * Checks each token with a function. Open streams of a token that it reports as revoked end at the next check, see
+ * `revocationInterval`. Call `Gate.invalidate` to end them at once.
  *
  * **Example** (Blocked subjects)
  *

@@ -211,7 +211,7 @@ const signerFinder = (keys: JwkSet["Service"]) => {
   }
 }
 
-/** Returns the first of a few keys that verifies the signature of a token. */
+/** Returns the first key that verifies the signature of a token, or `undefined`. Tries at most `maximumTries` keys. */
 const signerAmong = (
   keys: ReadonlyArray<Signature.PublicKey>,
   token: string,

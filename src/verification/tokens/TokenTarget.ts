@@ -43,7 +43,7 @@ export type Target =
   | { readonly client: string; readonly issuer?: string | undefined }
   | "everything"
 
-/** Maps each name of a target to a function that returns the value of a principal that the target is compared with. */
+/** For each member that a target can have: the function that reads the corresponding value of a principal. */
 const members: Readonly<Record<string, (principal: Principal) => string | undefined>> = {
   subject: (_) => _.subject,
   session: sessionOf,

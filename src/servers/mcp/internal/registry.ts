@@ -35,7 +35,10 @@ export type GuardOf = (annotations: Annotations) => Effect.Effect<Context.Contex
 interface Observations {
   /** The router path of each URI template. */
   readonly routerPaths: Map<string, string>
-  /** How often a template was registered, including each time that it replaced an earlier one. */
+  /**
+   * The number of registrations of templates so far, including those that replaced an earlier one. It tells whether the index of
+   * templates is up to date.
+   */
   templates: number
   /** The tools, resources, templates and prompts whose calls are guarded inside the server. */
   readonly guarded: WeakSet<object>

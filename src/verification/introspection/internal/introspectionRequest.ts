@@ -23,7 +23,7 @@ import type { LookUp, Options, Settings } from "../IntrospectionOptions.ts"
 
 export type Unavailable = AuthorizationServerUnavailable | InvalidMetadata
 
-/** Returns the claims of an introspection answer. They are not checked yet. */
+/** Requests the claims of a token. They are not checked yet. */
 export type RequestClaims = (token: Redacted.Redacted) => Effect.Effect<Claims.Claims, Unavailable>
 
 /** The time limit of a look-up function. It is the same as that of a request to an endpoint. */

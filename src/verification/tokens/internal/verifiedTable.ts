@@ -102,8 +102,8 @@ export const keyOfJwt = (token: string): number | undefined => isJwt(token) ? ke
 const secondChances = 16
 
 /**
- * Detects tokens that were presented recently but not cached. So a token that is presented only once does not replace one
- * that is used repeatedly, and leaves no garbage. If two tokens have the same mark, they replace each other, which costs an
+ * Remembers a hash (the mark) of each token that was presented recently but not cached, so that a token that is presented only
+ * once does not replace one that is used repeatedly. Two tokens whose marks share a place overwrite each other, which costs an
  * additional verification.
  */
 class Doorkeeper {
