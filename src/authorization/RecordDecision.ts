@@ -134,7 +134,7 @@ const noEffect = new TypeError(
 const listenerTimeout = Duration.seconds(5)
 
 const tooSlow = new Error(
-  "The DecisionListener took more than 5 seconds, which is the limit. Hand the work to a queue that does not block"
+  "The DecisionListener took more than 5 seconds. Hand the work to a queue"
 )
 
 const toDecision = (

@@ -5,6 +5,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 import type * as Gate from "../authorization/Gate.ts"
 import { AuthLayer } from "../authorization/Gate.ts"
@@ -122,6 +123,14 @@ export interface HostOptions<R = never, E = never> {
 export type CoveredBy<R, Needed> = [Exclude<Needed, R>] extends [never] ? unknown
   : { readonly layer: Layer.Layer<Exclude<Needed, R>> }
 
+/** The rule for the option `layer`. */
+export const layerRule: ConfigOption.Rule = ConfigOption.rule(Layer.isLayer, "a layer", "Give one, or leave it out")
+
+const hostTable: ConfigOption.Table<keyof HostOptions> = {
+  fetch: ConfigOption.rule(Predicate.isFunction, "a function", "Give a function like fetch, or leave it out"),
+  layer: layerRule
+}
+
 /**
  * Provides the gate and the services of the option `layer`. The gate uses the required `Fetcher` unless `fetch` is set or
  * `layer` provides one.
@@ -129,15 +138,14 @@ export type CoveredBy<R, Needed> = [Exclude<Needed, R>] extends [never] ? unknow
 export const layerHost = <const S extends Scopes, C, A, RD, RT, RR, const I extends Servers, R = never, E = never>(
   options: Options<S, C, A, RD, RT, RR, I> & HostOptions<R, E>
 ): Layer.Layer<Services<ProtectedResource.OfferedOf<S>> | R, AuthConfigError | E, Fetcher.Fetcher> => {
-  const checked = ConfigOption.attempt(() => checkNames(options, "fetch", "layer"))
+  const checked = ConfigOption.attempt(() => {
+    checkNames(options, "fetch", "layer")
+    const { fetch, layer: services, ...others } = options
+    ConfigOption.check({ fetch, layer: services }, "", hostTable)
+    return { fetch, services, others }
+  })
   if (Result.isFailure(checked)) return Layer.effectDiscard(Effect.fail(checked.failure)) as never
-  const { fetch, layer: services, ...others } = options
-  const problem = fetch !== undefined && typeof fetch !== "function"
-    ? ConfigOption.invalid("fetch", fetch, "a function", "Give a function like fetch, or leave it out")
-    : services !== undefined && !Layer.isLayer(services)
-    ? ConfigOption.invalid("layer", services, "a layer", "Give one, or leave it out")
-    : undefined
-  if (problem !== undefined) return Layer.effectDiscard(Effect.fail(problem)) as never
+  const { fetch, others, services } = checked.success
   const gate = layer(others as unknown as Options<S, C, A, RD, RT, RR, I>)
   const sending = fetch === undefined ? gate : gate.pipe(Layer.provide(Fetcher.layerFetch(fetch)))
   return (services === undefined ? sending : sending.pipe(Layer.provideMerge(services))) as never

@@ -114,8 +114,7 @@ export const checkServers = (inputs: unknown): ReadonlyArray<AuthorizationServer
       if (seen.has(issuer)) {
         throw ConfigOption.error(
           option,
-          `${issuer} is named twice. Each issuer may appear once, so that iss selects one authorization server. Remove one of ` +
-            "the entries",
+          `${issuer} is named twice, but iss must select one authorization server. Remove one of the entries`,
           "duplicate"
         )
       }

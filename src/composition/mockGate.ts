@@ -70,7 +70,9 @@ export interface MockOptions<S extends Scopes, Claims = ClaimsDecoder.Decoded<an
   readonly allowedHosts?: ReadonlyArray<string> | undefined
 }
 
-const isText = ConfigOption.rule(Predicate.isString, "text", "Leave it out for the default")
+const advice = "Leave it out for the default"
+
+const isText = ConfigOption.rule(Predicate.isString, "text", advice)
 
 const table: ConfigOption.Table<keyof MockOptions<Scopes>> = {
   subject: isText,
@@ -78,26 +80,26 @@ const table: ConfigOption.Table<keyof MockOptions<Scopes>> = {
   granted: ConfigOption.rule(
     (_) => Array.isArray(_) && _.every(Predicate.isString),
     "a list of scopes",
-    "Leave it out for the default"
+    advice
   ),
   scopeHierarchy: true,
   issuer: isText,
   clientId: isText,
   tenant: isText,
-  claims: ConfigOption.rule(OptionValue.isObject, "an object", "Leave it out for the default"),
+  claims: ConfigOption.rule(OptionValue.isObject, "an object", advice),
   claimsService: true,
   resource: true,
   allowedHosts: AllowedHosts.check
 }
 
-const advice = "Give one with scopes, such as { scopes: [\"todos:read\"] }"
+const adviceOnOptions = "Give one with scopes, such as { scopes: [\"todos:read\"] }"
 
 /**
  * Checks the names of the options of a mock and of `added`, the options that an adapter has in addition. Throws
  * `AuthConfigError`.
  */
 export const checkNames = (options: unknown, owner: string, ...added: ReadonlyArray<string>): void =>
-  ConfigOption.checkNames(options, owner, [...Object.keys(table), ...added], advice)
+  ConfigOption.checkNames(options, owner, [...Object.keys(table), ...added], adviceOnOptions)
 
 /** A gate that verifies no token. Every caller is the same principal. */
 export interface MockGate {
@@ -107,10 +109,14 @@ export interface MockGate {
 
 /**
  * Creates a gate for tests. Throws `AuthConfigError` if an option is wrong. `owner` is the name of the calling function, which
- * errors contain.
+ * errors contain. `added` are the rules of the options that an adapter has in addition.
  */
-export const make = (options: MockOptions<Scopes>, owner: string): MockGate => {
-  ConfigOption.check(options, owner, table, advice)
+export const make = (
+  options: MockOptions<Scopes>,
+  owner: string,
+  added?: Readonly<Record<string, ConfigOption.Rule>>
+): MockGate => {
+  ConfigOption.check(options, owner, { ...table, ...added }, adviceOnOptions)
   const resource = Result.getOrThrow(
     ProtectedResource.make({ ...options, resource: options.resource ?? mockResource } as ProtectedResource.Options, [
       mockIssuer
@@ -155,12 +161,9 @@ export const layer = <S extends Scopes, R, E>(
   options: MockOptions<S> & Pick<GateLayer.HostOptions<R, E>, "layer">,
   owner: string
 ): Layer.Layer<GateLayer.Services<ProtectedResource.OfferedOf<S>> | R, E> => {
-  checkNames(options, owner, "layer")
-  const { layer: services, ...others } = options
-  const { gate } = make(others as unknown as MockOptions<Scopes>, owner)
-  if (services === undefined) return GateLayer.fromGate(gate) as never
-  if (Layer.isLayer(services)) return Layer.merge(GateLayer.fromGate(gate), services) as never
-  throw ConfigOption.invalid(`${owner}.layer`, services, "a layer", "Give one, or leave it out")
+  const { gate } = make(options as unknown as MockOptions<Scopes>, owner, { layer: GateLayer.layerRule })
+  const provided = GateLayer.fromGate(gate)
+  return (options.layer === undefined ? provided : Layer.merge(provided, options.layer)) as never
 }
 
 /** Creates a gate that rejects every request with the given error. `Host`, `Origin` and preflights are checked first. */

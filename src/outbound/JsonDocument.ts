@@ -44,7 +44,7 @@ export const fetchDocument = (
   if (!allowInsecureHttp && !HttpUri.isSecure(new URL(url))) {
     return Effect.fail(unusable("insecure-url", "must be https (http is accepted on loopback only)"))
   }
-  const tooLarge = () => unusable("too-large", `is larger than ${limit.bytes} bytes, which is the limit`)
+  const tooLarge = () => unusable("too-large", `is larger than ${limit.bytes} bytes`)
 
   const read = ({ body, headers, status }: Response): Effect.Effect<Document, DocumentError> => {
     if (isRedirect(status)) {
@@ -70,7 +70,7 @@ export const fetchDocument = (
     return Effect.try({ try: () => parse(body), catch: () => unusable("not-json", "is not JSON") }).pipe(
       Effect.filterOrFail(
         (json) => isShallow(json),
-        () => unusable("too-large", `nests deeper than ${maximumDepth} levels, which is the limit`)
+        () => unusable("too-large", `nests deeper than ${maximumDepth} levels`)
       ),
       Effect.map((json) => ({ json, maxAge: maxAgeOf(headers["cache-control"]) }))
     )

@@ -7,9 +7,8 @@ import type { Principal } from "../../verification/Principal.ts"
 
 export const noPrincipal = ConfigOption.error(
   "verifier",
-  "verify succeeded with a value other than { principal, reuse }, or with a principal that has neither a subject nor a " +
-    "clientId. Return the result of another verifier, or use TokenVerifier.make and Principal.make. To reject a token, fail " +
-    "with InvalidToken"
+  "verify succeeded without a principal that has a subject or a clientId. Use TokenVerifier.make and Principal.make. To reject " +
+    "a token, fail with InvalidToken"
 )
 
 const isName = (value: unknown): boolean => typeof value === "string" && value !== ""

@@ -156,10 +156,7 @@ const checkHandler = (handler: unknown, option: string): void => {
   if (typeof handler === "function") return
   throw ConfigOption.error(
     option,
-    `the first argument: ${
-      OptionValue.isNot(handler, "a function")
-    }. Give the handler first, a function that takes a ` +
-      "request and returns a response, and the options second",
+    `the first argument: ${OptionValue.isNot(handler, "a function")}. Give the handler first, and the options second`,
     "missing"
   )
 }

@@ -164,10 +164,6 @@ const noPolicies = Effect.succeed<PolicyFor>(() => undefined)
 
 const noBody = Effect.succeed(body.empty)
 
-const noPolicy = ConfigOption.error(
-  "policy",
-  `the policy of the route is missing. Write one such as { scopes: ["todos:read"], unauthorized: "challenge", authenticated: true }`,
-  "missing"
-)
+const noPolicy = ConfigOption.invalid("policy", undefined, "an object", "Give one with scopes", "missing")
 
 const noCredentials = new MissingCredentials({ reason: "no-authorization" })

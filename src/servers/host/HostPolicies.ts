@@ -37,15 +37,14 @@ const checkPolicy = (policy: PolicyInput): PolicyInput => {
     throw ConfigOption.error(
       "protect.policy",
       `the function returned ${OptionValue.describe(policy)}; expected an object or undefined. Return what the ` +
-        "operation requires, such as { scopes: [\"todos:write\"] }, and not a promise or an Effect of it"
+        "operation requires, such as { scopes: [\"todos:write\"] }, not a promise or an Effect"
     )
   }
   for (const name in policy) {
     if (name !== "scopes" && name !== "authenticated") {
       throw ConfigOption.error(
         `protect.policy: ${name}`,
-        "the function returned a policy with this member, which does not exist. The members are scopes and " +
-          "authenticated"
+        "the function returned this unknown member. The members are scopes and authenticated"
       )
     }
   }
@@ -79,8 +78,7 @@ export const checkTenantOption = <F>(gate: Gate, tenantOf: F | undefined, option
   throw ConfigOption.error(
     option,
     typeof tenantOf === "function"
-      ? "it has no effect, because the names of tenants do not come from routes. Use Tenants.fromRoute, or " +
-        "remove it"
+      ? "it has no effect, because tenants do not come from routes. Use Tenants.fromRoute, or remove it"
       : `${
         OptionValue.isNot(tenantOf, "a function")
       }. Give one that takes a request and returns the name of its tenant`,

@@ -228,7 +228,7 @@ const fetchedSets = (
         Effect.fail(new InvalidMetadata({ reason, issuer: server.issuer, detail: `${sanitize(uri)} ${detail}` }))
       return Effect.flatMap(fetchDocument(fetcher, uri, server), ({ json, maxAge }) => {
         const read = readKeys(json, importKey)
-        if (read === "too-many-keys") return fail(read, `has more than ${maximum} keys, which is the limit`)
+        if (read === "too-many-keys") return fail(read, `has more than ${maximum} keys`)
         if (read === "not-a-key-set") return fail(read, "is not a JSON Web Key Set")
         const keys = carryOver(set.loaded, read)
         return Effect.flatMap(isUsable(keys, server.algorithms), (usable) => {

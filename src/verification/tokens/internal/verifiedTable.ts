@@ -102,7 +102,7 @@ export const keyOfJwt = (token: string): number | undefined => isJwt(token) ? ke
 const secondChances = 16
 
 /**
- * Remembers a hash (the mark) of each token that was presented recently but not cached, so that a token that is presented only
+ * Keeps a hash (the mark) of each token that was presented recently but not cached, so that a token that is presented only
  * once does not replace one that is used repeatedly. Two tokens whose marks share a place overwrite each other, which costs an
  * additional verification.
  */
