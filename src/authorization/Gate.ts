@@ -113,7 +113,7 @@ export interface GateSessions extends Sessions.Sessions {
 }
 
 /**
- * Describes an admission that `authorize` does not decide.
+ * The facts that `recordAdmission` reports about a request that was admitted without a call of `authorize`.
  *
  * @category models
  * @since 0.1.0

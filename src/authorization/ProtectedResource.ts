@@ -176,8 +176,8 @@ export const ofTenant = (
 }
 
 /**
- * Makes a resource whose challenges answer requests that name a tenant, if the tenant was not looked up. The challenges contain
- * the URL of the tenant's metadata and no baseline scopes. Do not publish the metadata of this resource: it names the
+ * Makes a resource whose challenges answer requests that name a tenant which is not cached, or whose look-up failed or found
+ * nothing. The challenges contain the URL of the tenant's metadata and no baseline scopes. Do not publish the metadata of this resource: it names the
  * authorization servers of the layer.
  *
  * @category constructors

@@ -13,8 +13,8 @@ import { root } from "./Commands.ts"
 import { ExitCode } from "./ExitCode.ts"
 
 /**
- * Runs the command and returns its exit code: 0 if every MUST that applies passes, 1 if one fails, 2 if the check is inconclusive, 64 if the
- * command line is invalid.
+ * Runs the command and returns its exit code: 0 if every MUST that applies passes, 1 if one fails, 2 if the check is
+ * inconclusive, 64 if the command line is invalid.
  *
  * @category runners
  * @since 0.1.0

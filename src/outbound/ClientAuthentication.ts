@@ -54,7 +54,8 @@ export interface Bearer {
 }
 
 /**
- * Contains the credentials of this server: a secret, a private key or a bearer token. The members select the method.
+ * Contains the credentials of this server. The property that is present (`clientSecret`, `privateKey` or `bearerToken`) selects
+ * how the server authenticates. For a secret, `method` selects HTTP Basic or the request body.
  *
  * **Example** (A client id and a secret)
  *

@@ -1,7 +1,7 @@
 /**
- * Splits the value of a `DPoP` or `Authorization` header into the values that the client sent in separate header lines. `fetch`
- * joins these values with commas. A token contains no comma, but the parameters of other schemes do. So a comma ends a value
- * only before further credentials, another comma or the end.
+ * Splits the value of an `Authorization` header, in which `fetch` has joined several header lines with commas, into the values of
+ * these lines. The parameters of some schemes contain commas, so a comma ends a value only before further credentials, another
+ * comma or the end. Several `DPoP` proofs stay one value, which `DpopProof` rejects because of its comma.
  */
 export const split = (joined: string): ReadonlyArray<string> => joined.split(boundary)
 

@@ -144,7 +144,10 @@ const join = (pieces: ReadonlyArray<Piece>): ReadonlyArray<Piece> => {
   return joined
 }
 
-/** Returns whether a group can end at several positions before another group. Otherwise an expression does not backtrack. */
+/**
+ * Returns whether a group that is followed by another group can end at several positions. If no group can, the regular
+ * expression of the template cannot backtrack excessively.
+ */
 const isAmbiguous = (pieces: ReadonlyArray<Piece>): boolean =>
   pieces.some((piece, index) => {
     if (typeof piece === "string") return false

@@ -41,10 +41,12 @@ export interface ScopeRule {
   /** The claims that may contain scopes. Only the first one that the token has is used. */
   readonly sources: readonly [ScopeSource, ...ReadonlyArray<ScopeSource>]
   /**
-   * How challenges and metadata name a scope, and so how clients request it. `"as-is"`: by its name. `prefix`: with this prefix
-   * before the name, such as `api://todos/` at Entra ID; `always` lists scopes that are requested in addition, because the
-   * provider would otherwise not issue the token for your server. `"none"`: not at all, because the provider has no custom
-   * scopes and would reject the request.
+   * How challenges and metadata name scopes, which determines what clients request:
+   *
+   * - `"as-is"`: scopes keep their names.
+   * - `"none"`: no scope is named, because the provider has no custom scopes and would reject the request.
+   * - An object: every name gets the `prefix`, such as `api://todos/` at Entra ID. The scopes in `always` are requested in
+   *   addition, because otherwise the provider would not issue the token for your server.
    */
   readonly requested: "as-is" | "none" | {
     readonly prefix: string

@@ -99,7 +99,10 @@ export interface Parts<P> {
   readonly settings: TokenCache.Settings
   /** Creates what a tenant publishes. */
   readonly publish: (tenant: Tenant) => P
-  /** Creates what is published for a tenant that was not looked up, from its resource identifier. */
+  /**
+   * Creates, from a resource identifier, what is published for a tenant that is not cached, or whose look-up failed or found
+   * nothing.
+   */
   readonly publishUnknown: (resource: string) => P
 }
 

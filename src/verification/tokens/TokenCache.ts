@@ -266,7 +266,7 @@ export const make = <E>(verifier: Verifier<E>, settings: Settings): Cached<E | V
     verify: (credentials, request, timing) => {
       const token = textOf(credentials)
       const key = verifiedTable.keyOfJwt(token)
-      // While every cached token has a key that is not a hash, a hash is not computed, because it cannot find a result.
+      // If no result was ever cached under a hash, a look-up by hash would find nothing, so the hash is not computed.
       if (key === undefined && !results.hasHashes()) return verifyAgain(credentials, request, undefined)
       const at = (clock: Clock.Clock, now: number) =>
         withKey(

@@ -40,7 +40,7 @@ export interface TenantRegistry<A, E> {
   readonly isVerified: (name: string) => boolean
   /** Records that a tenant has verified a token. From then on, invented names cannot evict it. */
   readonly recordVerified: (name: string, value: A) => void
-  /** Returns all tenants that a request can use. */
+  /** Returns the values of all cached tenants, including stale ones. An invalidation must reach all of them. */
   readonly values: () => ReadonlyArray<A>
 }
 
