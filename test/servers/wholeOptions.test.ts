@@ -148,8 +148,7 @@ describe("the arguments of a wrapped handler", () => {
 
 describe("authorizationServers", () => {
   it("are rejected if the list has a hole", async () => {
-    // oxlint-disable-next-line no-sparse-arrays
-    const problem = await problemOf(McpAuthFetch.make, { ...options, authorizationServers: [,] })
+    const problem = await problemOf(McpAuthFetch.make, { ...options, authorizationServers: Array(1) })
     assert.match(problem, /^authorizationServers\[0\]\.issuer: the value is missing/)
   })
 })
