@@ -116,7 +116,7 @@ describe("the packed tarball", () => {
 
   it("stays within its budget of bytes", () => {
     // The limits are about a tenth above the current sizes. If you raise them, give the reason in the changelog.
-    assert.isBelow(statSync(tarball).size, 1_580_000)
+    assert.isBelow(statSync(tarball).size, 1_640_000)
     const unpackedSize = list(unpacked).reduce((sum, file) => sum + statSync(join(unpacked, file)).size, 0)
     assert.isBelow(unpackedSize, 6_600_000)
   })
