@@ -259,7 +259,10 @@ export const traceVerification = <E extends AuthError, R>(
   )
 }
 
-/** Starts the span as `Effect.useSpan` does. That function would add Effect's default tracer to the bundle of every server. */
+/**
+ * Starts the span as `Effect.useSpan` does. That function would add Effect's default tracer to the bundle of every server, which
+ * is 1.0 kB.
+ */
 const startSpan = (tracer: Tracer.Tracer, fiber: Fiber.Fiber<unknown, unknown>): Tracer.Span => {
   const parent = propagatedSpan(fiber.cache.span)
   const isTraced = LogLevel.isGreaterThanOrEqualTo(

@@ -24,7 +24,7 @@ const waitingAtOnce = 1_000
 /** The time limit of a check. A slower answer counts as an outage. */
 const timeLimit = Duration.seconds(5)
 
-/** Waits until the token of an open stream is revoked. It is checked at every interval. */
+/** Waits until the token of an open stream is revoked. The token is checked once per interval, under load less often. */
 export type UntilRevoked = (principal: Principal, interval: Duration.Duration) => Effect.Effect<void>
 
 export const make = (
