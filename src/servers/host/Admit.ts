@@ -24,6 +24,18 @@ export interface Admit<A> {
     read: Read | undefined,
     policies: Policies
   ) => Effect.Effect<Admitted<A>, Rejection>
+  /** The first part of `admit`: checks the token and the session. Returns the caller. */
+  readonly admitCaller: (request: Request) => Effect.Effect<Caller, Rejection>
+  /**
+   * The second part of `admit`: checks the operations in the body. `awaited` is `true` if the caller waited for the body, so the
+   * token is checked again.
+   */
+  readonly admitBody: (
+    caller: Caller,
+    read: Read | undefined,
+    policies: Policies,
+    awaited: boolean
+  ) => Effect.Effect<Admitted<A>, Rejection>
   /** Decides about a request to any other route, without reading its body. */
   readonly admitRoute: (request: Request, policy: Policy) => Effect.Effect<Admitted<A>, Rejection>
 }
@@ -78,16 +90,25 @@ export const make = <A>(gate: Gate, claimsFor: (principal: Principal) => A | und
     })
   }
 
+  const admitCaller: Admit<A>["admitCaller"] = (request) =>
+    Effect.flatMapEager(
+      gate.authenticate(request),
+      (caller) => Effect.mapEager(checkSessions(caller), () => caller)
+    )
+
+  const admitBody: Admit<A>["admitBody"] = (caller, read, policies, awaited) => {
+    // A request whose body is not read would run without a check of its operations.
+    if (read === undefined && body.carriesMessages(caller.request.method)) return gate.reject(caller, body.notJson)
+    const message = read === undefined ? noBody : attempt(caller, read)
+    const waits = awaited || !Exit.isExit(message)
+    return Effect.flatMapEager(message, (message) => authorizeMessage(caller, message, waits, policies))
+  }
+
   return {
     admit: (request, read, policies) =>
-      Effect.flatMapEager(gate.authenticate(request), (caller) =>
-        Effect.flatMapEager(checkSessions(caller), () => {
-          // A request whose body is not read would run without a check of its operations.
-          if (read === undefined && body.carriesMessages(request.method)) return gate.reject(caller, body.notJson)
-          const message = read === undefined ? noBody : attempt(caller, read)
-          const awaited = !Exit.isExit(message)
-          return Effect.flatMapEager(message, (message) => authorizeMessage(caller, message, awaited, policies))
-        })),
+      Effect.flatMapEager(admitCaller(request), (caller) => admitBody(caller, read, policies, false)),
+    admitCaller,
+    admitBody,
     admitRoute: (request, policy) =>
       Effect.flatMapEager(gate.authenticate(request), (caller) => {
         const { principal } = caller

@@ -46,15 +46,16 @@ class Info implements AuthInfo {
     this.scopes = [...principal.scopes]
     this.expiresAt = principal.expiresAt
     this.resource = new URL(gate.published.resourceFor(principal).resource)
-    this.extra = {
+    const extra: Record<string, unknown> = {
       subject: principal.subject,
       issuer: principal.issuer,
-      ...(principal.tenant === undefined ? {} : { tenant: principal.tenant }),
       audience: [...principal.audience],
       // The claims of a cached token are frozen, so handlers cannot change them, and they need no copy. A copy would read every
       // claim from memory that is no longer in the CPU's cache.
       claims: Object.isFrozen(principal.claims) ? principal.claims : { ...principal.claims }
     }
+    if (principal.tenant !== undefined) extra["tenant"] = principal.tenant
+    this.extra = extra
   }
 
   get token(): string {

@@ -4,9 +4,9 @@ import { isPreflight, type Rejection } from "../../authorization/Rejection.ts"
 import type { Admitted, Policies } from "./Admission.ts"
 import type { Host } from "./Host.ts"
 import { extras, headerOfRequest, type NodeRequest, pathOf, type TenantOf, toGateRequest } from "./NodeRequest.ts"
-import { bodyReader, type Reading } from "./NodeRequestBody.ts"
+import { readBody, type Reading, type ReadResult } from "./NodeRequestBody.ts"
 import { type NodeResponse, send, sendRejection } from "./NodeResponse.ts"
-import type { Decide } from "./Runner.ts"
+import * as Runner from "./Runner.ts"
 
 /* Connects the gate with `(req, res)` of Node. */
 
@@ -39,13 +39,14 @@ export const decideCall = <A>(
 ): Admitted<A> | undefined | Promise<Admitted<A> | undefined> => {
   // The client has disconnected. `close` was emitted already, so a wait for the body would never end.
   if (res.destroyed) return undefined
-  return decide(
-    host,
-    req,
-    res,
-    options,
-    () => host.admit(toGateRequest(req, host.fiber, options.tenantOf), bodyReader(req, reading), policies)
-  )
+  removeAuth(req)
+  const caller = host.start(() => host.admitCaller(toGateRequest(req, host.fiber, options.tenantOf)))
+  const admitted = Runner.andThen(caller, (caller) => {
+    const read = host.receive<ReadResult>((callback) => readBody(req, reading, callback))
+    const awaited = !Result.isResult(read)
+    return Runner.andThen(read, (read) => host.start(() => host.admitBody(caller, () => read, policies, awaited)))
+  })
+  return settle(host, req, res, options, admitted)
 }
 
 /** Decides about a request to a route that is not an MCP endpoint. The result is that of `decideCall`. */
@@ -55,19 +56,31 @@ export const decideRoute = <A>(
   res: NodeResponse,
   policy: Policy,
   options: DecisionOptions = {}
-): Admitted<A> | undefined | Promise<Admitted<A> | undefined> =>
-  decide(host, req, res, options, () => host.admitRoute(toGateRequest(req, host.fiber, options.tenantOf), policy))
+): Admitted<A> | undefined | Promise<Admitted<A> | undefined> => {
+  removeAuth(req)
+  const admitted = host.start(() => host.admitRoute(toGateRequest(req, host.fiber, options.tenantOf), policy))
+  return settle(host, req, res, options, admitted)
+}
 
-const decide = <A>(
+/**
+ * Removes `req.auth`, which another middleware may have set. Handlers must not take its value for the caller that this gate
+ * authenticated.
+ */
+const removeAuth = (req: NodeRequest): void => {
+  if ("auth" in req) delete extras(req).auth
+}
+
+/** Returns the admission, or sends the rejection and returns `undefined`, when the decision has completed. */
+const settle = <A>(
   host: Host<A>,
   req: NodeRequest,
   res: NodeResponse,
   { preflight }: DecisionOptions,
-  admit: Decide<Admitted<A>>
+  started: Runner.Started<Admitted<A>>
 ): Admitted<A> | undefined | Promise<Admitted<A> | undefined> => {
-  // Another middleware may have set `req.auth`. Handlers must not take its value for the caller that this gate authenticated.
-  if ("auth" in req) delete extras(req).auth
-  const settle = (result: Result.Result<Admitted<A>, Rejection>): Admitted<A> | undefined | Promise<undefined> => {
+  const settleResult = (
+    result: Result.Result<Admitted<A>, Rejection>
+  ): Admitted<A> | undefined | Promise<undefined> => {
     if (Result.isSuccess(result)) return result.success
     if (preflight !== undefined && isPreflight(result.failure)) {
       return Promise.resolve(preflight(req, res)).then(() => undefined)
@@ -75,12 +88,11 @@ const decide = <A>(
     sendRejection(host, req, res, result.failure)
     return undefined
   }
-  const started = host.start(admit)
-  if (Result.isResult(started)) return settle(started)
+  if (Result.isResult(started)) return settleResult(started)
   res.on("close", started.abandon)
   return started.result.then((result) => {
     res.off("close", started.abandon)
-    return settle(result)
+    return settleResult(result)
   })
 }
 

@@ -27,19 +27,27 @@ export const reading = ({ fiber, runtime }: Pick<Host, "fiber" | "runtime">, lim
 /** The errors for a body that cannot be read or parsed. */
 type Unread = MalformedRequest | AuthConfigError
 
+/** A body that was read and parsed, or the error. */
+export type ReadResult = Exit.Exit<body.Message, Unread>
+
 /** Returns the function that reads the body of a request, or `undefined` for a request that neither has nor needs a body. */
 export const bodyReader = (req: NodeRequest, reading: Reading): Read | undefined =>
-  body.carriesMessages(req.method ?? "GET") || announcesBody(req)
+  hasBody(req)
     ? () => Effect.callback<body.Message, Unread>((resume) => Effect.sync(readBody(req, reading, resume)))
     : undefined
 
-/** Reads and parses the body, and stores it in `req.body`. Returns a function that stops the reading. */
-const readBody = (
+const hasBody = (req: NodeRequest): boolean => body.carriesMessages(req.method ?? "GET") || announcesBody(req)
+
+/**
+ * Reads and parses the body of a request, if it has or needs one, and stores it in `req.body`. Calls `callback` once, with the
+ * result. Returns a function that stops the reading.
+ */
+export const readBody = (
   req: NodeRequest,
   { deadlines, limits }: Reading,
-  callback: (read: Exit.Exit<body.Message, Unread>) => void
+  callback: (read: ReadResult) => void
 ): () => void => {
-  const end = (read: Exit.Exit<body.Message, Unread>) => {
+  const end = (read: ReadResult) => {
     if (Exit.isSuccess(read)) {
       // The stream is empty now. Handlers use the checked value, and `_body` makes later body parsers skip the request.
       const request = extras(req)
@@ -47,6 +55,10 @@ const readBody = (
       request._body = true
     }
     callback(read)
+  }
+  if (!hasBody(req)) {
+    callback(Exit.succeed(body.empty))
+    return () => {}
   }
   const known = withoutReading(req, limits)
   if (known !== undefined) {
@@ -70,7 +82,7 @@ const announcesBody = (req: NodeRequest): boolean =>
   req.headers["transfer-encoding"] !== undefined || Number(req.headers["content-length"] ?? 0) !== 0 ||
   extras(req).stream?.endAfterHeaders === false
 
-const withoutReading = (req: NodeRequest, limits: body.Limits): Exit.Exit<body.Message, Unread> | undefined => {
+const withoutReading = (req: NodeRequest, limits: body.Limits): ReadResult | undefined => {
   if (body.carriesMessages(req.method ?? "GET") && !body.isJson(contentTypeOf(req))) {
     return Exit.fail(body.contentTypeRejected)
   }
@@ -78,7 +90,7 @@ const withoutReading = (req: NodeRequest, limits: body.Limits): Exit.Exit<body.M
   return Number(req.headers["content-length"] ?? 0) > limits.bytes ? Exit.fail(body.tooLarge) : undefined
 }
 
-const leftByParser = (req: NodeRequest, limits: body.Limits, otherwise: Unread): Exit.Exit<body.Message, Unread> => {
+const leftByParser = (req: NodeRequest, limits: body.Limits, otherwise: Unread): ReadResult => {
   const left = extras(req).body
   if (left === undefined) return Exit.fail(otherwise)
   const isEmpty = !body.carriesMessages(req.method ?? "GET") && isNothing(left, contentTypeOf(req))

@@ -116,4 +116,89 @@ describe("Runner", () => {
     })
     assert.deepStrictEqual([reasonOf(later), calls], ["closing", 0])
   })
+
+  it("receives a value without a fiber, at once if the callback was called at once, and only the first one", async () => {
+    const { runner } = await makeRunner()
+    const atOnce = runner.receive<string>((callback) => {
+      callback("first")
+      callback("second")
+      return () => {}
+    })
+    assert.deepStrictEqual(atOnce, Result.succeed("first"))
+    let call: (value: string) => void = () => {}
+    let stopped = 0
+    const later = runner.receive<string>((callback) => {
+      call = callback
+      return () => void stopped++
+    }) as Runner.Waiting<string>
+    call("first")
+    call("second")
+    later.abandon()
+    assert.deepStrictEqual(await later.result, Result.succeed("first"))
+    assert.strictEqual(stopped, 0)
+    await runner.dispose()
+  })
+
+  it("rejects as closing if the wait for a value is abandoned, or if the runner is disposed, and stops the wait", async () => {
+    const { runner } = await makeRunner()
+    let stopped = 0
+    const never = () => runner.receive<string>(() => () => void stopped++)
+    const abandoned = never() as Runner.Waiting<string>
+    abandoned.abandon()
+    abandoned.abandon()
+    assert.strictEqual(reasonOf(await abandoned.result), "closing")
+    assert.strictEqual(stopped, 1)
+    const disposed = never() as Runner.Waiting<string>
+    await runner.dispose()
+    assert.strictEqual(reasonOf(await disposed.result), "closing")
+    assert.strictEqual(stopped, 2)
+    assert.strictEqual(reasonOf(never() as Result.Result<never, Rejection.Rejection>), "closing")
+    assert.strictEqual(stopped, 2)
+  })
+
+  it("turns what a wait throws at its start into a defect: a 500 that is reported", async () => {
+    const { runner } = await makeRunner()
+    const started = runner.receive<never>(() => {
+      throw new Error("broken on purpose")
+    })
+    assert.strictEqual(reasonOf(started as Result.Result<never, Rejection.Rejection>), "broken")
+    await new Promise(setImmediate)
+    assert.deepStrictEqual(heard, ["broken"])
+    await runner.dispose()
+  })
+
+  it("continues a decision with a second one, and abandons the one that is waiting", async () => {
+    const { runner } = await makeRunner()
+    const now = <A>(value: A) => runner.start(() => Effect.succeed(value))
+    const soon = <A>(value: A) => runner.start(() => Effect.as(Effect.yieldNow, value))
+    const rejected = runner.start(() => Effect.fail(Rejection.foreignOrigin))
+    const resultOf = <A>(started: Runner.Started<A>) => Result.isResult(started) ? started : started.result
+    for (const first of [now, soon]) {
+      for (const second of [now, soon]) {
+        const both = Runner.andThen(first(1), (value) => second(value + 1))
+        assert.strictEqual(Result.isResult(both), first === now && second === now)
+        assert.deepStrictEqual(await resultOf(both), Result.succeed(2))
+      }
+      assert.strictEqual(reasonOf(await resultOf(Runner.andThen(first(1), () => rejected))), "origin")
+    }
+    let calls = 0
+    const afterRejection = Runner.andThen(rejected as Runner.Started<number>, () => {
+      calls++
+      return now(1)
+    })
+    assert.strictEqual(reasonOf(await resultOf(afterRejection)), "origin")
+    assert.strictEqual(calls, 0)
+
+    const stopped: Array<string> = []
+    const wait = (name: string) => runner.receive<string>(() => () => void stopped.push(name))
+    const inFirst = Runner.andThen(wait("first"), () => wait("never")) as Runner.Waiting<string>
+    inFirst.abandon()
+    assert.strictEqual(reasonOf(await inFirst.result), "closing")
+    const inSecond = Runner.andThen(soon(1), () => wait("second")) as Runner.Waiting<string>
+    await new Promise(setImmediate)
+    inSecond.abandon()
+    assert.strictEqual(reasonOf(await inSecond.result), "closing")
+    assert.deepStrictEqual(stopped, ["first", "second"])
+    await runner.dispose()
+  })
 })
