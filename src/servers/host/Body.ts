@@ -44,8 +44,7 @@ const tooDeep = Result.fail(new MalformedRequest({ reason: "too-deep" }))
  */
 export const consumed = ConfigOption.error(
   "protect",
-  "the request body was read before the gate, and no parsed body was passed on. Install the gate before the code that " +
-    "reads the body, or pass the parsed body (req.body or parsedBody)",
+  "other code read the body before the gate. Put the gate first, or pass the parsed body (req.body or parsedBody)",
   "conflict"
 )
 

@@ -61,7 +61,7 @@ export const make = async <R, E, A = unknown>(
       "Host.make",
       layer,
       "a layer",
-      "Give one that provides the gate, such as Gate.layer({ … })",
+      "Give one such as Gate.layer({ … })",
       "missing"
     )
   }

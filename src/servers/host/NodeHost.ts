@@ -2,21 +2,31 @@ import * as Result from "effect/Result"
 import type { Policy } from "../../authorization/Policy.ts"
 import { isPreflight, type Rejection } from "../../authorization/Rejection.ts"
 import type { Admitted, Policies } from "./Admission.ts"
+import type { Limits } from "./Body.ts"
+import { andThen, make as receiver, type Receiver } from "./Callback.ts"
 import type { Host } from "./Host.ts"
 import { extras, headerOfRequest, type NodeRequest, pathOf, type TenantOf, toGateRequest } from "./NodeRequest.ts"
-import { readBody, type Reading, type ReadResult } from "./NodeRequestBody.ts"
+import * as bodies from "./NodeRequestBody.ts"
 import { type NodeResponse, send, sendRejection } from "./NodeResponse.ts"
-import * as Runner from "./Runner.ts"
+import type { Started } from "./Runner.ts"
 
 /* Connects the gate with `(req, res)` of Node. */
 
 export type { NodeRequest, TenantOf } from "./NodeRequest.ts"
-export { reading } from "./NodeRequestBody.ts"
 export type { NodeResponse } from "./NodeResponse.ts"
 export { prepare } from "./NodeResponse.ts"
 
 /** The option `preflight`: a function that answers CORS preflights from allowed origins in place of the gate. */
 export type AnswerPreflight = (req: NodeRequest, res: NodeResponse) => unknown
+
+/** Reads the bodies of an endpoint, and waits for them without a fiber. */
+export interface Reading extends bodies.Reading, Receiver {}
+
+/** Prepares the reading of the bodies of an endpoint. */
+export const reading = <A>(host: Host<A>, limits: Limits): Reading => ({
+  ...receiver(host),
+  ...bodies.reading(host, limits)
+})
 
 /** The options of the adapter that affect a decision. */
 export interface DecisionOptions {
@@ -41,10 +51,10 @@ export const decideCall = <A>(
   if (res.destroyed) return undefined
   removeAuth(req)
   const caller = host.start(() => host.admitCaller(toGateRequest(req, host.fiber, options.tenantOf)))
-  const admitted = Runner.andThen(caller, (caller) => {
-    const read = host.receive<ReadResult>((callback) => readBody(req, reading, callback))
+  const admitted = andThen(caller, (caller) => {
+    const read = reading.receive<bodies.ReadResult>((end) => bodies.readBody(req, reading, end))
     const awaited = !Result.isResult(read)
-    return Runner.andThen(read, (read) => host.start(() => host.admitBody(caller, () => read, policies, awaited)))
+    return andThen(read, (read) => host.start(() => host.admitBody(caller, () => read, policies, awaited)))
   })
   return settle(host, req, res, options, admitted)
 }
@@ -76,7 +86,7 @@ const settle = <A>(
   req: NodeRequest,
   res: NodeResponse,
   { preflight }: DecisionOptions,
-  started: Runner.Started<Admitted<A>>
+  started: Started<Admitted<A>>
 ): Admitted<A> | undefined | Promise<Admitted<A> | undefined> => {
   const settleResult = (
     result: Result.Result<Admitted<A>, Rejection>

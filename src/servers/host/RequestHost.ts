@@ -4,9 +4,6 @@
  * do not count, because a malicious web page can set them. Such a page cannot send a `Host` header that differs from the URL.
  */
 
-/** The empty list of hosts, for a resource that accepts every host. */
-export const unchecked: ReadonlyArray<string> = []
-
 /**
  * Returns the hosts of a Node request: the value of each `Host` header line, `:authority` of HTTP/2, and the authority of a
  * request target in absolute form. That authority takes precedence over `Host` (RFC 9112 §3.2.2).

@@ -32,12 +32,6 @@ export interface Runner {
    * would reject the DPoP proof of the request as a replay. Defects and unexpected errors become rejections.
    */
   readonly start: <A>(decide: Decide<A>) => Started<A>
-  /**
-   * Waits for a value without a fiber. `listen` receives a callback for the value, and returns the function that stops the wait.
-   * Returns the value at once if `listen` has called the callback before it returns. Ends with a rejection if it is abandoned,
-   * or if the runtime is disposed.
-   */
-  readonly receive: <A>(listen: (callback: (value: A) => void) => () => void) => Started<A>
   /** Runs a decision as a promise that never rejects. `signal` interrupts the decision, which then results in a rejection. */
   readonly run: <A>(
     decide: Decide<A>,
@@ -57,9 +51,6 @@ export const make = (gate: Gate, runtime: ManagedRuntime.ManagedRuntime<any, any
   // The fibers that `dispose` interrupts. `runtime.runFork` would track its fibers as well, but that takes as long as the rest
   // of the fiber's work.
   const waiting = new Set<Fiber.Fiber<unknown, unknown>>()
-
-  // The waits without a fiber, which `dispose` abandons.
-  const receiving = new Set<() => void>()
 
   const settle = <A>(exit: Exit.Exit<A, unknown>): Result.Result<A, Rejection.Rejection> => {
     if (Exit.isSuccess(exit)) return Result.succeed(exit.value)
@@ -91,39 +82,9 @@ export const make = (gate: Gate, runtime: ManagedRuntime.ManagedRuntime<any, any
     }
   }
 
-  // For a small body, a fiber would take about as long as the decision.
-  const receive: Runner["receive"] = <A>(listen: (callback: (value: A) => void) => () => void) => {
-    if (disposed) return Result.fail(Rejection.closing)
-    let settled: Result.Result<A, Rejection.Rejection> | undefined
-    let resolve: ((result: Result.Result<A, Rejection.Rejection>) => void) | undefined
-    const end = (result: Result.Result<A, Rejection.Rejection>) => {
-      if (settled !== undefined) return
-      settled = result
-      receiving.delete(abandon)
-      resolve?.(result)
-    }
-    let stop = () => {}
-    const abandon = () => {
-      if (settled === undefined) stop()
-      end(Result.fail(Rejection.closing))
-    }
-    try {
-      stop = listen((value) => end(Result.succeed(value)))
-    } catch (defect) {
-      end(settle(Exit.die(defect)))
-    }
-    if (settled !== undefined) return settled
-    receiving.add(abandon)
-    const result = new Promise<Result.Result<A, Rejection.Rejection>>((_) => {
-      resolve = _
-    })
-    return { result, abandon }
-  }
-
   return {
     fiber,
     start,
-    receive,
     run: async (decide, signal) => {
       const started = start(decide)
       if (Result.isResult(started)) return started
@@ -136,25 +97,9 @@ export const make = (gate: Gate, runtime: ManagedRuntime.ManagedRuntime<any, any
     isDisposed: () => disposed,
     dispose: async () => {
       disposed = true
-      for (const abandon of receiving) abandon()
       await Effect.runPromise(Fiber.interruptAll([...waiting]))
       await runtime.dispose()
     }
-  }
-}
-
-/** Continues a decision with a second one, which receives the result of the first. A rejection of the first is the result. */
-export const andThen = <A, B>(started: Started<A>, next: (value: A) => Started<B>): Started<B> => {
-  if (Result.isResult(started)) return Result.isFailure(started) ? Result.fail(started.failure) : next(started.success)
-  let current: Waiting<unknown> = started
-  return {
-    result: started.result.then((result) => {
-      const continued = andThen(result, next)
-      if (Result.isResult(continued)) return continued
-      current = continued
-      return continued.result
-    }),
-    abandon: () => current.abandon()
   }
 }
 
