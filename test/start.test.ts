@@ -37,7 +37,7 @@ const budgets = [
   { entry: "node", ours: 108, effect: 70 },
   { entry: "fetch", ours: 107, effect: 70 },
   { entry: "sdk-v1", ours: 126, effect: 70 },
-  { entry: "sdk-v2", ours: 124, effect: 70 },
+  { entry: "sdk-v2", ours: 125, effect: 70 },
   { entry: "host", ours: 109, effect: 70 },
   { entry: "protocol", ours: 13, effect: 45 },
   { entry: "verification", ours: 65, effect: 73 },
