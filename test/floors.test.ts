@@ -34,7 +34,7 @@ const types = (...specifiers: ReadonlyArray<string>) => specifiers.map((it) => `
 
 const floor = "no-restricted-imports"
 
-/** Imports that are forbidden in every folder of the library whose row does not allow everything. */
+/** Imports that are forbidden in every folder of the library. Folders whose row has `ours: "everything"` are an exception. */
 const foreign = [
   "effect",
   "effect/http",
@@ -213,8 +213,8 @@ const besideTheKit = [
 ]
 
 /**
- * Files that start HTTP servers. The linter cannot check the purpose of a server, so this list records that none is an
- * authorization server.
+ * Files that start HTTP servers. The linter cannot check the purpose of a server, so this list records that none of these
+ * servers is an authorization server.
  */
 const serversByHand = [
   "bench/speed/servers.ts", // servers without authorization, as the baseline of measurements

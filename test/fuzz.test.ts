@@ -121,7 +121,7 @@ const document = Arbitrary.map(
   }
 )
 
-/** The longest time until a response: the time limits for fetching metadata and then keys. */
+/** The longest time until a response: the time limit for fetching metadata (8 seconds) plus that for keys (5 seconds). */
 const limit = "13 seconds"
 
 /**

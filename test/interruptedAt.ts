@@ -1,6 +1,6 @@
 import { Effect, Fiber, Scheduler } from "effect"
 
-/** Interrupts the fiber that runs its step `at`. Without it, interruptions come only at steps that wait. */
+/** Counts steps, and interrupts the fiber at step `at`. With other schedulers, interruptions occur only at steps that wait. */
 class Interrupting extends Scheduler.MixedScheduler {
   readonly #at: number
   #steps = 0

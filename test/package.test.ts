@@ -25,14 +25,15 @@ import { linkFault, links } from "./links.ts"
 const root = fileURLToPath(new URL("..", import.meta.url))
 const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
 
-/** `.` → `effect-mcp-auth`, `./mcp` → `effect-mcp-auth/mcp` */
+/** The names by which programs import the entry points: `effect-mcp-auth` for `.`, `effect-mcp-auth/mcp` for `./mcp`. */
 const entryPoints = Object.keys(manifest.exports)
   .filter((it) => it !== "./package.json")
   .map((it) => manifest.name + it.slice(1))
 
 /** The entry points for the official SDKs, and the package that each of them needs. */
 const adapters = [
-  // Clients before 2026-07-28 replace their scopes, so the challenge includes the granted ones.
+  // Clients of revisions before 2026-07-28 replace their scopes with those of the challenge, so the challenge of `sdk-v1` also
+  // includes the granted scopes.
   { entry: "sdk-v1", peer: "@modelcontextprotocol/sdk", program: "sdk-v1.ts", challenged: "todos:write todos:read" },
   { entry: "sdk-v2", peer: "@modelcontextprotocol/server", program: "sdk-v2.ts", challenged: "todos:write" }
 ].map((it) => ({ ...it, name: `${manifest.name}/${it.entry}` }))

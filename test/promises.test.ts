@@ -4,7 +4,7 @@ import { join } from "node:path"
 import { promises } from "./promises.ts"
 
 const security = readFileSync(join(import.meta.dirname, "..", "SECURITY.md"), "utf8")
-/** The list entries of the sections of SECURITY.md that make promises. */
+/** The list entries in those sections of SECURITY.md that make promises. */
 const sentences = ["What is promised", "Where tokens go", "State that instances share"].flatMap((heading) => { // prose: names of headings
   const section = new RegExp(`^## ${heading}\\n([\\s\\S]*?)^## `, "m").exec(security)?.[1] ?? ""
   return section

@@ -1,6 +1,6 @@
 /**
- * The sentences of SECURITY.md that make promises, and the tests that prove each of them: ids that are in the titles of tests
- * (see threats.json and cases.json), or parts of titles.
+ * The keys are the sentences of SECURITY.md that make promises. Each value lists the tests that prove the sentence. A test is
+ * given by an id in its title (see threats.json and cases.json), or by another part of its title.
  */
 export const promises: Readonly<Record<string, ReadonlyArray<string>>> = {
   "An MCP handler behind `protect`, `createMcpHandler`, `protectFetch` or `McpAuth.layerHttp` runs only if the token was signed by a configured authorization server or confirmed by its introspection endpoint.":

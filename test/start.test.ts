@@ -1,6 +1,6 @@
 /**
- * Tests how many modules each entry point loads, since that determines how long a server needs to start. A count is exact,
- * and a measured time is not.
+ * Tests how many modules each entry point loads, since that determines how long a server needs to start. The test does not
+ * measure the time instead, because a measured time is not exact, and a count is.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { spawnSync } from "node:child_process"

@@ -40,8 +40,9 @@ const verification = [
 ]
 
 /**
- * The folders of optional mechanisms. An author enables a mechanism with a value that contains its code. The code that
- * creates gates imports only types of these folders, so a bundle contains only the mechanisms that the author uses.
+ * The folders of optional mechanisms. The author of a server enables a mechanism with a value that contains the code of the
+ * mechanism. The code that creates gates imports only types of these folders, so a bundle contains only the mechanisms that
+ * the author uses.
  */
 const mechanisms = [
   "verification/introspection",
@@ -265,6 +266,6 @@ export const floors: ReadonlyArray<Floor> = [
     packages: ["effect/[A-Z]*", "effect/*/[A-Z]*", "jose"],
     why: "testing knows the floors below it, effect and jose: no check, no doctor, no command."
   },
-  // No folder imports the command, so it may import every folder.
+  // No folder imports `cli`, so `cli` is allowed to import every folder.
   { folder: "cli", ours: "everything", packages: [], why: "" }
 ]

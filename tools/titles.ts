@@ -53,7 +53,10 @@ export const threatIds = (title: string): ReadonlyArray<string> => title.match(/
 
 const isId = (proof: string): boolean => /^[A-Z]+(?:-[A-Z]+)*-\d+[a-z]?$/.test(proof)
 
-/** Returns a predicate of titles. If the proof is an id, the title must have this id, otherwise it must contain the text. */
+/**
+ * Returns a function that checks whether a title contains the proof. If the proof is an id, the title must contain this id.
+ * Otherwise, the title must contain the text of the proof.
+ */
 const proves = (proof: string): (title: string) => boolean => {
   if (!isId(proof)) return (title) => title.includes(proof)
   const id = new RegExp(`\\b${proof}(?![0-9a-z])`)

@@ -4,7 +4,7 @@
  * with the SDK's `requireBearerAuth` and jose.
  *
  * Each contender has a separate issuer behind a fault proxy, on real sockets. To let hours pass, the program moves the wall
- * clock, which all three contenders use, and the monotonic clock, which this library uses to measure ages.
+ * clock, which all contenders use, and the monotonic clock, which this library uses to measure ages.
  */
 import { NodeHttpServer } from "@effect/platform-node"
 import { Context, Effect, Exit, Layer, References, Scope } from "effect"
@@ -26,7 +26,7 @@ if (!existsSync(new URL("peers/node_modules/mcp-auth", import.meta.url))) {
     stdio: "inherit"
   })
 }
-// mcp-auth would fill the output with a warning for each missing member of the metadata.
+// Discards warnings, because mcp-auth writes one for each missing member of the metadata.
 console.warn = () => {}
 const peers: { readonly mcpAuth: Start; readonly sdk: Start } = await import("./peers/index.mjs")
 
@@ -149,7 +149,10 @@ interface Row {
   readonly saw: string
   readonly requests: number
   readonly served: string
-  /** Ranks the contenders of a fault. The numbers are compared from the first to the last, and a smaller number is better. */
+  /**
+   * The numbers by which contenders are ranked for one fault. They are compared from the first to the last, and a smaller
+   * number is better.
+   */
   readonly rank: ReadonlyArray<number>
 }
 
@@ -208,7 +211,7 @@ const rows: Readonly<Record<string, (world: World) => Promise<Row>>> = {
     const forged = await Effect.runPromise(
       attacker.issuer.mint({ scopes: ["todos:read"], expiresIn: "3 days" })
     )
-    // Each contender fetches again after ten minutes.
+    // Each contender fetches the keys again after ten minutes.
     minutes(11)
     const seen = await _.ask(Array.from({ length: 20 }, () => good))
     const forgeries = await _.ask(Array.from({ length: 20 }, () => forged))
@@ -266,8 +269,8 @@ const rows: Readonly<Record<string, (world: World) => Promise<Row>>> = {
     await _.ask([token])
     await _.takeRequests()
     await _.set({ _tag: "Hang" })
-    // This library refreshes keys before they are ten minutes old, and jose refreshes them after that. So the clock advances to 9
-    // minutes and then to 11.
+    // This library refreshes keys before they are ten minutes old, and jose refreshes them after that. So the clock advances to
+    // 9 minutes and then to 11.
     minutes(9)
     await _.ask([token])
     await new Promise((resolve) => setTimeout(resolve, 5_500))
@@ -352,7 +355,8 @@ for (const [fault, run] of Object.entries(rows)) {
   if (only !== undefined && !fault.includes(only)) continue
   const results = new Map<string, Row>()
   for (const [name, start] of Object.entries(contenders)) {
-    // The contender with `jwksUri` fetches no metadata, so its results differ only for faults of the metadata.
+    // With `jwksUri`, this library fetches no metadata. Only for faults of the metadata do the results then differ from those
+    // without `jwksUri`, so all other faults are skipped.
     if (name === ownWithKeys && !fault.includes("metadata")) continue
     const here = await world(start)
     results.set(name, await run(here))

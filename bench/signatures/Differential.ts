@@ -15,14 +15,15 @@ export interface Outcome {
   readonly count: number
   readonly admitted: number
   /**
-   * Tokens that were rejected because of their signature. Code that both gates share makes every other rejection.
+   * Number of tokens that were rejected because of their signature. All other rejections come from code that does not depend
+   * on the implementation of signatures.
    */
   readonly bySignature: number
   /** Tokens for which the results of the two implementations differ. */
   readonly differences: ReadonlyArray<string>
 }
 
-/** Returns the generator mulberry32. The seed determines all numbers, so that a run can be repeated. */
+/** Returns the random number generator mulberry32. The seed determines all numbers, so that a run can be repeated. */
 const randomOf = (seed: number) => {
   let state = seed >>> 0
   return () => {
@@ -95,7 +96,7 @@ const changes: ReadonlyArray<Change> = [
   ),
   bytes(der),
   bytes((signature) => Buffer.from(signature).reverse()),
-  // Change characters in every segment. Some results are other encodings of the same bytes.
+  // Change one character of a segment, or append characters. Some results are other encodings of the same bytes.
   ([h, c, s], random) => [h, c, flipped(s, below(random, s.length), random)],
   ([h, c, s], random) => [h, flipped(c, below(random, c.length), random), s],
   ([h, c, s], random) => [flipped(h, below(random, h.length), random), c, s],
@@ -105,7 +106,7 @@ const changes: ReadonlyArray<Change> = [
   ([h, c], random, others) => [h, c, pick(random, others)[2]],
   ([h, , s], random, others) => [h, pick(random, others)[1], s],
   ([, c, s], random, others) => [pick(random, others)[0], c, s],
-  // Change the members of the header that name the algorithm, the key and the type.
+  // Change the header: the algorithm, the key id, the type, and the members `crit` and `b64`.
   header((of, random) => ({ ...of, alg: pick(random, [...Algorithm.all, "none", "HS256", "ES256K", "RS1", ""]) })),
   header(({ kid: _, ...of }) => of),
   header((of, random) => ({ ...of, typ: pick(random, ["JWT", "jose", "at+JWT"]) })),

@@ -42,7 +42,8 @@ const Server = McpAuth.layerHttp({
   )
 )
 
-// All times are in proportion to the refresh interval, so that a short run has as many refreshes as a long run.
+// The cooldown is in proportion to the refresh interval, and backoffs are short, so that a short run has as many refreshes as a
+// long run.
 const times = Layer.effect(
   Freshness.Freshness,
   Effect.map(Freshness.Freshness, (usual) => ({
@@ -51,7 +52,7 @@ const times = Layer.effect(
     shortest: seconds,
     longest: seconds,
     unknownKidCooldown: Duration.seconds(Math.max(0.25, Number(refresh) / 10)),
-    pause: Duration.millis(100),
+    minBackoff: Duration.millis(100),
     maxBackoff: Duration.millis(400)
   }))
 )

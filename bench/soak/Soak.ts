@@ -19,7 +19,7 @@ export interface Options {
   readonly duration: number
   /** How long the maximum rate is measured. */
   readonly calibration: number
-  /** Time between two new keys. A key begins to sign one rotation after it is published. Not shorter than `refresh`. */
+  /** Time between two new keys. Must not be shorter than `refresh`. A key begins to sign one rotation after it is published. */
   readonly rotation: number
   readonly refresh: number
   /** Number of good tokens per key. Choose it so that the cache of verified tokens is full after a third of the run. */
@@ -183,8 +183,8 @@ export const run = (options: Options, progress: (line: string) => void = () => {
       const elapsed = () => (performance.now() - began) / 1000
 
       // The server fetches keys again in the last quarter of a refresh interval. A fault, which lasts an eighth of the
-      // interval, and a fetch that waits for its limit of five seconds must both fit into it. Short intervals omit the slow
-      // faults.
+      // interval, and a fetch that waits for its limit of five seconds must both fit into that quarter. If the interval is too
+      // short for this, the test omits the slow faults.
       const slow = options.refresh >= 40
       const usable = slow ? faults : faults.slice(0, -2)
       const provide = async () => {
@@ -215,7 +215,7 @@ export const run = (options: Options, progress: (line: string) => void = () => {
           await pause((due - performance.now()) / 1000)
           if (signal.aborted) return
           const [old, before] = [signs, traffic.use(next.tokens)]
-          // The old key is withdrawn after all requests in progress, whose tokens it signed, have their responses.
+          // The old key signed the tokens of the requests in progress. It is withdrawn when all of them have their responses.
           const answered = traffic.answered()
           signs = next.kid
           next = await publish()

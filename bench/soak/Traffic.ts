@@ -5,7 +5,7 @@ import { createHistogram, type RecordableHistogram } from "node:perf_hooks"
 import { callTool } from "../speed/Load.ts"
 import type { Connections } from "./Connections.ts"
 
-/** One kind of request. A bad token may also be answered with 503 while the server cannot verify it. */
+/** One kind of request. Some kinds of bad tokens may also be answered with 503 while the server cannot verify them. */
 interface Kind {
   readonly name: string
   readonly good: boolean
@@ -105,7 +105,7 @@ export const make = Effect.fnUntraced(function*(
 
   return {
     send,
-    /** Resolves when every request that is in progress now has its response. */
+    /** Resolves when all requests that are in progress at the time of the call have their responses. */
     answered: () => Promise.all(under),
     /** Creates tokens with the current signing key. Pass them to `use` when the server has had the time to fetch the key. */
     signed,
@@ -116,8 +116,9 @@ export const make = Effect.fnUntraced(function*(
       return before
     },
     /**
-     * Adds tokens whose key was withdrawn so long ago that the server must reject them. Only 100 of them are sent: the server
-     * evicts a cached token when it rejects it, and the cache should stay as full as possible.
+     * Sends these requests instead of the previous ones whose key was withdrawn. The key must have been withdrawn so long ago
+     * that the server must reject its tokens. Only 100 requests are used, because the server evicts each rejected token from
+     * its cache, and the cache should stay as full as possible.
      */
     retire: (requests: ReadonlyArray<Prepared>) => {
       gone = requests.slice(0, 100).map(({ request }) => ({ kind: withdrawn, request }))
@@ -135,7 +136,7 @@ export const make = Effect.fnUntraced(function*(
       counts,
       goodRejected,
       badAdmitted,
-      /** Responses to bad tokens that are neither an admission nor an expected rejection. */
+      /** Bad tokens whose response was neither an admission nor an expected rejection. */
       unexpected,
       sent: Object.values(counts).flatMap((_) => Object.values(_)).reduce((sum, count) => sum + count, 0),
       good: [admitted, withoutScope].flatMap((_) => Object.values(counts[_.name] ?? {})).reduce((sum, _) => sum + _, 0),

@@ -27,7 +27,7 @@ const outcome = await Effect.runPromise(
       ...(values.most === undefined ? {} : { most: Number(values.most) }),
       rotation: Number(values.interval),
       refresh: Number(values.interval),
-      // Each person gets a new token with each new signing key, so the cache of 10,000 tokens is full after eight keys.
+      // Each of the 1,400 people gets a new token with each new signing key, so eight keys fill the cache of 10,000 tokens.
       people: 1_400
     },
     (line) => console.log(line)

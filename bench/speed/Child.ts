@@ -77,8 +77,9 @@ export interface Server {
 }
 
 /**
- * An option of V8 that keeps compiled code. By default, V8 discards compiled code after some idle seconds, and the next
- * thousands of requests take five times as long. The servers of a comparison take turns, so each is idle most of the time.
+ * An option of V8 that keeps compiled code. By default, V8 discards compiled code when the process is idle for some seconds,
+ * and the next few thousand requests take five times as long. The servers of a comparison take turns, so each is idle most of
+ * the time.
  */
 const neverIdle = "--no-memory-reducer"
 

@@ -1,6 +1,6 @@
 /**
  * The level "handler". It runs in a separate process, and calls the listeners of the servers without sockets. With sockets, the
- * kernel would take most of the time of a small request, and this time depends most on the load of the machine.
+ * kernel would take most of the time of a small request, and the kernel's time depends most on the load of the machine.
  */
 import { IncomingMessage, type Server, ServerResponse } from "node:http"
 import { Socket } from "node:net"

@@ -10,7 +10,7 @@ export interface Outcome {
   readonly body: string
   readonly count: number
   readonly statuses: Readonly<Record<string, number>>
-  /** The measurement. `undefined` if none was requested, or if the load ended before it started. */
+  /** The measurement. `undefined` if none was requested, or if the load ended before the measurement started. */
   readonly measured: Measured | undefined
 }
 
@@ -39,7 +39,10 @@ const lengthOf = (text: string): number | undefined => {
   return body
 }
 
-/** Sends the requests one after the other, and again from the first, until `until` returns `true`. */
+/**
+ * Sends the requests in order, each on the next free connection. After the last request, it continues with the first. It ends
+ * when `until` returns `true`.
+ */
 export const run = async (
   port: number,
   requests: ReadonlyArray<Buffer>,

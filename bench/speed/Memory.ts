@@ -18,7 +18,8 @@ const heap = () => {
 const run = async (count: number) => {
   const issuer = await TestIssuer.start({ resource, algorithm: "ES256" })
   const { kid, privateKey } = await issuer.currentKey()
-  // Signs here with the key of the issuer: synchronous signatures take a third of the time of those that cross threads.
+  // Signs the tokens here with the key of the issuer, because a synchronous signature takes a third of the time of a signature
+  // that another thread computes.
   const key = createPrivateKey({ key: await crypto.subtle.exportKey("jwk", privateKey) as never, format: "jwk" })
   const layer = Gate.layer({
     resource,
@@ -68,7 +69,8 @@ const run = async (count: number) => {
     }
   }
   const empty = heap()
-  // Verifies twice as many tokens as the cache can hold first, so that compiled code and tables have their final size before the measurement.
+  // First verifies twice as many tokens as the cache can hold, so that compiled code and tables have their final size before
+  // `full` is measured.
   await verify(2 * capacity)
   const full = heap()
   await verify(count - 2 * capacity)
@@ -78,7 +80,7 @@ const run = async (count: number) => {
 const sign = (key: KeyObject, input: string) =>
   `${input}.${createSign("SHA256").update(input).sign({ key, dsaEncoding: "ieee-p1363" }).toString("base64url")}`
 
-/** The number of tokens, and the heap in MiB at the start, with a full cache and at the end. */
+/** The number of tokens, and the heap in MiB at three times: at the start, when the cache is full, and at the end. */
 export type Measured = Awaited<ReturnType<typeof run>>
 
 process.on("message", (count: number) => void run(count).then((measured) => process.send!(measured)))

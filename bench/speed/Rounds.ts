@@ -16,11 +16,15 @@ export type Samples = ReadonlyMap<string, ReadonlyArray<Sample | undefined>>
 
 export interface Turns {
   readonly count: number
-  /** Time at the start of a turn that is not measured, in milliseconds. CPU caches still contain the data of other servers. */
+  /**
+   * Time at the start of each turn in which nothing is measured, because CPU caches still contain the data of other servers. In
+   * milliseconds.
+   */
   readonly leadIn: number
   readonly milliseconds: number
   /**
-   * The warm-up ends with the first limit that is reached. V8 compiles code in this time, which would distort the measurement.
+   * The limits of the warm-up, which ends when one of them is reached. V8 compiles code during the warm-up. If it did so later,
+   * the measurement would be distorted.
    */
   readonly warm: { readonly milliseconds: number; readonly requests: number }
   /** Text that the body of the first response of each turn must contain. Default: any body is accepted. */
@@ -66,7 +70,8 @@ export const rounds = async (
     }
     return outcome
   }
-  // The warm-up also alternates. Otherwise the second route of a server would start with code that was compiled for the first.
+  // The warm-up also alternates between the servers or routes. Otherwise the second route of a server would start with code
+  // that was compiled for the first route.
   const passes = 4
   for (let pass = 0; pass < passes; pass++) {
     for (const server of servers) {

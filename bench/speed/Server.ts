@@ -8,7 +8,7 @@ import { servers as peers } from "./peers/servers.mjs"
 import { resource } from "./Subject.ts"
 
 const [name = "", issuer = ""] = process.argv.slice(2)
-// mcp-auth would fill the output with a warning for each missing member of the metadata.
+// Discards warnings, because mcp-auth writes one for each missing member of the metadata.
 console.warn = () => {}
 
 // Loads only the modules of this contender: a process of another library must not load this library or Effect.

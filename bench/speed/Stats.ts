@@ -16,7 +16,10 @@ export const spread = (values: ReadonlyArray<number>): Spread => {
   return { median: at(0.5), low: at(0.25), high: at(0.75) }
 }
 
-/** Returns the spread of the ratios of two series, round by round, because a disturbance of the machine affects both series. */
+/**
+ * Divides the values of two series round by round, because a disturbance of the machine affects both values of a round. Returns
+ * the spread of the ratios.
+ */
 export const ratio = (of: ReadonlyArray<number>, to: ReadonlyArray<number>): Spread =>
   spread(of.map((value, index) => value / to[index]!))
 

@@ -55,7 +55,8 @@ const through = async (
       }
       : {
         contained,
-        // V8's compiler and garbage collector change the ratio from process to process by a few hundredths.
+        // Several processes, because V8's compiler and garbage collector change the ratio from process to process by a few
+        // hundredths.
         processes: 3,
         count: 20,
         leadIn: 50,

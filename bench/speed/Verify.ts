@@ -37,7 +37,7 @@ const gateOf = async (issuer: string, capacity: number | undefined, signatures: 
   )
 }
 
-/** Returns the function that verifies tokens with this library. It runs inside one effect, as in a server. */
+/** Returns a function that verifies tokens with this library. One effect verifies all tokens of a call, as in a server. */
 const own = async (issuer: string, capacity: number | undefined, signatures: Layer.Layer<never> = Layer.empty) => {
   const gate = await gateOf(issuer, capacity, signatures)
   const header = () => undefined

@@ -2,11 +2,12 @@
  * `npm run bench`: measures the cost of protection, and compares it with other libraries. Writes `BENCHMARKS.md`.
  *
  * - `--quick`: runs fewer contenders, scenarios and rounds, in less than a minute. Writes nothing.
- * - `--check`: measures the contenders and levels that have a goal, and compares them with `ratios.json`. Fails if a ratio is worse
- *   by more than a tenth in two measurements. Writes nothing.
+ * - `--check`: measures the contenders and levels that have a goal, and compares them with `ratios.json`. Fails if a ratio is
+ *   worse by more than a tenth in two measurements. Writes nothing.
  * - `--only request,tools,verify,memory,start,size,types`: runs only these levels. Writes nothing.
  * - `--million`: uses a million tokens instead of 100,000 in the level "memory", which takes some minutes longer.
- * - `--profile <server>`: writes a CPU profile for DevTools of one server, such as `effect + effect-mcp-auth`, with cached tokens.
+ * - `--profile <server>`: writes a CPU profile of one server with cached tokens, for example of `effect + effect-mcp-auth`.
+ *   DevTools can open the profile.
  */
 import { execFileSync } from "node:child_process"
 import { existsSync, readFileSync, writeFileSync } from "node:fs"
@@ -85,8 +86,8 @@ if (options.check) {
   const isLost = ({ found, id, reach }: Goal) => {
     const before = committed[id]?.ratio
     if (before === undefined) return false
-    // Compares the better quartile, so that a ratio that varies between rounds counts as lost only if few rounds reach it. For
-    // upper limits, such as heap in MiB or requests, a quarter of the limit is always accepted.
+    // Compares the better quartile, so that a goal whose ratio varies between rounds counts as lost only if few rounds reach
+    // the committed ratio. For upper limits, such as heap in MiB or requests, a quarter of the limit is always accepted.
     return "atLeast" in reach ? found.high < 0.9 * before : found.low > 1.1 * Math.max(before, reach.atMost / 4)
   }
   let lost = 0

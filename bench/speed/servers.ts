@@ -27,7 +27,7 @@ const bearerOf = ({ headers }: HttpServerRequest.HttpServerRequest): string =>
 
 const unauthorized = HttpServerResponse.empty({ status: 401, headers: { "www-authenticate": "Bearer" } })
 
-/** Returns a middleware that calls jose for each token, as an author without an authorization library would write it. */
+/** Returns a middleware that calls jose for each token, as a server without an authorization library would. */
 const plainJose = async (issuer: string, resource: string) => {
   const { createRemoteJWKSet, jwtVerify } = await import("jose")
   const keys = createRemoteJWKSet(new URL(`${issuer}/jwks`))

@@ -9,7 +9,7 @@ interface Issued {
   readonly resource: string
 }
 
-/** A server behind the gate at `/mcp`, one without protection at `open`, or both. */
+/** A server behind the gate at `/mcp`, a server without protection at the path in `open`, or both. */
 interface Routes {
   readonly behind?: Issued
   readonly open?: "/mcp" | "/open"
@@ -43,7 +43,7 @@ const onEffectServer = async ({ behind, open }: Routes): Promise<Server> => {
     }).pipe(Layer.provide(AuthLayer.make(options(issuer, resource))))
   }
   return onEffect(Layer.mergeAll(
-    // `fresh`, because Effect builds a shared layer once: both routes would then use one server, with the tools of both.
+    // `fresh`, because otherwise Effect builds a shared layer once, and both routes use one server with the tools of both.
     open === undefined ? Layer.empty : Layer.fresh(openServer(open)),
     behind === undefined ? Layer.empty : Layer.fresh(await guardedServer(behind))
   ))

@@ -58,7 +58,10 @@ export class Endpoint extends Context.Service<
   }
 >()("examples/Endpoint") {}
 
-/** The embedded authorization server accepts every sign-in, so it serves only a server on loopback. */
+/**
+ * The error if no authorization server is configured and the resource is not on loopback. The embedded authorization server
+ * accepts every sign-in, so it issues no tokens for such a resource.
+ */
 export class NoAuthorizationServer extends Data.TaggedError("NoAuthorizationServer")<{ readonly resource: string }> {
   override get message() {
     return `RESOURCE_URL is ${this.resource}, which is not on loopback: name your issuers in AUTHORIZATION_SERVERS`

@@ -273,7 +273,7 @@ const story = Effect.gen(function*() {
     assert.equal(challengeOf(exchange, "error"), "invalid_token")
     tell(...tellRejection(decisions, "audience"))
     assert.equal(challengeOf(exchange, "resource_metadata"), metadataUrl)
-    // A client of MCP 2025-11-25 also sends notifications/initialized and tries to open an event stream. It sent nothing else.
+    // The other requests: a client of MCP 2025-11-25 also sends `notifications/initialized` and tries to open an event stream.
     const others = wire.rest.map((_) => `${_.method} ${_.url.href} ${_.response.status}`)
     assert.deepEqual([...new Set(others)].sort(), [`GET ${url} 405`, `POST ${url} 202`])
   })

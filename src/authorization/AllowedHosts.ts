@@ -1,5 +1,6 @@
 /**
- * Checks the host names under which clients address the server, against DNS rebinding (MCP Streamable HTTP, security warning).
+ * Protects against DNS rebinding (MCP Streamable HTTP, security warning): checks the host names under which clients address the
+ * server.
  *
  * If the domain of an attacker's page resolves to this machine, a browser treats the requests of the page as same-origin. Only
  * their `Host` header differs from that of legitimate requests: it contains the attacker's domain.

@@ -92,14 +92,14 @@ export const make = (parts: Parts): Authentication => {
         (isRevoked): Effect.Effect<Principal, InvalidToken> => isRevoked === false ? Effect.succeed(principal) : revoked
       )
 
-  /** Verifies credentials, checks revocation and decodes the author's claims. Does not check a DPoP proof. */
+  /** Verifies credentials, checks revocation and decodes the value of the option `claims`. Does not check a DPoP proof. */
   const verifyToken = (
     request: Caller.Request,
     credentials: Credentials.Credentials,
     timing: Decision.RequestTiming | undefined
   ): Effect.Effect<Principal, VerificationError> => {
     const verification = verifier.verify(credentials, request, timing)
-    // The author can supply the verifier, so its result is checked: a request without a principal must not be admitted.
+    // The verifier can be custom code, so its result is checked: a request without a principal must not be admitted.
     const found: Effect.Effect<Principal, VerificationError> = !Effect.isEffect(verification as unknown)
       ? failNoPrincipal
       : Effect.flatMapEager(
@@ -107,7 +107,7 @@ export const make = (parts: Parts): Authentication => {
         (verified): Effect.Effect<Principal, VerificationError> => {
           const principal: unknown = (verified as Partial<Verified> | undefined)?.principal
           if (!isPrincipal(principal) || !Object.keys(verified).every(isMemberOfVerified)) return failNoPrincipal
-          // The author's verifier may cache by token without regard to the request, and only the request names the tenant.
+          // A custom verifier may cache results by token alone, but only the request names the tenant.
           return tenants === undefined || tenants.isNamedBy(principal, credentials.token, request)
             ? checkRevocation(principal)
             : foreignTenant
@@ -213,7 +213,8 @@ export const make = (parts: Parts): Authentication => {
   return { authenticate, recheck }
 }
 
-// Any other member is an error, such as `scopes` in `{ ...verified, scopes }`, because it would have no effect.
+// Any other member of a verifier's result, for example `scopes` in `{ ...verified, scopes }`, is an error, because the gate
+// would ignore it.
 const isMemberOfVerified = (name: string) => name === "principal" || name === "reuse"
 
 const failNoPrincipal = Effect.fail(noPrincipal)

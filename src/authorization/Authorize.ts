@@ -1,5 +1,5 @@
 /**
- * Decides whether a request is admitted, by its caller and its operations.
+ * Decides from the caller and the operations of a request whether the request is admitted.
  *
  * @since 0.1.0
  */

@@ -31,8 +31,8 @@ export interface Request extends Presentation.Request {
    */
   readonly authorization: ReadonlyArray<string>
   /**
-   * The session ids in the query (HTTP+SSE transport of MCP 2024-11-05). The gate checks that they belong to the caller. Leave them
-   * out only if no handler reads a session id from the query. Default: an empty list.
+   * The session ids in the query (HTTP+SSE transport of MCP 2024-11-05). The gate checks that the sessions belong to the
+   * caller. Leave the ids out only if no handler reads a session id from the query. Default: an empty list.
    */
   readonly streams?: ReadonlyArray<string> | undefined
   /**

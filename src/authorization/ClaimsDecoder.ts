@@ -1,5 +1,5 @@
 /**
- * The option `claims`: the author's service, whose value is decoded from the claims of each token.
+ * The option `claims`: a service that the author of the server defines. Its value is decoded from the claims of each token.
  *
  * This module does not import `effect/Schema`, which would double the number of modules that a server without Effect loads when
  * it starts. A program whose decoder uses a schema imports `effect/Schema` itself.

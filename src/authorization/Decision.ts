@@ -200,9 +200,9 @@ export interface RequestTiming {
 export const startTiming = (fiber: Fiber.Fiber<unknown, unknown>): RequestTiming =>
   new Arrival(fiber.getRef(Clock.Clock))
 
-// A class instead of an object literal. If many of the first requests wait, for example for keys, the literal survives, and V8
-// then allocates it and everything that it references in the old generation for all later requests. Only a full garbage
-// collection frees that.
+// A class instead of an object literal. If many of the first requests wait, for example for keys, the objects that the literal
+// creates survive. For all later requests, V8 then allocates these objects, and everything that they reference, in the old
+// generation. Only a full garbage collection frees the old generation.
 class Arrival implements RequestTiming {
   readonly clock: Clock.Clock
   readonly since: bigint

@@ -1,6 +1,6 @@
 /**
- * The gate decides whether a request is admitted. Every server adapter calls its members in the same order, and decides nothing
- * itself.
+ * The gate decides whether a request is admitted. Every server adapter calls the members of the gate in the same order, and
+ * decides nothing itself.
  *
  * | step | member                    | checks                                                                  | or else       |
  * | ---- | ------------------------- | ----------------------------------------------------------------------- | ------------- |
@@ -10,9 +10,9 @@
  * | 4    | `recheck`                 | the token is still valid, now that the body is complete                 | 401, 503      |
  * | 5    | `authorize`               | the caller has the scopes that the policies of the operations require   | 400, 401, 403 |
  *
- * If a step in the adapter fails, the adapter calls `reject`. An adapter without operations calls `recordAdmission` instead of
- * `authorize`. Each request is thus reported as one decision. `provideCaller` adds the services that a handler needs.
- * `untilStreamEnds` waits until an event stream must end.
+ * If a step in the adapter fails, the adapter calls `reject`. For a request without operations, the adapter calls
+ * `recordAdmission` instead of `authorize`. Each request is thus reported as one decision. `provideCaller` adds the services
+ * that a handler needs. `untilStreamEnds` waits until an event stream must end.
  *
  * The members of the table do their work when they are called, not when the returned effect runs. If they need not wait for
  * anything, they return an `Exit`. Call them only when the step is due, and run the returned effect exactly once.
@@ -128,8 +128,8 @@ export type AdmissionFacts = Partial<Pick<RecordDecision.Facts, "operations" | "
  * A token must be valid when its request is executed, not only when the request arrives. Therefore `recheck` checks expiry and
  * `revocation` again, and verifies the token again if it was invalidated in between.
  *
- * The author's code, such as a verifier, a policy or a `DecisionListener`, can fail with an error that is not an `AuthError`,
- * or die. Every adapter then answers 500 with the reason `broken`, and the gate logs the cause.
+ * Code that the author of the server supplies, such as a verifier, a policy or a `DecisionListener`, can die, or fail with an
+ * error that is not an `AuthError`. Every adapter then answers 500 with the reason `broken`, and the gate logs the cause.
  *
  * @category models
  * @since 0.1.0
@@ -223,7 +223,10 @@ export interface Options {
    * for open streams. If a token is revoked, the gate rejects it and ends its streams.
    */
   readonly revocation?: Revocation | undefined
-  /** The time between two checks of an open stream, by `revocation` and by the wall clock. Default: 30 seconds. */
+  /**
+   * The time between two checks of an open stream: whether its token is revoked, and whether its end has passed by the wall
+   * clock. Default: 30 seconds.
+   */
   readonly revocationInterval?: Duration.Duration | undefined
   /** How long after `expiresAt` a token is still accepted, in seconds. Use the tolerance of the verifier. Default: 0. */
   readonly expiryTolerance?: number | undefined
@@ -266,7 +269,7 @@ export interface Revocation {
 }
 
 /**
- * Builds a gate. It does not check the parts: `AuthLayer.make` checks its options before it calls this function.
+ * Builds a gate. This function does not check `options`: `AuthLayer.make` checks its options before it calls this function.
  *
  * @category constructors
  * @since 0.1.0
@@ -333,7 +336,7 @@ export const make = (options: Options): Gate => {
     claimsFor: options.claims === undefined
       ? undefined
       : (principal) => claims.contextFor(principal)?.mapUnsafe.values().next().value,
-    // Evicts first, so that the verification of a repeated request does not find the old result.
+    // Evicts the results before it ends the streams. A client that then repeats its request does not get the old result.
     invalidate: (target) =>
       Effect.andThen(options.invalidate?.(target) ?? Effect.void, Effect.sync(() => streams.end(target))),
     untilStreamEnds: ({ principal, timing }, end) =>

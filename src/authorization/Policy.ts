@@ -73,7 +73,7 @@ export const registerWithMcpAuthToolkit: Context.Service<RegisterWithMcpAuthTool
   .Service("effect-mcp-auth/RegisterWithMcpAuthToolkit")
 
 /**
- * The annotation of a tool, resource or prompt that lists its required scopes. Default: no scopes.
+ * The annotation that lists the required scopes of a tool, resource or prompt. Default: no scopes.
  *
  * **When to use**
  *
@@ -90,7 +90,7 @@ export const RequiredScopes: Context.Reference<ReadonlyArray<string>> = /*#__PUR
 )
 
 /**
- * The annotation of a tool, resource or prompt that selects the response to a caller without the required scopes.
+ * The annotation that selects the response to a caller without the required scopes of a tool, resource or prompt.
  *
  * **Details**
  *
@@ -133,7 +133,7 @@ export interface Conditional {
 }
 
 /**
- * The annotation of a tool that lists the scopes that only some of its calls require, in addition to `RequiredScopes`.
+ * The annotation for scopes that only some calls of a tool require. Every call also requires the `RequiredScopes` of the tool.
  *
  * @category annotations
  * @since 0.1.0
@@ -176,8 +176,8 @@ export const ofAnyCall = (annotations: Context.Context<never>): ReadonlyArray<st
   ])
 
 /**
- * The annotation of a tool without scopes whose handler reads `Principal`. If anonymous requests are allowed, a call without
- * credentials is answered with 401. Tools with scopes always require a principal.
+ * The annotation for a tool that requires no scopes, but whose handler reads `Principal`. Even if anonymous requests are
+ * allowed, the server answers a call without credentials with 401. Tools with scopes always require a principal.
  *
  * **Example** (A tool for all callers with a valid token)
  *
@@ -364,7 +364,8 @@ const withRequirements = (tool: AnnotatedTool, scopes: ReadonlyArray<string>): T
   )
 
 /**
- * The effects that `requireScopes` returned, with their scopes. A second application adds to them, so one challenge names all.
+ * The effects that `requireScopes` returned, with their scopes. If `requireScopes` is applied again, it adds its scopes to the
+ * earlier ones, so one challenge names all of them.
  */
 const wrapped = new WeakMap<
   object,

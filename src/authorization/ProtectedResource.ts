@@ -176,9 +176,9 @@ export const ofTenant = (
 }
 
 /**
- * Makes a resource whose challenges answer requests that name a tenant which is not cached, or whose look-up failed or found
- * nothing. The challenges contain the URL of the tenant's metadata and no baseline scopes. Do not publish the metadata of this resource: it names the
- * authorization servers of the layer.
+ * Makes a resource whose challenges answer requests for an unknown tenant: the tenant is not cached, its look-up failed, or its
+ * look-up found nothing. The challenges contain the URL of the tenant's metadata and no baseline scopes. Do not publish the
+ * metadata of this resource, because it names the authorization servers of the layer.
  *
  * @category constructors
  * @since 0.1.0

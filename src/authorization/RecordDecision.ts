@@ -260,8 +260,8 @@ export const traceVerification = <E extends AuthError, R>(
 }
 
 /**
- * Starts the span as `Effect.useSpan` does. That function would add Effect's default tracer to the bundle of every server, which
- * is 1.0 kB.
+ * Starts the span as `Effect.useSpan` does. That function would add Effect's default tracer (1.0 kB) to the bundle of every
+ * server.
  */
 const startSpan = (tracer: Tracer.Tracer, fiber: Fiber.Fiber<unknown, unknown>): Tracer.Span => {
   const parent = propagatedSpan(fiber.cache.span)
@@ -285,7 +285,7 @@ const startSpan = (tracer: Tracer.Tracer, fiber: Fiber.Fiber<unknown, unknown>):
   return span
 }
 
-/** Returns the innermost span, from `span` outwards, that allows child spans, which is one without `DisablePropagation`. */
+/** Returns the innermost span, from `span` outwards, that allows child spans. Spans with `DisablePropagation` do not. */
 const propagatedSpan = (span: Tracer.AnySpan | undefined): Tracer.AnySpan | undefined => {
   if (span === undefined || !Context.get(span.annotations, Tracer.DisablePropagation)) return span
   return span._tag === "Span" ? propagatedSpan(Option.getOrUndefined(span.parent)) : undefined

@@ -167,8 +167,8 @@ export const broken: Rejection = /*#__PURE__*/ rejection(500, "broken", undefine
  */
 export const make = (resource: ProtectedResource, challengeScopes: ChallengeScopes): Rejections => {
   const { algorithms: algs, mode } = resource.dpop
-  // The Bearer challenge comes first, with the parameters that every client reads. The challenge of the scheme that the request
-  // uses contains the error. If DPoP is required, there is no Bearer challenge.
+  // If DPoP is required, there is only a DPoP challenge. Otherwise the Bearer challenge comes first, with the parameters that
+  // every client reads, and the error is in the challenge of the scheme that the request uses.
   const challengesFor = ({ error, errorDescription, ...rest }: Challenge.DpopParameters, scheme: Scheme) => {
     const parameters = { ...rest, resourceMetadata: resource.metadataUrl }
     if (mode === "required") return [Challenge.dpop({ ...parameters, error, errorDescription })]
@@ -260,7 +260,7 @@ export const make = (resource: ProtectedResource, challengeScopes: ChallengeScop
             : challenged(401, error, "use_dpop_nonce", missingNonce, "DPoP", baseline, { "dpop-nonce": nonce })
         }
         case "InsufficientScope":
-          // No scope admits an unlisted operation. A challenge would make clients sign in again and again.
+          // No challenge: no scope admits an unlisted operation, so clients would sign in again and again.
           return error.reason === "unlisted"
             ? rejection(403, reason, error, { code: "access_denied", description: error.message })
             : challenged(
@@ -365,9 +365,9 @@ const clientHeaders = [
  * **Details**
  *
  * The response also allows the header names that the preflight requests. A fixed list would exclude `Mcp-Param-*` and tracing
- * headers, and `*` does not include `Authorization`. This is safe: the author allowed the origin, a request still needs its
- * token, and browsers send no cookies, because `Access-Control-Allow-Credentials` is absent. Requested values that are not
- * header names are ignored, and so is a list of more than 1024 characters.
+ * headers, and `*` does not include `Authorization`. It is safe to allow the requested names: the author of the server allowed
+ * the origin, a request still needs its token, and browsers send no cookies, because `Access-Control-Allow-Credentials` is
+ * absent. Requested values that are not header names are ignored, and so is a list of more than 1024 characters.
  *
  * @category constructors
  * @since 0.1.0
@@ -392,10 +392,15 @@ export const preflight = (origin: string, requestedHeaders: string | undefined):
   }
 }
 
-/** The maximum length of `Access-Control-Request-Headers`, in characters. The scripts of a page determine what it contains. */
+/**
+ * The maximum length of `Access-Control-Request-Headers`, in characters. It is limited, because the scripts of a page determine
+ * the value of the header.
+ */
 const longestRequest = 1024
 
-/** Returns whole seconds from 1 to 3,600. The author's code can create the error, so its value can be any number. */
+/**
+ * Returns whole seconds from 1 to 3,600. Code of the server's author can create the error, so `retryAfter` can be any number.
+ */
 const toRetryAfter = (retryAfter: number): string =>
   String(Number.isNaN(retryAfter) ? 1 : Math.min(Math.max(Math.ceil(retryAfter), 1), 3_600))
 

@@ -5,7 +5,8 @@
  */
 
 /**
- * The scopes that each scope implies directly: `{ "todos:admin": ["todos:write"], "todos:write": ["todos:read"] }`.
+ * The scopes that each scope implies directly, for example
+ * `{ "todos:admin": ["todos:write"], "todos:write": ["todos:read"] }`.
  *
  * @category models
  * @since 0.1.0

@@ -41,7 +41,7 @@ export interface Sessions {
   readonly release: (session: string) => void
 }
 
-/** The owner of sessions of anonymous callers. It differs from every `Principal.key`, because those are JSON arrays. */
+/** The recorded owner if the caller is anonymous. It differs from every `Principal.key`, because those keys are JSON arrays. */
 const anonymous = "anonymous"
 
 /**
@@ -74,8 +74,8 @@ export const defaultPerCaller: number = 100
  *
  * If a caller exceeds its limit, its least recently used session is evicted. Sessions of other callers are not affected. If all
  * principals together exceed `capacity`, the least recently used session of all principals is evicted. Anonymous callers have
- * one common limit, and their sessions do not count for `capacity`. An evicted session does not exist any more: the
- * server answers the next request with its id with 404, and the client opens a new session.
+ * one common limit, and their sessions do not count for `capacity`. An evicted session does not exist any more: if a request
+ * has its id, the server answers 404, and the client opens a new session.
  *
  * @category constructors
  * @since 0.1.0

@@ -1,5 +1,5 @@
 /**
- * The exit code that the process ends with if the command succeeds.
+ * The exit code of the process if the command ends without an error. A rule that fails is not an error.
  *
  * @since 0.1.0
  */

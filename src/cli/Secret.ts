@@ -13,8 +13,8 @@ import * as Stream from "effect/Stream"
 import { InvalidInput } from "../provider/check/Check.ts"
 
 /**
- * Returns the given token without a `Bearer ` prefix. If the argument is missing or is `-`, reads the token from standard
- * input, or from a hidden prompt if standard input is a terminal.
+ * Returns the given token. If the argument is missing or is `-`, reads the token from standard input, or from a hidden prompt
+ * if standard input is a terminal. A prefix `Bearer ` is removed from the token.
  *
  * @category getters
  * @since 0.1.0

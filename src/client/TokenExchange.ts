@@ -64,8 +64,8 @@ export interface Target {
  * - `rejected`: the authorization server rejected the exchange. `code` is the `error` of the response, such as
  *   `invalid_target`, or `interaction_required` from Entra ID. If the response has no valid `error`, `code` is its status.
  * - `unusable-token`: the response has no access token of the type Bearer, or returns the inbound token itself.
- * - `target`: the target has no audience, resource or scopes, or an invalid one. With the grant `on-behalf-of`, a resource
- *   without an audience or scopes is not enough.
+ * - `target`: the target has no audience, no resource and no scopes, or one of its members is invalid. With the grant
+ *   `on-behalf-of`, a target that has only a resource fails as well.
  * - `insecure-url`: the request would send the token over plain http.
  * - `unavailable`: the authorization server is unavailable, or its metadata cannot be used. `cause` contains the error.
  *
@@ -107,10 +107,10 @@ const exchangeMessages: Readonly<Record<TokenExchangeError["reason"], string>> =
  * **Details**
  *
  * The key of the cache consists of the caller's token, the audience, the resource and the scopes. The key does not use the
- * subject, because two tokens of one person may belong to two organisations or to different strengths of authentication, and
- * must not share a result. A token is cached until 30 seconds before it expires, or for 1 minute if its lifetime is unknown,
- * and never beyond the expiry of the caller's token. Concurrent requests for the same token are coalesced, except in Cloudflare
- * Workers.
+ * subject, because two tokens of one person may be for two organisations, or may result from sign-ins of different strength.
+ * Such tokens must not share a result. An exchanged token is cached until 30 seconds before it expires, or for 1 minute if its
+ * lifetime is unknown, and never beyond the expiry of the caller's token. Concurrent requests for the same token are coalesced,
+ * except in Cloudflare Workers.
  *
  * Load on the token endpoint is bounded as for introspection: at most 64 concurrent requests, at most 256 in the queue, and
  * after 3 failures in a row a cooldown of 1 second, which doubles with each further failure up to 1 minute. A response that
@@ -332,7 +332,7 @@ const parametersFor = (
   { audience, resource, scopes = [] }: Target
 ): ReadonlyArray<readonly [string, string]> => {
   const isOnBehalfOf = grant === "on-behalf-of"
-  // Entra ID takes the audience from the scope. `.default` requests every scope of the audience for which consent exists.
+  // Entra ID takes the audience from the scope. `.default` requests all scopes of the audience to which consent was given.
   const scope = isOnBehalfOf && scopes.length === 0 && audience !== undefined ? [`${audience}/.default`] : scopes
   const given: ReadonlyArray<readonly [string, string | undefined]> = isOnBehalfOf
     ? [
@@ -391,7 +391,7 @@ const errorOf = (answer: Readonly<Record<string, unknown>> | undefined): string 
 /**
  * Tells whether a response rejects the credentials of this server. Some authorization servers also answer 403 because of a
  * token or an audience, and then send a specific `error` (Auth0: `invalid_grant`; Keycloak: `access_denied`). Such a response
- * does not count, because otherwise one caller could block the exchange for all callers.
+ * does not count as a rejection of the credentials, because otherwise one caller could block the exchange for all callers.
  */
 const rejectsOurCredentials = (answered: FormPost.Answered): boolean => {
   if (answered.status !== 401 && answered.status !== 403) return false

@@ -137,8 +137,8 @@ export interface Common<S extends Scopes, C = never, A = unknown, RD = never, RT
    */
   readonly audience?: Audience.Audience | undefined
   /**
-   * The rule that decides which JWTs are access tokens. The requirements of a profile apply as well, so every rule rejects the
-   * ID tokens of that provider. Default: `TokenType.standard()`.
+   * The rule that decides which JWTs are access tokens. If an authorization server has a profile, the requirements of the
+   * profile apply as well, so the ID tokens of its provider are rejected with every rule. Default: `TokenType.standard()`.
    */
   readonly tokenType?: TokenType.TokenType | undefined
   /**
@@ -147,8 +147,8 @@ export interface Common<S extends Scopes, C = never, A = unknown, RD = never, RT
    */
   readonly clockTolerance?: Duration.Input | undefined
   /**
-   * The allowed characters of a token. `"visible-ascii"` is for providers whose opaque tokens have other characters than RFC
-   * 6750 allows (`oauth:…`, `00D…!…`). Default: `"token68"`, the grammar of RFC 6750.
+   * The allowed characters of a token. `"visible-ascii"` is for providers whose opaque tokens contain characters outside the
+   * grammar of RFC 6750, for example `oauth:…` or `00D…!…`. Default: `"token68"`, the grammar of RFC 6750.
    */
   readonly tokenGrammar?: Credentials.Grammar | undefined
   /**
@@ -157,7 +157,7 @@ export interface Common<S extends Scopes, C = never, A = unknown, RD = never, RT
    * to a key are rejected.
    */
   readonly dpop?: Presentation.Mechanism<RD> | undefined
-  /** How long verified tokens are cached, and how many. Default: JWTs for 5 minutes, 10,000 tokens. */
+  /** How long verified JWTs are cached, and how many tokens the cache contains. Default: 5 minutes, and 10,000 tokens. */
   readonly tokenCache?: TokenCache.Options | undefined
   /**
    * Rejects tokens that were revoked before they expire: `Revocations.stored`, or `Revocations.check(function)`. The gate
@@ -200,9 +200,9 @@ export interface Common<S extends Scopes, C = never, A = unknown, RD = never, RT
    * `localhost`, `*.localhost`, `127.0.0.0/8` and `[::1]`, and rejects every other `Host` with 403, to prevent DNS rebinding.
    * Any other resource accepts every `Host`.
    *
-   * For a loopback resource, the list extends the default, so that a container or a tunnel can reach it by another name. A web
-   * page on one of these names can then send requests to the server. For any other resource, the server accepts only the list
-   * and the host name of the resource identifier. `X-Forwarded-Host` is not read.
+   * For a loopback resource, the list extends the default, so that a container or a tunnel can reach the server by another
+   * name. A web page on one of the listed names can then send requests to the server. For any other resource, the server
+   * accepts only the list and the host name of the resource identifier. `X-Forwarded-Host` is not read.
    */
   readonly allowedHosts?: ReadonlyArray<string> | undefined
   /** The scopes that a 403 names in its challenge. Default: `"auto"`. */

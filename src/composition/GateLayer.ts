@@ -90,7 +90,7 @@ export const layer = <
   ) as Layer.Layer<
     Services<ProtectedResource.OfferedOf<S>>,
     AuthConfigError,
-    // No option requires the `JwkSet` or the `Discovery` that are provided here, so the cast keeps all other requirements.
+    // `JwkSet` and `Discovery` are provided above, and no option requires them, so this type lists all other requirements.
     Fetcher.Fetcher | ServicesOf<I> | RD | RT | RR
   >
 
@@ -115,7 +115,8 @@ export interface HostOptions<R = never, E = never> {
 }
 
 /**
- * Rejects options whose `layer` does not provide (`R`) every service that the other options need (`Needed`).
+ * Rejects options whose `layer` lacks a service that the other options need. `R` contains the services that `layer` provides,
+ * and `Needed` contains those that the other options need.
  *
  * @category utility types
  * @since 0.1.0

@@ -64,8 +64,8 @@ export interface MockOptions<S extends Scopes, Claims = ClaimsDecoder.Decoded<an
   /** The resource identifier. Default: `http://localhost/mcp`. */
   readonly resource?: string | undefined
   /**
-   * The option `allowedHosts` of the real gate. As with the real gate, if the resource is on loopback, requests for any other
-   * `Host` are rejected.
+   * The option `allowedHosts` of the real gate. As with the real gate, if the resource is on loopback, a request is rejected if
+   * its `Host` is neither a loopback name nor in this list.
    */
   readonly allowedHosts?: ReadonlyArray<string> | undefined
 }
@@ -108,8 +108,8 @@ export interface MockGate {
 }
 
 /**
- * Creates a gate for tests. Throws `AuthConfigError` if an option is wrong. `owner` is the name of the calling function, which
- * errors contain. `added` are the rules of the options that an adapter has in addition.
+ * Creates a gate for tests. Throws `AuthConfigError` if an option is wrong. `owner` is the name of the calling function, for
+ * error messages. `added` contains the rules of the options that an adapter has in addition.
  */
 export const make = (
   options: MockOptions<Scopes>,

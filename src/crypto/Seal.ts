@@ -40,8 +40,8 @@ export const make = (secret: Redacted.Redacted | undefined, purpose: string): Se
   let bytes: Uint8Array<ArrayBuffer> | undefined
   let derived: CryptoKey | undefined
 
-  // In a Worker, a request must not wait for another one (see `Sharing`), so each request derives the key until one has
-  // finished.
+  // In a Worker, a request must not wait for another one (see `Sharing`), so each request derives the key until one
+  // derivation has finished.
   const getKey = async (): Promise<CryptoKey> => {
     if (derived !== undefined) return derived
     bytes ??= secretBytes(secret)

@@ -1,10 +1,10 @@
 /**
  * Checks whether this server may send a request to a URL that another party chose, in a document, a token or a request. Without
- * a guard, that party could make this server send requests to every machine that it can reach (server-side request forgery, RFC
+ * a guard, that party could make this server send requests to every machine in its network (server-side request forgery, RFC
  * 9728 §7.7).
  *
- * URLs in the configuration need no guard, because an authorization server may run in a private network. URLs in the metadata
- * of an authorization server are checked: see `AuthLayer.allowPrivateEndpoints`.
+ * URLs in the configuration are not checked, because the operator chooses them, and a configured authorization server may run
+ * in a private network. URLs in the metadata of an authorization server are checked: see `AuthLayer.allowPrivateEndpoints`.
  *
  * @since 0.1.0
  */
@@ -180,8 +180,8 @@ const resolveByNode: Resolve = (hostname) =>
 export type Reach = "public" | "private" | "unknown"
 
 /**
- * Determines whether the host of a URL is public. Checks its text with `isPublicHost`. If there is a `Resolver`, except in a
- * Worker, it also resolves a name, and all addresses of the name must be public.
+ * Determines whether the host of a URL is public. Checks its text with `isPublicHost`. If the host is a name and there is a
+ * `Resolver`, also resolves the name, and all its addresses must be public. In a Worker, names are not resolved.
  *
  * **Details**
  *

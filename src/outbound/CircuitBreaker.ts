@@ -21,7 +21,7 @@ export interface CircuitBreaker {
   readonly succeed: (call: Call) => void
   /** Records a failure. Returns the cooldown in milliseconds if the failure opened the circuit. */
   readonly fail: (call: Call, now: number, failure: Failure) => number | undefined
-  /** Opens a closed circuit because of a failure of another circuit. */
+  /** Opens the circuit, if it is closed, because of a failure that another circuit has recorded. */
   readonly open: (now: number, failure: Failure) => void
   /** Ends an interrupted call, which counts neither as a success nor as a failure. */
   readonly abandon: (call: Call) => void
@@ -30,7 +30,7 @@ export interface CircuitBreaker {
 export interface Failure {
   /** Whether a single failure of this kind opens the circuit. Otherwise `failures` in a row open it. */
   readonly isDecisive: boolean
-  /** The shortest cooldown that the server requests, in milliseconds, or 0 if it requests none. */
+  /** The minimum cooldown that the server asked for with `Retry-After`, in milliseconds, or 0 if it asked for none. */
   readonly retryAfter: number
   /** A random number from 0 to 1, for the jitter. */
   readonly random: number
@@ -46,8 +46,8 @@ export interface Settings {
   readonly minBackoff: number
   readonly maxBackoff: number
   /**
-   * The time after which a probe counts as lost, in milliseconds, because some platforms end requests without running
-   * finalizers.
+   * The time after which a probe counts as lost, in milliseconds. A probe can end without a result, because some platforms end
+   * requests without running finalizers.
    */
   readonly probeTime: number
 }

@@ -128,8 +128,8 @@ const checkMetadata = (
 /**
  * Rejects a document that was fetched from a public host and names an endpoint on a loopback or private address (RFC 9728
  * §7.7): such a document could direct requests to any machine in this network. If the host name of the endpoint is not resolved
- * in time, the document is rejected as unavailable, because its addresses are unknown. It is accepted if the host name of the
- * document is not resolved in time either, because then only a proxy resolves names.
+ * in time, the document is rejected as unavailable, because the addresses of the endpoint are unknown. But if the host name of
+ * the document is not resolved in time either, the document is accepted, because then only a proxy resolves names.
  */
 const checkEndpointHost = (
   server: Source,

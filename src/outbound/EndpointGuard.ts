@@ -66,13 +66,13 @@ const probeTime = Duration.toMillis(Duration.seconds(10))
  *
  * Verified and unverified tokens have separate circuits, and some permits are reserved for verified tokens. So forged tokens do
  * not block known callers, even if they make the endpoint fail. A response with `Retry-After` opens both circuits. If the
- * endpoint rejects the credentials of this server in a request about a verified token, both circuits open. In a request about
- * an unverified token, only the circuit of unverified tokens opens. Otherwise an unknown client could block all callers, if a
- * firewall or the endpoint answers 401 for unknown tokens.
+ * endpoint rejects the credentials of this server in a request about a verified token, both circuits open. If it rejects them
+ * in a request about an unverified token, only the circuit of unverified tokens opens. If both opened, an unknown client could
+ * block all callers, because a firewall or the endpoint may answer 401 for unknown tokens.
  *
- * While requests about verified tokens succeed, the endpoint works. A failed request about an unverified token is then
- * attributed to the token: it counts against `inactiveLimit` and does not open the circuit of unverified tokens. A response
- * with `Retry-After` is an exception.
+ * While requests about verified tokens succeed, the guard assumes that the endpoint works. It then attributes a failed request
+ * about an unverified token to the token: the failure counts against `inactiveLimit` and does not open the circuit of
+ * unverified tokens, unless the response has a `Retry-After`.
  *
  * If requests may not wait for each other (see `Sharing`), there is no queue, and at most `inactiveLimit.burst` requests
  * about unverified tokens run at the same time.
@@ -99,8 +99,8 @@ export const make = (options: Options): Effect.Effect<EndpointGuard> =>
     const permits = { verified: maximumRequests, unverified: maximumUnverified }
     const waiting = { verified: 0, unverified: 0 }
     let averageTime = 0
-    // The endpoint is known to work until this time (monotonic, in milliseconds). A failed request about a verified token
-    // resets it.
+    // The endpoint is assumed to work until this time (monotonic, in milliseconds). A successful request about a verified token
+    // extends the time, and a failed one resets it.
     let worksUntil = Number.NEGATIVE_INFINITY
 
     // Inactive tokens, and failures that are attributed to a token, use up this budget, which refills over time. Active tokens
@@ -151,7 +151,7 @@ export const make = (options: Options): Effect.Effect<EndpointGuard> =>
         const isDecisive = rejectsOurCredentials || hasRetryAfter
         const failure: CircuitBreaker.Failure = {
           isDecisive,
-          // A custom look-up function can return any value.
+          // A custom look-up function can create the error, so `retryAfter` can be any number.
           retryAfter: isDecisive && error.retryAfter > 0 ? error.retryAfter * 1_000 : 0,
           random: yield* Random.next
         }
@@ -171,8 +171,8 @@ export const make = (options: Options): Effect.Effect<EndpointGuard> =>
           )
       })
 
-    // In both functions, only the request can be interrupted: an interruption between a reservation and the finalizer that
-    // returns it would keep the reservation forever.
+    // In `sendRequest` and `queue`, only the request and the wait for its permit can be interrupted. Otherwise an interruption
+    // between a reservation and the finalizer that returns it would keep the reservation forever.
     const sendRequest = <A, E>(
       tokenStatus: TokenStatus,
       request: Effect.Effect<A, E | AuthorizationServerUnavailable>
@@ -184,8 +184,8 @@ export const make = (options: Options): Effect.Effect<EndpointGuard> =>
           if (rejected !== undefined) return Effect.fail(rejected)
           const call = circuits[tokenStatus].admit(since)
           if (typeof call === "number") return Effect.fail(makeUnavailable("cooling-down", call))
-          // Without a queue, only this reservation bounds concurrent requests. If the platform ends a request without running
-          // finalizers, its reservation refills over time.
+          // Without a queue, only this reservation bounds concurrent requests about unverified tokens. If the platform ends a
+          // request without running finalizers, the request does not return its reservation, but the budget refills over time.
           const reserved = shares || tokenStatus === "verified" || limit === undefined ? undefined : limit
           if (reserved !== undefined) draw(reserved, since)
           return Effect.onExit(restore(request), (exit) => {

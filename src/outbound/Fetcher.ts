@@ -74,8 +74,8 @@ export class FetchError extends Data.TaggedError("FetchError")<{
  * fiber is interrupted, because callers interrupt requests that take too long.
  *
  * Two implementations exist: `layer` uses `fetch`, and `HttpClientFetcher.layer` of `effect-mcp-auth/http-client` uses the
- * `HttpClient` of Effect. `layer` needs no module of `effect/http`, which would more than double the modules that a server
- * loads when it starts.
+ * `HttpClient` of Effect. `layer` does not import `effect/http`, because the modules of `effect/http` would more than double
+ * the number of modules that a server loads when it starts.
  *
  * **Example** (Metadata through a custom fetch function)
  *

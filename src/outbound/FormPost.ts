@@ -120,6 +120,6 @@ export const toEndpoint = Effect.fnUntraced(function*(
   })
 })
 
-/** Returns the JSON object of a response, or `undefined` if it has another content type or content. */
+/** Returns the JSON object of a response, or `undefined` if its content type is not JSON or its body is not a JSON object. */
 export const readObject = ({ body, contentType }: Answered): JsonObject | undefined =>
   isJson(contentType) ? parseObject(body) : undefined

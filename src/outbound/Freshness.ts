@@ -27,9 +27,9 @@ export interface Freshness {
    */
   readonly maxStale: Duration.Duration
   /**
-   * The time between two fetches of an issuer's keys that unknown key ids cause, regardless of the number of ids. After a
-   * failed fetch, the backoff applies instead. In a Worker, requests do not share fetches, so up to 8 fetches can start before
-   * one of them succeeds. Default: 30 seconds.
+   * The minimum time between two fetches of an issuer's keys, if the fetches are caused by unknown key ids. It does not depend
+   * on the number of these ids. After a failed fetch, the backoff applies instead. In a Worker, requests do not share fetches,
+   * so up to 8 fetches can start before one of them succeeds. Default: 30 seconds.
    */
   readonly unknownKidCooldown: Duration.Duration
   /**

@@ -29,12 +29,12 @@ export interface RefreshedDocument<A> {
   /** Returns the value. While its server fails, returns the stale value for at most `maxStale`. */
   readonly get: Effect.Effect<A, DocumentError>
   /**
-   * Fetches the value again, for a token that needs something that the cached value lacks, such as a key. `isFound` tells
-   * whether a value contains it. Each such fetch starts the cooldown `unknownKidCooldown`, in which no unknown key causes
-   * another fetch (unless requests may not share fetches: see `factory`). During the cooldown, returns the cached value if its
-   * fetch began at least 31 seconds after the token was issued (`issuedAt`, in seconds, not verified). Otherwise fails with
-   * `AuthorizationServerUnavailable`, because the token may be newer than the cached value, and valid. After a failed fetch,
-   * the backoff applies instead of the cooldown.
+   * Fetches the value again, because the cached value lacks something that a token needs, such as a key. `isFound` returns
+   * whether a value contains the missing part. Each such fetch starts the cooldown `unknownKidCooldown`, in which no unknown
+   * key causes another fetch. If requests may not share fetches, there is an exception: see `factory`. During the cooldown,
+   * returns the cached value if its fetch began at least 31 seconds after the token was issued (`issuedAt`, in seconds, not
+   * verified). Otherwise fails with `AuthorizationServerUnavailable`, because the token may be newer than the cached value, and
+   * valid. After a failed fetch, the backoff applies instead of the cooldown.
    */
   readonly refetch: (
     issuedAt: number | undefined,
@@ -108,7 +108,7 @@ export const factory: Effect.Effect<
           const { maxAge, value } = exit.value
           const given = maxAge === undefined ? times.refresh : maxAge * 1000
           failed = undefined
-          // Unshared fetches overlap, and an older one must not replace the result of a newer one.
+          // Fetches that are not shared can overlap. The result of an older fetch must not replace the result of a newer one.
           if (good !== undefined && good.number > number) return Effect.void
           good = {
             value,
@@ -125,7 +125,7 @@ export const factory: Effect.Effect<
         if (error._tag === "None") return Effect.void // interrupted: the layer is closing
         const count = (failed?.times ?? 0) + 1
         // `Retry-After` extends the backoff up to `maxBackoff`, so that a server cannot stop all fetches for long. If the
-        // server sent no `Retry-After`, `retryAfter` is 1.
+        // server sent no `Retry-After`, `retryAfter` is 1, which does not extend the backoff.
         const retryAfter = error.value._tag === "AuthorizationServerUnavailable" ? error.value.retryAfter : 1
         const longer = retryAfter > 1 ? retryAfter * 1000 : 0
         const backoff = Math.min(Math.max(times.minBackoff * 2 ** (count - 1), longer), times.maxBackoff)
@@ -148,8 +148,8 @@ export const factory: Effect.Effect<
 
     const flights = SingleFlight.make<A, DocumentError>(scope)
     const join = () => flights.join(source.document)
-    // Without sharing, a fetch leaves no state that another request could wait for: the platform may stop this request before
-    // the fetch ends.
+    // Without sharing, a fetch leaves no state that another request could wait for, because the platform may stop this
+    // request before the fetch ends.
     const start: Effect.Effect<Effect.Effect<A, DocumentError>> = shares
       ? flights.start(source.document, attempt)
       : Effect.exit(attempt)
@@ -194,8 +194,8 @@ export const factory: Effect.Effect<
     })
 
     /**
-     * Tells whether the last successful fetch began after a token was issued. Then the document must contain the key of that
-     * token. The start of the fetch is computed from its monotonic age and the current time, because the wall clock may have
+     * Tells whether the last successful fetch began after a token was issued. If it did, the document must contain the key of
+     * that token. The start of the fetch is computed from its monotonic age and the current time, because the wall clock may have
      * been set since. `issuedAt` has whole seconds, so one second is added.
      */
     const isLater = (issuedAt: number, skew: number, clock: Clock.Clock): boolean =>
@@ -205,7 +205,10 @@ export const factory: Effect.Effect<
     const isLaterThan: RefreshedDocument<A>["isLaterThan"] = (issuedAt, clock) =>
       issuedAt === undefined || isLater(issuedAt, 0, clock)
 
-    /** Returns how long no unknown key causes a fetch, in milliseconds. If the result is 0 or less, the cooldown is over. */
+    /**
+     * Returns the rest of the cooldown, in milliseconds. During the cooldown, an unknown key does not cause a fetch. If the
+     * result is 0 or less, the cooldown is over.
+     */
     const cooldown = (now: number): number => {
       if (failed !== undefined) return 0
       if (!shares) {

@@ -10,13 +10,13 @@ import * as monotonic from "../store/MonotonicTime.ts"
  */
 export interface SingleFlight<A, E> {
   /**
-   * Returns an effect that waits for the running effect of a key. Returns `undefined` if no effect runs for the key, or if it
-   * did not start later than `after` (monotonic time, in milliseconds).
+   * Returns an effect that waits for the running effect of a key. Returns `undefined` if no effect runs for the key, or if
+   * the running effect did not start later than `after` (monotonic time, in milliseconds).
    */
   readonly join: (key: string, after?: number) => Effect.Effect<A, E> | undefined
   /**
-   * Starts an effect, and returns an effect that waits for its result. Later calls of `join` wait for this effect, even if an
-   * earlier one still runs.
+   * Starts an effect, and returns a second effect that waits for the result of the first. Later calls of `join` wait for the
+   * started effect, even if an effect that was started earlier for the same key still runs.
    */
   readonly start: (key: string, effect: Effect.Effect<A, E>) => Effect.Effect<Effect.Effect<A, E>>
 }

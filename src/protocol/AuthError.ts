@@ -252,7 +252,9 @@ const authorizationServerUnavailableReasons = [
  *
  * - `client-rejected`: the authorization server rejected the credentials of this server (introspection, token exchange).
  * - `unusable-answer`: the response of the authorization server cannot be used.
- * - `timeout`, `server-error`, `network`: the request timed out, returned status 429 or 5xx, or its connection failed.
+ * - `timeout`: the request timed out.
+ * - `server-error`: the response had the status 429 or 5xx.
+ * - `network`: the connection failed.
  *
  * For three reasons no request was sent:
  *

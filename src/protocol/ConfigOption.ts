@@ -36,8 +36,8 @@ export type NamesOf<O> = O extends unknown ? keyof O : never
 /**
  * Checks an object of options. Throws `AuthConfigError` for a value that is not a plain object, for an option that is not in
  * the table, and for a value that breaks the rule of its option. Unknown options are errors, because a misspelled option would
- * have no effect. Getters and instances of classes are errors, because code that reads a value after the check could read
- * another one. `path` is the path of the object in errors, or `""` for the outermost one. `advice` is the advice for a value
+ * have no effect. Getters and instances of classes are errors, because code that reads a value after the check could get a
+ * different value. `path` is the path of the object in errors, or `""` for the outermost one. `advice` is the advice for a value
  * that is not an object.
  *
  * @category guards
@@ -55,7 +55,7 @@ export const check = <Name extends PropertyKey>(
     throw invalid(whole, options, "an object", advice ?? `Give one; its options are ${list(names)}`)
   }
   const prototype = Object.getPrototypeOf(options)
-  // The prototype of plain objects of another realm is not `Object.prototype`, but it has no prototype either.
+  // A plain object can come from another realm. Then its prototype is not this `Object.prototype`, but also has no prototype.
   if (prototype !== null && (Object.getPrototypeOf(prototype) !== null || names.some((name) => name in prototype))) {
     const { name } = Object(prototype.constructor)
     throw error(
@@ -189,7 +189,7 @@ export const duration = (
 const millisOf = (input: Duration.Input): number => Duration.toMillis(Duration.fromInputUnsafe(input))
 
 /**
- * Accepts a whole number within bounds, both inclusive. `otherwise` is the default of the option. Errors name it.
+ * Accepts a whole number within bounds, both inclusive. Errors name the default of the option, which is `otherwise`.
  *
  * @category rules
  * @since 0.1.0
@@ -202,7 +202,8 @@ export const wholeNumber = (minimum: number, otherwise: number, maximum = Number
   )
 
 /**
- * Accepts a function. `returns` completes the advice "Give one that …" in errors, such as "returns a boolean".
+ * Accepts a function. Errors contain the advice "Give one that …", which `returns` completes. An example of `returns` is
+ * "returns a boolean".
  *
  * @category rules
  * @since 0.1.0
@@ -211,7 +212,8 @@ export const functionThat = (returns: string): Rule =>
   rule((value) => typeof value === "function", "a function", `Give one that ${returns}`)
 
 /**
- * Accepts objects with the property `mark`, which identifies the values that one module creates, such as `Dpop`.
+ * Accepts objects that have a property whose name is the value of `mark`. Each such name identifies the values of one module,
+ * for example the values that `Dpop` creates.
  *
  * @category rules
  * @since 0.1.0
@@ -220,7 +222,7 @@ export const marked = (mark: string, expected: string, advice: string): Rule =>
   rule((value) => Predicate.hasProperty(value, mark), expected, advice)
 
 /**
- * Accepts a list of strings. `entry` describes one string, such as "an origin".
+ * Accepts a list of strings. `entry` describes one string of the list in errors, for example "an origin".
  *
  * @category rules
  * @since 0.1.0

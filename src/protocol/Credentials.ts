@@ -33,7 +33,7 @@ export interface Credentials {
  *
  * `token68` is the grammar of RFC 9110 §11.2 and RFC 6750 §2.1. Some providers issue opaque tokens with other characters
  * (`oauth:…`, `00D…!…`). For those, `visible-ascii` accepts every visible ASCII character except the double quote, the comma
- * and the backslash. Without these three, no character of a token can end the token or begin another one.
+ * and the backslash. These three are excluded so that no character of a token can end the token or begin another one.
  *
  * @category models
  * @since 0.1.0
@@ -60,7 +60,7 @@ export const textOf = (credentials: Credentials): string => Parsed.textOf(creden
  */
 export const lineOf = (credentials: Credentials): string => Parsed.lineOf(credentials)
 
-/** Creates the `Redacted` on first use, because most rejected tokens are rejected by their form, before other code needs it. */
+/** Creates the `Redacted` on first use. Most rejected tokens have an invalid form, and are rejected before this use. */
 class Parsed implements Credentials {
   readonly scheme: Scheme
   readonly #text: string
@@ -98,7 +98,7 @@ const grammars: Readonly<Record<Grammar, RegExp>> = {
 const bearerOnly: ReadonlyArray<Scheme> = ["Bearer"]
 const scheme = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+/
 
-// Each is created once, because rejections are frequent and contain nothing of the request.
+// Each of these failures is created once, because failures are frequent and contain no data of the request.
 const noAuthorization = Result.fail(new MissingCredentials({ reason: "no-authorization" }))
 const otherScheme = Result.fail(new MissingCredentials({ reason: "other-scheme" }))
 const noToken = Result.fail(new MalformedRequest({ reason: "no-token" }))
@@ -119,8 +119,8 @@ const severalHeaders = Result.fail(new MalformedRequest({ reason: "several-autho
  *
  * **Gotchas**
  *
- * Node's `req.headers` silently drops a second `Authorization` header. Pass the values of all of them, such as
- * `req.headersDistinct.authorization ?? []`.
+ * Node's `req.headers` silently drops a second `Authorization` header. Pass the values of all `Authorization` headers,
+ * for example `req.headersDistinct.authorization ?? []`.
  *
  * **Example** (One header, and two)
  *
@@ -178,7 +178,7 @@ const isSeveral = (value: string): boolean => {
     else if (character === "\"") isQuoted = !isQuoted
     else if (character === undefined || (character === "," && !isQuoted)) {
       const element = value.slice(start, index)
-      // The first element begins with a scheme.
+      // The first element begins with a scheme, so it does not have the form of a parameter.
       if (start === 0 ? element === "" : !parameter.test(element)) return true
       start = index + 1
     }

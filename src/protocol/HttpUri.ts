@@ -18,8 +18,8 @@ export interface Allowed {
 }
 
 /**
- * Parses a URI, and rejects one that the `URL` parser would change. Fails with the end of a sentence that begins with the
- * URI, such as `has a fragment, which is not allowed`.
+ * Parses a URI, and rejects a URI that the `URL` parser would change. Fails with the second part of a sentence, for example
+ * `has a fragment, which is not allowed`. The first part of the sentence is the URI.
  *
  * **Details**
  *

@@ -18,8 +18,8 @@ export const isShallow = (value: unknown, levels: number = maximumDepth): boolea
 export const maximumBodyDepth = 64
 
 /**
- * Tells whether the JSON text of a body nests at most `maximumBodyDepth` levels deep. For text that is not JSON, the result can
- * be `true` or `false`.
+ * Tells whether the JSON text of a body nests at most `maximumBodyDepth` levels deep. For text that is not JSON, the result has
+ * no meaning.
  */
 export const isTextWithin = (text: string): boolean => {
   // A text with few opening brackets cannot nest deeply. Counting the brackets is much cheaper than reading each character.

@@ -11,8 +11,8 @@ export const isPort = (digits: string): boolean => /^[1-9]\d{0,4}$/.test(digits)
 
 /**
  * Returns the normalized form of an http or https URI. Returns `undefined` for any other URI, for a URI with a user name, and
- * for a URI with an invalid host or port. The `URL` parser must accept the URI as well, because it rejects hosts that match the
- * grammar above, such as `[::ffff::1]`.
+ * for a URI with an invalid host or port. A URI that the `URL` parser rejects is invalid too, because some invalid hosts, such
+ * as `[::ffff::1]`, match the grammar above.
  */
 export const normalise = (uri: string): string | undefined => {
   if (!characters.test(uri)) return undefined

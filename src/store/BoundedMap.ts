@@ -37,8 +37,8 @@ export class BoundedMap<K, V> {
   }
 
   /**
-   * Sets the value of a key and makes its entry the last one to be evicted. Returns the key of the entry that was evicted
-   * for it, if any.
+   * Sets the value of a key and makes its entry the last one to be evicted. If the call evicts an entry, returns the key of
+   * the evicted entry.
    */
   set(key: K, value: V): K | undefined {
     this.#move(key, value)

@@ -86,8 +86,8 @@ export interface ExpectedChallenge {
 }
 
 /**
- * The reason of a rejection: a reason of an `AuthError`, or `origin` or `session`. The gate makes these two rejections without
- * an `AuthError`.
+ * The reason of a rejection: a reason of an `AuthError`, or `origin` or `session`. For `origin` and `session`, the gate creates
+ * no `AuthError`.
  *
  * @category models
  * @since 0.1.0
@@ -113,7 +113,7 @@ const describe = (response: ResponseLike): string => {
 const getRejection = ({ decisions = [] }: ResponseLike): Decision | undefined =>
   decisions.filter(({ outcome }) => outcome === "rejected").at(-1)
 
-/** Runs `check` on a response, or on the result of an effect or a promise when it is available. */
+/** Runs `check` on a response. If the subject is an effect or a promise, runs `check` later, on its result. */
 const assertNowOrLater = (check: (response: ResponseLike) => void) => <T>(subject: T): T => {
   if (Effect.isEffect(subject)) {
     return Effect.tap(subject as Effect.Effect<ResponseLike>, (response) => Effect.sync(() => check(response))) as T
@@ -277,8 +277,8 @@ interface Errors {
 }
 
 /**
- * Creates an error of each class from a reason. The other members have placeholder values, because they do not affect the
- * status and the error code.
+ * Contains, for each class of errors, its reasons and a function that creates an error from a reason. The other members of the
+ * error have placeholder values, because they do not affect the status and the error code.
  */
 const errors: { readonly [Tag in AuthError["_tag"]]: Errors } = {
   MissingCredentials: {

@@ -164,7 +164,8 @@ export const make = (respond: Respond): {
 }
 
 /**
- * Creates a layer with an issuer on a real port behind a proxy. Its issuer identifier is the origin of the HTTP server.
+ * Creates a layer with an issuer, and a proxy in front of it that listens on a real port. The issuer identifier is the origin
+ * of the HTTP server on this port.
  *
  * **Example** (A connection that closes)
  *

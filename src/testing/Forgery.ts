@@ -1,5 +1,5 @@
 /**
- * Common forgeries of JWT access tokens. Each passes a verifier that omits one check.
+ * Common forgeries of JWT access tokens. Each one tests one check: a verifier that omits this check accepts the forgery.
  *
  * **Details**
  *

@@ -221,8 +221,8 @@ export const layer = (options: Options = {}): Layer.Layer<TestIssuer | HttpClien
  *
  * **Details**
  *
- * It listens on the provided `HttpServer`, because the kit depends on no runtime. Its issuer is the address of this server:
- * `http://127.0.0.1:…`.
+ * The issuer listens on the provided `HttpServer`, because the kit depends on no runtime. The issuer identifier is the origin
+ * of this server, such as `http://127.0.0.1:…`.
  *
  * **Example** (On Node, on a free port)
  *
@@ -271,7 +271,7 @@ export interface PromisedTestIssuer extends Promised<Omit<TestIssuer["Service"],
  *
  * **When to use**
  *
- * Use it with `node:test`, Jest or vitest, such as for a server on one of the official SDKs.
+ * Use it with `node:test`, Jest or vitest, for example for a server on one of the official SDKs.
  *
  * **Details**
  *

@@ -27,8 +27,8 @@ export interface InboundToken {
  *
  * **Gotchas**
  *
- * `subject` alone does not identify a caller. The same value can occur at two issuers, for a client without a user, or in two
- * different subject claims of a profile.
+ * `subject` alone does not identify a caller. The same value can occur at two issuers, for a user and for a client without a
+ * user, or in two different subject claims of a profile.
  *
  * **Example** (Whose data it is)
  *
@@ -51,8 +51,8 @@ export interface Principal {
   /** `iss` of the token. */
   readonly issuer: string
   /**
-   * The subject: `sub` of the token, or the first of the `subjectClaims` of a profile. It is `undefined` only for a token that
-   * was issued to a program for itself, according to the `machineMarks` of the profile.
+   * The subject: `sub` of the token, or with a profile, the first of its `subjectClaims` that the token contains. The subject
+   * is `undefined` only for a token that was issued to a program for itself, according to the `machineMarks` of the profile.
    */
   readonly subject: string | undefined
   /** The claim that the subject comes from. Default: `sub`. */
@@ -80,9 +80,9 @@ export interface Principal {
    */
   readonly tenant?: string | undefined
   /**
-   * Identifies the owner of data. It consists of the issuer and the subject, and of the name of the claim that contains the
-   * subject if that is not `sub`. For a program without a user, it consists of the issuer and the client. It also contains the
-   * tenant, if there is one.
+   * Identifies the owner of data. It consists of the issuer and the subject. If the subject comes from another claim than
+   * `sub`, it also contains the name of that claim. For a program without a user, it consists of the issuer and the client. It
+   * also contains the tenant, if there is one.
    */
   readonly owner: string
   /** Identifies the owner of sessions and states. It contains the same values as `owner`, and always the client. */

@@ -1,5 +1,5 @@
 /**
- * Defines the interface that verifies a token and returns its principal, and combines verifiers.
+ * Defines the interface of verifiers, which verify a token and return its principal, and functions that combine verifiers.
  *
  * @since 0.1.0
  */
@@ -261,7 +261,7 @@ export const byShape = <E1, E2>(options: {
 }): Verifier<E1 | E2> =>
   choose<E1 | E2>((token): Verifier<E1 | E2> => isJwt(Redacted.value(token)) ? options.jwt : options.opaque)
 
-/** The longest token that is decoded to read a claim, in characters. */
+/** The maximum length of a token that is decoded to read a claim, in characters. */
 const maximumLength = 16 * 1024
 
 /**

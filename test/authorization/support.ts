@@ -84,8 +84,8 @@ export interface Line {
 }
 
 /**
- * Creates a layer that collects the decisions and log entries of the effects that it is provided to, without the durations of
- * the requests.
+ * Creates a layer that collects decisions and log entries. Provide it to the effects of a test. The collected decisions and
+ * entries do not contain the durations of the requests.
  */
 export const listening = () => {
   const decisions: Array<Omit<Decision.Decision, "duration">> = []

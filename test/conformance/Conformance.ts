@@ -148,7 +148,7 @@ export interface Difference {
   readonly behind: Check | undefined
 }
 
-/** The results of the suite for the same server without and with the gate. */
+/** The results of the suite for the same server without the gate (`inFront`) and with the gate (`behind`). */
 export interface Comparison {
   readonly revision: Revision
   readonly inFront: Score
@@ -159,7 +159,7 @@ export interface Comparison {
 /** The whole comparison, and the proof that requests passed a gate. */
 export interface Report {
   readonly comparisons: ReadonlyArray<Comparison>
-  /** The requests that reached each server. */
+  /** The numbers of requests that reached the server without the gate (`inFront`) and the server with the gate (`behind`). */
   readonly requests: { readonly inFront: Loopback.Requests; readonly behind: Loopback.Requests }
   /** The response of the gated server to a request without a token. */
   readonly withoutToken: { readonly status: number; readonly challenge: string | null }

@@ -1,5 +1,5 @@
 /**
- * The server that the MCP conformance suite tests, on Effect's MCP server. It has the tools, prompts and resources that the
+ * A server for the MCP conformance suite, built with Effect's MCP server. It has the tools, prompts and resources that the
  * suite requires. The registrations here contain no authorization, so they can be served with `McpServer.layerHttp` and, behind
  * the gate, with `McpAuth.layerHttp`.
  */
@@ -114,8 +114,8 @@ const pause = Effect.sleep(Duration.millis(50))
 const session = Effect.serviceOption(McpSchema.McpServerClient)
 
 /**
- * The progress token of the request. In revisions with sessions, Effect keeps `_meta` in the session; in others, in the context
- * of the request.
+ * The progress token of the request, from its `_meta`. In revisions with sessions, Effect keeps `_meta` in the session. In
+ * other revisions, Effect keeps `_meta` in the context of the request.
  */
 const progressToken = Effect.gen(function*() {
   const client = yield* session
@@ -352,7 +352,7 @@ const sealRound = (tool: string, round: number): string => {
   return `${payload}.${signature(payload).toString("base64url")}`
 }
 
-/** Returns the round in the state that the client sends: 0 without state. Fails if this server did not create the state. */
+/** Returns the round in the state that the client sends, or 0 without state. Fails if this tool did not create the state. */
 const openRound = Effect.fnUntraced(function*(tool: string) {
   const { requestState } = yield* McpSchema.McpRequestContext
   if (requestState === undefined) return 0
@@ -631,6 +631,6 @@ export const options = {
 
 /**
  * The complete server without a gate. The suite sends requests whose `Origin` is the server's own origin and expects them to be
- * accepted. Effect accepts an `Origin` only if it is listed, so the origin is an allowed one.
+ * accepted. Effect accepts only the values of `allowedOrigins`, so the list contains the server's own origin.
  */
 export const layer = (origin: string) => McpServer.layerHttp({ ...options, allowedOrigins: [origin], registrations })

@@ -1,5 +1,5 @@
 /**
- * The servers that the conformance suite tests, on the official SDKs. They contain the operations that the SDKs support
+ * Servers for the conformance suite, built with the official SDKs. They contain the operations that the SDKs support
  * directly. Tools with raw JSON Schema 2020-12 exist only on version 2.
  *
  * Each operation can be registered in two ways. Without the gate, it is registered with the SDK's own functions. With the gate,

@@ -59,8 +59,8 @@ describe("Seal", () => {
   it.effect("rejects other spellings of the same bytes", () =>
     Effect.gen(function*() {
       const { open, seal } = Seal.make(secret, "test")
-      // A seal adds 29 bytes to the text. The lengths of these texts leave zero, two or four bits of the last base64url
-      // character unused.
+      // A seal adds 29 bytes to the text. For these three texts, the last base64url character has two, zero and four unused
+      // bits, in this order.
       for (const text of ["", "a", "ab"]) {
         const sealed = yield* seal(text, "")
         assert.strictEqual(yield* open(sealed, ""), text)

@@ -400,8 +400,8 @@ describe("oauth4webapi", () => {
           )
           const mine = yield* ours(token)
           const other = yield* theirs(token)
-          // No other 5xx is allowed. This one is for an unknown key while a cooldown prevents a fetch: the key may be new, so
-          // the token is not rejected as invalid.
+          // This is the only 5xx that is allowed. It is the response to an unknown key while a cooldown prevents a fetch. The
+          // key may be new, so the token is not rejected as invalid.
           if (mine !== "503 keys-cooling-down") assert.notMatch(mine, /^5/)
           const accepts = mine === "accepted" ? "ours" : "theirs"
           if ((mine === "accepted") === (other === "accepted")) {

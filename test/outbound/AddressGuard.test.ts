@@ -250,8 +250,8 @@ describe("a guarded look-up", () => {
 
   it.live("checks the address that is connected to, so that rebinding a name has no effect", () =>
     Effect.gen(function*() {
-      // An earlier look-up of the name may have returned a public address. Only the look-up of the connection counts, which
-      // returns a private address.
+      // An earlier look-up of the name may have returned a public address. Only the look-up for the connection counts, and here
+      // that look-up returns a private address.
       const { connections, get } = yield* through([["127.0.0.1"]], true)
       const error = yield* Effect.flip(get)
       assert.strictEqual(error.reason._tag, "TransportError")
@@ -285,7 +285,7 @@ describe("an issuer that a request names", () => {
         () => Effect.sync(() => inside.close().closeAllConnections())
       )
       const { port } = inside.address() as AddressInfo
-      // The resolver returns a public address for the name, and the look-up of the connection a private one.
+      // The resolver returns a public address for the name, but the look-up for the connection returns a private one.
       const looked: Array<string> = []
       const rebinding: AddressGuard.Lookup = (name, options: { readonly all?: boolean }, callback) => {
         looked.push(name)

@@ -24,7 +24,7 @@ const status = (status: number, headers: Readonly<Record<string, string>> = {}):
 
 const mebibyte = 1024 * 1024
 
-/** Responses of a metadata URL that are not metadata, and the description of each in the error. */
+/** Responses to a request for metadata that contain no metadata. For each response: how the error describes it. */
 const unusable: ReadonlyArray<
   { readonly title: string; readonly fault: TestIssuer.Fault; readonly is: string; readonly detail?: string }
 > = [
@@ -353,8 +353,8 @@ describe("the time limits", () => {
     }))
 
   /**
-   * Creates services whose metadata response has a body that `pull` continues. Records the chunks and whether the body was
-   * cancelled.
+   * Creates services whose metadata response has a stream as its body. `pull` produces the next chunk. Records how many chunks
+   * were requested, and whether the body was cancelled.
    */
   const streaming = (pull: (controller: ReadableStreamDefaultController<Uint8Array>) => void | Promise<void>) => {
     const state = { cancelled: false, sent: 0 }
@@ -565,7 +565,7 @@ describe("the cache of documents", () => {
 const settled = Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
 
 describe("the fetch client", () => {
-  /** Creates an issuer that the library requests with `fetch`, and records the options of the calls of `fetch`. */
+  /** Creates an issuer to which the library sends requests with `fetch`. Records the options of each call of `fetch`. */
   const fetched = Effect.gen(function*() {
     const { issuer, server } = yield* support.services()
     const inits: Array<RequestInit | undefined> = []

@@ -14,7 +14,7 @@ import { rows } from "./rows.ts"
 
 const folder = join(import.meta.dirname, "../../examples/providers")
 
-/** The page of each provider, by the id of its facts. */
+/** The page of each provider. The keys are the ids of the providers in the facts. */
 const pages = {
   "auth0": "auth0.md",
   "okta": "okta.md",
@@ -162,7 +162,7 @@ const reasons = new Set<string>([
   AuthError.reasons.InvalidMetadata
 ].flat())
 
-// The reasons for a rejection that depend on the provider. tokenShapes.test.ts produces them with the tokens of each provider.
+// Those rejection reasons that depend on the provider. tokenShapes.test.ts causes such rejections with tokens of each provider.
 const providerReasons = new Set(["audience", "token-type", "id-token", "tenant"])
 
 describe.each(Object.entries(pages))("the page of %s", (id, file) => {

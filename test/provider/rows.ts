@@ -11,7 +11,7 @@ interface Caller {
 }
 
 interface Token {
-  /** Replaces members of the row's header. The same applies to `claims`. A member with the value `undefined` is removed. */
+  /** Replaces members of the row's `header`. `claims` does the same for the row's `claims`. `undefined` removes a member. */
   readonly header?: Claims
   readonly claims?: Claims
 }
@@ -38,7 +38,7 @@ const otherTenant = "82229342-1101-4ab6-817b-70c0747630f3"
 const application = "2c3caa80-93f9-425e-8b85-0745f50c0d24"
 const client = "e4590ed6-62b3-5102-beff-bad2292ab01c"
 
-/** Creates tokens for another server of the same provider, and without an audience. */
+/** Creates two tokens to reject: one for another server of the same provider, and one without an audience. */
 const rejectAudiences = (elsewhere: unknown): Row["rejects"] => ({
   "a token for another server (T-CLAIM-07)": { claims: { aud: elsewhere }, reason: "audience" },
   "a token without an audience (JWT-25)": { claims: { aud: undefined }, reason: "audience" }

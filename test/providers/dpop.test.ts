@@ -11,7 +11,7 @@ import * as TodoManager from "./todoManager.ts"
 
 const scopes = ["create:todos", "read:todos", "delete:todos"]
 
-/** The state of the official client in memory, with a DPoP key. */
+/** Keeps the state of the official client in memory, including a DPoP key. */
 class BoundClient extends OAuthClient {
   readonly #session = DpopSession.create()
 
@@ -95,8 +95,8 @@ describe("the official client with DPoP and oidc-provider", () => {
             assert.match(headers.get("authorization")!, /^DPoP /)
             assert.isString(headers.get("dpop"))
           }
-          // If the server requires a nonce, it rejects only the first request. The client uses the nonce of that response for
-          // all further requests.
+          // If the server requires a nonce, it rejects only the first request. That rejection contains a nonce, which the
+          // client uses for all further requests.
           assert.strictEqual(responses.filter(({ status }) => status === 401).length, nonce ? 1 : 0)
 
           const remove = () => client.callTool({ name: "delete_todo", arguments: { id } })

@@ -99,7 +99,7 @@ describe.skipIf(!runs("glewlwyd"))("Glewlwyd (skipped if it is not installed)", 
         })
         const { access_token } = yield* mintForProgram({ scope, resource: reserved.resource })
         yield* TodoManager.assertAdmitted(todos, access_token)
-        // The audience of the signed response is that of the token, so a response about a foreign token is not accepted.
+        // The signed response has the audience of the token, so the gate does not accept a response about a foreign token.
         const foreign = yield* mintForProgram({ scope, resource: elsewhere })
         assert.strictEqual((yield* todos.create(foreign.access_token)).status, 503)
         // For an inactive token, Glewlwyd returns 400 with an empty body, which is not a valid introspection response.

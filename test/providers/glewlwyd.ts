@@ -54,8 +54,8 @@ export interface Options {
 }
 
 /**
- * The scope that allows a token to introspect and revoke every token. It also allows clients to introspect tokens of other
- * clients.
+ * The scope for introspection and revocation. A token with this scope allows a client to introspect and revoke every
+ * token. A client that is registered with this scope can also introspect tokens of other clients.
  */
 export const introspectionScope = "introspect"
 

@@ -21,7 +21,8 @@ export const stepwise = { baseline: ["create:todos", "read:todos"], stepUp: ["de
 export type Authorization = Partial<Omit<AuthLayer.Common<typeof scopes>, "scopes">> & AuthLayer.Issuers
 
 /**
- * Chooses a port and the resource with it, because authorization servers must know the resource before the todo manager starts.
+ * Chooses a free port, and a resource whose URL contains the port. This happens before the todo manager starts, because
+ * authorization servers must know the resource by then.
  */
 export const reserve: Effect.Effect<{ readonly resource: string; readonly port: number }> = Effect.map(
   freePort,

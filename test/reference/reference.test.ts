@@ -39,7 +39,7 @@ describe("every function that programs call", () => {
   const called = new Set(["layers", "profiles", "testing", "assertions", "checks"])
   /** Functions that need no example: parts of other layers, and a function for the list of providers. */
   const parts = ["Discovery.layer", "JwkSet.layer", "Check.checkFact"]
-  /** Modules whose constructors and combinators are called by programs, so that these need an example as well. */
+  /** Modules with constructors and combinators that programs call. These functions need an example as well. */
   const modules = new Set(["Audience", "TokenType", "TokenVerifier", "DpopClient", "SigningKey", "McpAuthFetch"])
   const all = entries.flatMap(({ pages }) => pages.flatMap((page) => page.items.map((item) => ({ item, page }))))
 

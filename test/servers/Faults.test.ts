@@ -23,8 +23,8 @@ const start = Effect.gen(function*() {
       )
     )
   )
-  // Runs before the node:http server closes. Closing waits for open requests with a timeout, and the test clock never
-  // reaches it.
+  // Runs before the node:http server closes. Otherwise, closing would wait for open requests until a timeout that the test
+  // clock never reaches.
   yield* Effect.addFinalizer(() => Effect.sync(() => node.closeAllConnections()))
   const issuer = Context.get(provider, TestIssuer.TestIssuer)
   const proxy = Context.get(provider, FaultProxy.FaultProxy)
@@ -83,7 +83,8 @@ describe("a provider that fails at once", () => {
           yield* TestClock.adjust(`${hours} hours`)
           resultOf(yield* call(token))
         }
-        // Each of the three calls requests the two URLs of the metadata and the keys at most once. Two more are tolerated.
+        // Each of the three calls causes at most three requests: one for each of the two metadata URLs, and one for the keys.
+        // Two more requests are tolerated.
         assert.isAtMost((yield* takeDocuments).length, 3 * 3 + 2)
       })
   )

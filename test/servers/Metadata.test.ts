@@ -231,7 +231,7 @@ describe.each(["web", "node"] as const)("The metadata documents, %s", (kind) => 
       const [error] = yield* failure(behind("/mcp", auth("https://server.test/mcp"), auth("https://server.test")))
       assert.instanceOf(error, AuthError.AuthConfigError)
       assert.deepStrictEqual([error?.reason, error?.option], ["duplicate", "resource"])
-      // In the other order, each document has a separate path.
+      // If the layer for the bare origin comes first, each document has a separate path.
       const host = yield* start(behind("/mcp", auth("https://server.test"), auth("https://server.test/mcp")))
       assert.strictEqual(JSON.parse((yield* get(host, root)).body).resource, "https://server.test")
       assert.strictEqual(JSON.parse((yield* get(host, inserted)).body).resource, "https://server.test/mcp")

@@ -296,7 +296,7 @@ layer(World.layer("web"), { excludeTestServices: true })("Headers of 2026-07-28 
       assert.strictEqual(Mcp.answer(literal).error?.code, -32020)
       const real = yield* host.send(Mcp.call("hinzufügen", { token, headers: [["mcp-name", encoded]] }))
       assert.strictEqual(namedScopes(real), "todos:write")
-      // A client may also encode a name that needs no encoding. The server decodes the header before it compares.
+      // A client may also encode a name that needs no encoding. The server decodes the header and compares it with the body.
       const plainly = yield* issuer.mint({ scopes: ["todos:read"] })
       const list = yield* host.send(
         Mcp.call("list", { token: plainly, headers: [["mcp-name", "=?base64?bGlzdA==?="]] })
@@ -322,7 +322,7 @@ layer(World.layer("web"), { excludeTestServices: true })("Headers of 2026-07-28 
       const token = yield* issuer.mint({ scopes: ["todos:read"] })
       const without = yield* host.send(Mcp.call("list", { token, without: ["mcp-protocol-version"] }))
       assert.deepStrictEqual([without.status, Mcp.answer(without).error?.code], [400, -32020])
-      // The gate determines the operation from the body, so it requires the scope although the header is missing.
+      // The gate determines the operation from the body, so it requires the scope even if the header is missing.
       const missing = yield* host.send(Mcp.call("add", { token, without: ["mcp-protocol-version"] }))
       assert.include(namedScopes(missing), "todos:write")
       assert.deepStrictEqual(server.ran, [])

@@ -14,7 +14,7 @@ export class World extends Context.Service<World, {
   readonly ran: () => ReadonlyArray<string>
 }>()("test/servers/World") {}
 
-/** The server that a block of tests shares, with an empty list of executed operations. */
+/** Returns the server that a block of tests shares, and empties its list of executed operations. */
 export const fresh: Effect.Effect<World["Service"], never, World> = Effect.map(World, (world) => {
   world.ran()
   return world

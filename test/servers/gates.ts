@@ -13,7 +13,7 @@ export const fetcherWith = (client: HttpClient.HttpClient) =>
 export const withFetcher = <A, E>(layer: Layer.Layer<A | HttpClient.HttpClient, E>) =>
   HttpClientFetcher.layer.pipe(Layer.provideMerge(layer))
 
-/** `Gate.layer`, with the client as a requirement. */
+/** `Gate.layer`, which here requires an `HttpClient`. */
 export const gateLayer = <
   const S extends AuthLayer.Scopes,
   C = never,

@@ -55,8 +55,8 @@ const leftBy = async (port: number, requests: ReadonlyArray<Buffer>): Promise<nu
 /** The limit, in bytes per request. A request that stays on the heap takes 800 or more, and compiled code takes 100. */
 const mostOfAnObject = 600
 
-// An object of a request with a function in one of its fields can stay on the heap until a full collection, which a server
-// runs rarely. A snapshot of reachable objects does not show it, so this test measures the heap.
+// If an object of a request has a field with a function, the object can stay on the heap until a full collection, which a
+// server runs rarely. A snapshot of reachable objects does not show this object, so this test measures the heap.
 describe("a request leaves no objects that only a full collection removes", () => {
   it.live.each([
     { guarded: "effect + effect-mcp-auth", open: "effect" },

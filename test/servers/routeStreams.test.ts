@@ -272,8 +272,8 @@ describe.each(all)("A route that answers with an event stream, %s", (name, launc
     const post = await openStream(expiring, "POST", token)
     await advance(3_600_000)
     await get.ended
-    // Streams read the clock every second. When a stream that opened later has ended, the stream of the POST has read the
-    // same time.
+    // Each stream reads the clock every second. The test opens one more stream and waits until that stream ends at its expiry.
+    // By then, the stream of the POST has read the same time.
     const later = await openStream(expiring, "GET", await mint({ expiresIn: "1 minute" }))
     await advance(60_000)
     await later.ended
@@ -401,7 +401,8 @@ describe("A WebSocket behind the gate", () => {
             request.on("upgrade", (_, socket) =>
               resolve({
                 closed: new Promise((closed) => {
-                  // 0x88 is the first byte of a close frame (RFC 6455 §5.5.1). The server waits until the client closes, too.
+                  // 0x88 is the first byte of a close frame (RFC 6455 §5.5.1). The server waits until the client also closes
+                  // the connection.
                   socket.on("data", (frame: Buffer) => {
                     if (frame[0] === 0x88) socket.end(() => closed())
                   })

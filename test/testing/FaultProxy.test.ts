@@ -78,7 +78,7 @@ describe("the fault proxy", () => {
       assert.strictEqual(typeof portal === "object" ? portal.body : "", "<html>")
       const html = yield* getWith({ _tag: "ContentType", contentType: "text/html" })
       assert.strictEqual(typeof html === "object" ? html.contentType : undefined, "text/html")
-      // The fault applies to no other path. After `clear`, it no longer applies to this path either.
+      // The fault applies only to `.well-known` URLs, so `/jwks` works. After `clear`, `path` works, too.
       assert.strictEqual(getStatus(yield* get("/jwks")), 200)
       yield* proxy.clear
       assert.strictEqual(getStatus(yield* get(path)), 200)

@@ -43,7 +43,7 @@ describe("a forgery has only one fault", () => {
       const { issuer } = yield* TestIssuer.make()
       const { publicJwk } = yield* issuer.currentKey
       const key = createPublicKey({ key: publicJwk as never, format: "jwk" })
-      // DER adds a zero byte to a half of the signature if its first bit is set. Fifty tokens cover both cases.
+      // If the first bit of `r` or of `s` is set, DER adds a zero byte before that number. With fifty tokens, both cases occur.
       for (let i = 0; i < 50; i++) {
         const [header, claims, signature] = (yield* issuer.mintBroken("signature-der")).split(".")
         const bytes = Buffer.from(signature!, "base64url")

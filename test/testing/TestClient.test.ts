@@ -44,7 +44,10 @@ const auth = {
   scopes: { baseline: ["a"], stepUp: ["b"] }
 } as const
 
-/** A server whose gate sends with Effect's fetch client, and a server whose gate sends with the client of the issuer. */
+/**
+ * Two servers. The gate of the first sends its requests with Effect's fetch client, and the gate of the second sends its
+ * requests with the client of the issuer.
+ */
 const servers = [
   { title: "make", protected: Server.pipe(Layer.provide(AuthLayer.make(auth))) },
   { title: "layer", protected: Server.pipe(Layer.provide(authLayer(auth))) }

@@ -127,8 +127,8 @@ export const start = Effect.fnUntraced(function*(options: Options = {}) {
   })
   const build = <A, E>(layer: Layer.Layer<A, E>) => Scope.provide(Layer.build(layer), scope)
 
-  // `NodeHttpServer.layer` also provides a terminal that listens on standard input: too many listeners for a test with
-  // many servers.
+  // `NodeHttpServer.layer` also provides a terminal, which adds a listener to standard input. A test with many servers would
+  // add too many listeners, so `start` does not use that layer.
   const listening = yield* build(
     Layer.merge(NodeHttpServer.layerServer(() => node, { host: "127.0.0.1", port: 0 }), HttpServer.layerServices)
   )
@@ -272,14 +272,14 @@ export const messageHeaders = (method: string, name?: unknown): Record<string, s
   ...(typeof name === "string" ? { "mcp-name": nameHeader(name) } : {})
 })
 
-// A header cannot contain every name. In MCP 2026-07-28, base64 encodes the other names.
+// Some names cannot be the value of a header. MCP 2026-07-28 encodes those names in base64.
 const nameHeader = (name: string) =>
   /^[\x21-\x7e]+$/.test(name) ? name : `=?base64?${Buffer.from(name).toString("base64")}?=`
 
 const linesOf = (rawHeaders: ReadonlyArray<string>, name: string): ReadonlyArray<string> =>
   rawHeaders.filter((_, i) => i % 2 === 1 && rawHeaders[i - 1]!.toLowerCase() === name)
 
-/** Returns the parameters of the only challenge. Checks its number, its length and its grammar. */
+/** Returns the parameters of the challenge. Asserts that there is exactly one challenge, and checks its length and grammar. */
 export const challengeOf = (answer: Answer): Readonly<Record<string, string>> => {
   assert.strictEqual(answer.challenges.length, 1)
   const [challenge] = answer.challenges as [string]
@@ -324,7 +324,7 @@ export const resultOf = (answer: Answer): any => {
   return result
 }
 
-/** Encodes a segment of a compact token: an object as JSON, a string or bytes without a change. */
+/** Encodes a segment of a compact token in base64url. An object is written as JSON first. */
 export const segment = (content: object | string | Uint8Array): string =>
   base64url.encode(typeof content === "string" || content instanceof Uint8Array ? content : JSON.stringify(content))
 
@@ -334,8 +334,8 @@ export const goodClaims = (server: Running): Readonly<Record<string, unknown>> =
   sub: "alice",
   aud: server.resource,
   client_id: "client-1",
-  // Earlier than the server's first fetch of keys. A later token could be signed by a newer key, so its rejection could be a
-  // 503 instead of a 401.
+  // This time is earlier than the server's first fetch of keys. A token that is issued after the fetch could be signed by a
+  // newer key, so its rejection could be a 503 instead of a 401.
   iat: now - 120,
   exp: now + 300,
   scope: "todos:read"

@@ -249,7 +249,7 @@ describe("the request", () => {
       const slow = yield* server.raw(`${head}Content-Length: 1000000\r\n\r\n{`, (_) => _.includes("\r\n\r\n"))
       assert.match(slow, /^HTTP\/1\.1 401 /)
       assert.isBelow(server.bytesOfBodies(), size / 4)
-      // If the token is good, the limit is 4 MiB.
+      // If the token is good, the gate reads the body, up to a limit of 4 MiB.
       const token = yield* server.issuer.mint({ scopes: ["todos:read"] })
       const large = yield* server.send({
         headers: { ...messageHeaders("tools/call", "list_todos"), ...bearer(token) },

@@ -5,7 +5,7 @@ import * as Running from "./Running.ts"
 
 const { assertInvalidToken, bearer, goodClaims, goodHeader, resultOf, segment } = Running
 
-/** Starts a server that has cached its keys. The issuer lists only the requests that it receives from now on. */
+/** Starts a server, and sends it a request, so that it caches the keys of the issuer. Clears the issuer's list of requests. */
 const warm = Effect.fnUntraced(function*(options: Running.Options = {}) {
   const server = yield* Running.start(options)
   resultOf(yield* server.call("list_todos", bearer(yield* server.issuer.mint({ scopes: ["todos:read"] }))))

@@ -31,7 +31,7 @@ const served = Effect.gen(function*() {
   return Context.get(context, TestIssuer.TestIssuer)
 })
 
-/** Starts a server that trusts the issuer at this origin, and fetches its documents over a socket. */
+/** Starts a server that trusts the issuer at this origin. The server fetches the documents of the issuer over a socket. */
 const against = Effect.fnUntraced(function*(origin: string) {
   const own = yield* HttpClient.HttpClient.pipe(Effect.provide(FetchHttpClient.layer))
   return yield* Running.start({ issuer: origin, client: () => own })
@@ -122,7 +122,8 @@ describe("the keys", () => {
             yield* provider.respondWith(document, answer)
             const server = yield* against(provider.issuer)
             const token = yield* provider.mint({ scopes: ["todos:read"], audience: server.resource })
-            // Node keeps the bytes of documents in external memory. The size of the heap depends on the garbage collector.
+            // The test measures external memory, because Node keeps the bytes of documents there. The size of the heap would
+            // depend on the garbage collector.
             const before = process.memoryUsage().external
             const answered = yield* call(server, token)
             assertUnavailable(answered)
@@ -147,7 +148,7 @@ describe("the keys", () => {
       const keys = new TextEncoder().encode(JSON.stringify({ keys: [publicJwk] }))
       const json = { "content-type": "application/json", "content-length": String(keys.length) }
       const pause = () => new Promise((resolve) => setTimeout(resolve, 20))
-      /** A response that announces the whole length, sends `length` bytes, and then calls `end`. */
+      /** A response that announces the length of the whole key set, sends the first `length` bytes, and then calls `end`. */
       const partly = (length: number, end: (controller: ReadableStreamDefaultController<Uint8Array>) => void) => {
         let at = 0
         const body = new ReadableStream<Uint8Array>({

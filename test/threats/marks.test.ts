@@ -33,7 +33,10 @@ const call =
 const line = (text: (mark: string) => string | ReadonlyArray<string>): Send => (server, mark) =>
   server.call("add_todo", { authorization: text(mark) as string }, { title: "x" })
 
-/** Requests for each result of the gate: every kind of rejection, and admission. Each part that can contain the mark has it. */
+/**
+ * Requests that cause each result of the gate: every kind of rejection, and admission. Each part of a request that can
+ * contain the mark contains it.
+ */
 const ways: Readonly<Record<string, Send>> = {
   "no token at all": line((mark) => `Bearer ${mark}`),
   "two tokens": line((mark) => `Bearer ${mark} ${mark}`),
@@ -119,7 +122,7 @@ describe("a mark in a token", () => {
         for (const [place, text] of Object.entries(places)) {
           for (const secret of hidden) assert.notInclude(text, secret, place)
         }
-        // If the records were empty, the assertions above would pass for nothing.
+        // If the records were empty, the assertions above would pass without proving anything.
         assert.isNotEmpty(server.decisions)
         assert.include(places.logs, "request ")
         assert.include(places.metrics, "mcp_auth_decisions")

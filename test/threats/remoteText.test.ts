@@ -90,7 +90,7 @@ describe("text of an authorization server", () => {
         assert.strictEqual(rejection.status, 503)
         assertSafe(lines)
         assert.include(lines.join("\n"), "\\u001b[2J")
-        // An application can also log the error itself.
+        // An application can also log the whole error, not only its message.
         assert.notMatch(inspect(rejection.error), unsafe)
         assert.notMatch(rejection.error?.message ?? "", /\n/)
       })

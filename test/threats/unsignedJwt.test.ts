@@ -32,8 +32,8 @@ const admin = {
 }
 
 describe("an unsigned JWT that the endpoint calls active", () => {
-  // For the last two, the keys of the issuer show that the signature is wrong, so the token is rejected. The others cannot be
-  // checked, so the answer of the endpoint decides.
+  // For the last two shapes, the keys of the issuer show that the signature is wrong, so the token is rejected. For the other
+  // shapes, the signature cannot be checked, so the answer of the endpoint decides.
   const shapes: ReadonlyArray<readonly [string, Record<string, unknown>, string?]> = [
     ["an unknown key", {}],
     ["alg none", { alg: "none" }, ""],

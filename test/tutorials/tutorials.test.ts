@@ -23,7 +23,7 @@ const pages = [
 
 const read = (example: string) => readFileSync(join(root, "examples", example, "README.md"), "utf8")
 
-/** Set by `npm run tutorials`: each page runs its own `npm install`. Otherwise all pages share one installation. */
+/** If true, as in `npm run tutorials`, each page runs its own `npm install`. Otherwise, all pages share one installation. */
 const each = process.env["TUTORIALS"] === "each"
 
 const installs = /^npm (?:install|uninstall) (.*)\n/gm

@@ -60,7 +60,8 @@ describe("a server", () => {
   })
 
   test("names the fix if its tools with scopes are in the stock toolkit", () => {
-    // `toWebHandler` turns unmet requirements of routes into a second argument of the handler, and no value satisfies this one.
+    // `toWebHandler` turns the unmet requirements of routes into a second argument of the handler. No value satisfies the
+    // requirement of this route.
     // @ts-expect-error Expected 2 arguments, but got 1
     HttpRouter.toWebHandler(Unfenced.pipe(Layer.provide(Auth))).handler(new Request("http://h"))
     // @ts-expect-error RegisterWithMcpAuthToolkit

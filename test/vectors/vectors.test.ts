@@ -1,5 +1,6 @@
 /**
- * Tests published vectors. They are skipped unless the variable `VECTORS_DIR` names a folder with these folders:
+ * Tests the verification with published vectors. The tests are skipped unless the variable `VECTORS_DIR` names a folder with
+ * these folders:
  *
  * - `wycheproof/`: `json_web_signature_test.json`, `json_web_key_test.json`, `json_web_crypto_test.json` and
  *   `json_web_encryption_test.json` of Wycheproof;
@@ -95,7 +96,8 @@ const layerOf = (keys: ReadonlyArray<Jwk>) =>
         const others = yield* keysOf(byPlatform)
         for (const [index, key] of (yield* keysOf(byJose)).entries()) {
           const verified = yield* key.verify(token)
-          // jose also rejects critical headers, which `JwtVerifier` rejects earlier, and the platform does not check them.
+          // The results differ for tokens with critical header parameters: jose rejects them, and the platform does not check
+          // these parameters. `JwtVerifier` rejects such tokens earlier, so the results are not compared.
           if (!Object.hasOwn(header, "crit") && !Object.hasOwn(header, "b64")) {
             assert.strictEqual(yield* others[index]!.verify(token), verified)
           }
@@ -105,7 +107,7 @@ const layerOf = (keys: ReadonlyArray<Jwk>) =>
       })
   })
 
-/** Returns a function that sends a token to a whole gate, whose issuer has these keys. The result is the status. */
+/** Returns a function that sends a token to a whole gate, and returns the status. The issuer of the gate has these keys. */
 const gateOf = (keys: ReadonlyArray<Jwk>) =>
   Effect.gen(function*() {
     const { client, issuer } = yield* TestIssuer.make()

@@ -22,7 +22,10 @@ const make = (fields: Fields) =>
     ...fields
   })
 
-/** Texts of separators, quotes and escapes. If a key joined its parts without escaping, different parts could have one key. */
+/**
+ * Texts of separators, quotes and escapes. If the key of a principal joined its parts without escaping, two principals with
+ * different parts could have the same key.
+ */
 const Part = Schema.Array(
   Schema.Literals(["a", " ", "\"", ",", "[", "]", "|", "\\", "null", "\0", "\ud800", "\\ud800"])
 )
@@ -76,7 +79,8 @@ describe("owner and key", () => {
     assert.strictEqual(client.subject, "alice")
     assert.notStrictEqual(client.owner, person.owner)
     assert.strictEqual(client.owner, make({ issuer: "i", clientId: "alice" }).owner)
-    // Only the claim `sub` can identify a client. With another claim, the subject is a user that has the same name.
+    // Only the claim `sub` can identify a client. If the subject comes from another claim, it is a user whose name equals the
+    // client id.
     const user = make({ issuer: "i", subject: "alice", subjectClaim: "upn", clientId: "alice" })
     assert.notStrictEqual(user.owner, client.owner)
   })

@@ -9,7 +9,7 @@ const credentials = (token: string) => ({ scheme: "Bearer", token: Redacted.make
 const segment = TestIssuer.encodeSegment
 const jwt = (claims: unknown) => `${segment({ alg: "ES256" })}.${segment(claims)}.AAAA`
 
-/** A verifier whose name is the issuer of its principals, so that a test sees which verifier was chosen. */
+/** A verifier that returns principals with `name` as their issuer, so that a test sees which verifier was chosen. */
 const named = (name: string) =>
   TokenVerifier.make(({ token }) =>
     Effect.succeed(Principal.of({

@@ -11,7 +11,7 @@ import { join } from "node:path"
 
 const resource = "https://server.test/mcp"
 
-/** Rejects every request, since the keys come from a file. */
+/** A fetcher that fails every fetch. The verifier needs no fetch, since the keys come from a file. */
 const Offline = Layer.succeed(Fetcher.Fetcher, {
   send: () => Effect.fail(new Fetcher.FetchError({ reason: "not-allowed" }))
 })

@@ -32,7 +32,7 @@ const send = (gate: Gate.Gate, token: string, headers: Readonly<Record<string, s
     Effect.catch(({ reason, status }) => Effect.succeed(`${status} ${reason}`))
   )
 
-/** A verifier of an author that accepts only requests with a certain header. */
+/** A custom verifier around the configured one. It accepts only requests with the header `x-device: known`. */
 const withHeader = (configured: TokenVerifier.Verifier): TokenVerifier.Verifier => ({
   verify: (credentials, request, present) =>
     request?.header("x-device") === "known"
@@ -98,7 +98,7 @@ describe("a verifier of the author", () => {
     })
     return {
       gate: it,
-      /** Sends these tokens. Returns how often they caused a call of the author's verifier. */
+      /** Sends a request with each of these tokens. Returns the number of calls of the custom verifier. */
       countCalls: (...tokens: ReadonlyArray<string>) =>
         Effect.gen(function*() {
           const before = calls

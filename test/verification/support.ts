@@ -23,7 +23,7 @@ type ServerOptions = Partial<Omit<AuthorizationServer.Options, "issuer">>
 export const serverOf = (issuer: string, options: ServerOptions = {}): AuthorizationServer.AuthorizationServer =>
   Result.getOrThrow(AuthorizationServer.make({ issuer, ...options }, "authorizationServers[0]"))
 
-/** Creates discovery and key sets that send their requests with this client. */
+/** Creates the services `Discovery` and `JwkSet`, which send their requests with this client. */
 const asking = Effect.fnUntraced(function*(client: HttpClient.HttpClient) {
   const discovery = yield* Effect.provideService(Discovery.make, Fetcher.Fetcher, HttpClientFetcher.make(client))
   const keys = yield* JwkSet.make.pipe(

@@ -1,7 +1,8 @@
 /**
  * Checks the names of files, and the names that TypeScript files declare, against the table in CONTRIBUTING.md.
  *
- * An exception is written on the line of the declaration, with its reason: `prose: the fence of a block of code` in a comment.
+ * An exception is a comment on the line of the declaration that states the reason, for example
+ * `prose: the fence of a block of code`.
  */
 import ts from "@typescript/typescript6"
 import { basename } from "node:path"
@@ -54,7 +55,7 @@ const adviceFor = (name: string): string | undefined =>
 const isDeclared = (node: ts.Identifier): boolean => {
   const { parent } = node
   if (ts.isPropertyAccessExpression(parent) || ts.isImportSpecifier(parent)) return false
-  // `{ asked }` repeats the name of a property, which is reported where the property is declared.
+  // A pattern such as `{ asked }` repeats the name of a property. The name is reported where the property is declared.
   if (ts.isBindingElement(parent) && parent.propertyName === undefined && ts.isObjectBindingPattern(parent.parent)) {
     return false
   }

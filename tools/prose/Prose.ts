@@ -1,7 +1,7 @@
 /**
  * Checks comments, messages, test titles and documents for words and phrases that this project does not use.
  *
- * An exception is written on the line itself, with its reason: `prose: quoted from RFC 6750` in a comment.
+ * An exception is a comment on the line itself that states the reason, for example `prose: quoted from RFC 6750`.
  */
 import ts from "@typescript/typescript6"
 
@@ -144,7 +144,7 @@ const isTitle = (node: ts.Node): boolean => {
   return ts.isIdentifier(callee) && (callee.text === "it" || callee.text === "test")
 }
 
-/** The smallest number of words in a string that is checked as prose. Shorter strings are names and codes. */
+/** A string is checked as prose if it has at least this number of words. Shorter strings are names and codes. */
 const fewestWords = 3
 
 /** Returns the prose of a TypeScript file: comments, test titles, and other strings of three words or more. */

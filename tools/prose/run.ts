@@ -1,6 +1,7 @@
 /**
  * `npm run prose`: checks the prose of every document and TypeScript file that `unchecked.ts` does not list, and the names
- * that every TypeScript file declares. With arguments, it checks only those files. Exits with 1 if there are findings.
+ * that every TypeScript file declares. If arguments name files, it checks only those
+ * files. Exits with 1 if there are findings.
  */
 import { readdirSync, readFileSync } from "node:fs"
 import { join, relative } from "node:path"

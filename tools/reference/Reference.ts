@@ -20,7 +20,7 @@ export interface Doc {
 /** A public export. */
 export interface Item {
   readonly name: string
-  /** The path in the repository of the file that declares it. */
+  /** The path of the file that declares the export, relative to the repository. */
   readonly at: string
   readonly kind: string
   readonly signatures: ReadonlyArray<string>
@@ -39,9 +39,9 @@ export interface Page {
 }
 
 export interface EntryPoint {
-  /** The specifier of the import: `effect-mcp-auth/mcp`. */
+  /** The specifier of the import, for example `effect-mcp-auth/mcp`. */
   readonly specifier: string
-  /** The folder of its pages: `mcp`. */
+  /** The folder of its pages, for example `mcp`. */
   readonly folder: string
   readonly doc: Doc | undefined
   readonly pages: ReadonlyArray<Page>
@@ -198,8 +198,8 @@ const collect = (root: string, checker: ts.TypeChecker) => {
       const first = declarations[0]!
       const file = first.getSourceFile()
       const statements = [...new Set(declarations.map(statementOf))]
-      // A comment on a re-export takes precedence over the comment on the declaration. The comment on a module also precedes
-      // the first export of the module, and is recognized by its missing category.
+      // A comment on a re-export takes precedence over the comment on the declaration. The comment on a module is directly
+      // before its first export, so it is also found for that export. It is ignored there because it has no category.
       const [alias] = symbol === origin ? [] : symbol.declarations ?? []
       const own = alias === undefined ? undefined : docOf(alias) ?? docOf(alias.parent.parent)
       const docs = statements.map(docOf).filter((it) => it !== undefined)

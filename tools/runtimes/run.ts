@@ -1,6 +1,6 @@
 /**
  * `npm run runtimes`: installs the packed tarball as users do, and runs one program with it on every runtime that
- * package.json names in `engines` or the README says is supported. The runtimes come from npm.
+ * package.json names in `engines` or that the README lists as supported. The runtimes come from npm.
  *
  * `npm run runtimes -- node@20.19 bun` runs only these runtimes.
  */

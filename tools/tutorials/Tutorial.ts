@@ -96,7 +96,7 @@ const freePort = (): Promise<string> =>
 
 interface Program {
   readonly child: ChildProcess
-  /** The output of both streams, with the ports that the page shows instead of the real ones. */
+  /** Returns the output of both streams, in which the ports that the page shows replace the real ports. */
   readonly printed: () => string
   readonly printedOnStandardOutput: () => string
   /** The number of lines of the output that earlier blocks of the page have shown. */

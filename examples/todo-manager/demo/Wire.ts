@@ -80,7 +80,7 @@ export const describe = (exchange: Exchange, members: ReadonlyArray<string> = []
   ]
 }
 
-/** Returns one line for each named member. By default for all members. */
+/** Returns one line for each named member. Default: all members. */
 export const memberLines = (
   document: Readonly<Record<string, unknown>>,
   members: ReadonlyArray<string> = Object.keys(document)

@@ -54,8 +54,8 @@ describe.each(servers)("$name", ({ layer: Server, modern }) => {
         ) {
           const { challenge, status } = yield* dave(tool, args)
           assert.strictEqual(status, 403)
-          // Clients of MCP 2026-07-28 add the scopes of a challenge to their own, so it names only the required scope. Older
-          // clients replace their scopes, so the challenge repeats the granted scope.
+          // Clients of MCP 2026-07-28 add the scopes of a challenge to their own, so the challenge names only the required
+          // scope. Older clients replace their scopes, so the challenge also repeats the granted scope.
           assert.include(challenge, `error="insufficient_scope", scope="${modern ? scope : `${scope} read:todos`}"`)
         }
       }))

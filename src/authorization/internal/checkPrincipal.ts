@@ -3,7 +3,7 @@ import * as Redacted from "effect/Redacted"
 import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import type { Principal } from "../../verification/Principal.ts"
 
-/* Checks the result of a verifier, because the author can supply the verifier. */
+/* Checks the result of a verifier, because the author of the server can supply the verifier. */
 
 export const noPrincipal = ConfigOption.error(
   "verifier",
@@ -22,8 +22,8 @@ export const isPrincipal = (value: unknown): value is Principal => {
     value as Partial<
       Principal
     >
-  // Without a subject or a client id, all callers of the verifier would share one owner. `null` is rejected for
-  // the same reason.
+  // A principal needs a subject or a client id. If it had neither, all callers of the verifier would share one owner. `null` is
+  // rejected for the same reason.
   return isNameIfAny(subject) && isNameIfAny(clientId) && isName(subject ?? clientId) &&
     typeof issuer === "string" && isName(owner) && isName(key) && scopes instanceof Set && granted instanceof Set &&
     Array.isArray(audience) && typeof expiresAt === "number" && !Number.isNaN(expiresAt) &&

@@ -24,7 +24,7 @@ export interface Options {
   readonly revocation:
     | { readonly untilRevoked: (principal: Service, interval: Duration.Duration) => Effect.Effect<void> }
     | undefined
-  /** The time between two checks of an open stream, by `revocation` and by the wall clock. */
+  /** The time between two checks of an open stream: for a revocation, and for the expiry by the wall clock. */
   readonly interval: Duration.Duration
 }
 
@@ -83,7 +83,7 @@ export const make = ({ interval, revocation }: Options): OpenStreams => {
       }
     },
     untilEnd: (principal, end, since) =>
-      // An interruption between the registration and the finalizer would keep the entry.
+      // Uninterruptible, because an interruption between the registration of the stream and its finalizer would keep the entry.
       Effect.uninterruptibleMask((restore) => {
         // The token may have been invalidated after the last check of the request and before this stream was registered.
         if (since !== undefined && isConcerned(principal, since)) return Effect.void

@@ -147,7 +147,10 @@ export const make = ({ challengeScopes, record, resource, tenants }: Options): R
   }
 }
 
-/** Calls a function that may run the author's code. If it throws or its effect fails, calls `reject` with the cause. */
+/**
+ * Calls a function that may run code of the server's author. If the function throws or its effect fails, calls `reject` with
+ * the cause.
+ */
 export const attempt = <A, E, R>(
   effect: () => Effect.Effect<A, E, R>,
   reject: (cause: Cause.Cause<unknown>) => Effect.Effect<never, Rejection.Rejection>
@@ -158,7 +161,7 @@ export const attempt = <A, E, R>(
   } catch (defect) {
     return reject(Cause.die(defect))
   }
-  // An `Exit` is handled here, because `catchCause` would wrap it into an effect that needs a fiber.
+  // An `Exit` is handled without `catchCause`, which would wrap it into an effect that needs a fiber.
   if (!Exit.isExit(made)) return Effect.catchCause(made, reject)
   return Exit.isSuccess(made) ? Effect.succeed(made.value as A) : reject((made as Exit.Failure<A, E>).cause)
 }

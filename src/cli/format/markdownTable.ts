@@ -23,7 +23,7 @@ export interface TableLayout {
  *
  * **Details**
  *
- * A `|` or a line break inside a cell would end the cell. A `|` is escaped unless it is escaped already, and a line break
+ * A `|` or a line break inside a cell would end the cell. So a `|` is escaped, unless it is escaped already, and a line break
  * becomes a space.
  *
  * @category encoding

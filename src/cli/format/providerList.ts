@@ -32,15 +32,15 @@ export interface Entry {
   /** The date of the newest checked document, `run by the tests`, or `no document`. */
   readonly observed: string
   /**
-   * The ids of the MUST rules that fail in the newest revision of MCP. Without such rules, the settings that the operator must
-   * configure. Rules that fail only because the observed URL is local do not count.
+   * Lists the ids of the MUST rules that fail in the newest revision of MCP. If no such rule fails, lists the settings that the
+   * operator must configure instead. Rules that fail only because the observed URL is local do not count.
    */
   readonly needs: string
 }
 
 /**
- * Returns the documents for the check of a provider: those that have the issuer and the year of the newest document. If a URL
- * was observed several times, only its newest document is returned.
+ * Returns the documents for the check of a provider: those with the same issuer and the same year as the newest document. If a
+ * URL was observed several times, returns only its newest document.
  *
  * @category getters
  * @since 0.1.0
@@ -55,8 +55,8 @@ export const getDocuments = ({ documents }: Fact): ReadonlyArray<ObservedDocumen
 }
 
 /**
- * Checks one provider. `live` contains one report for each revision about a running server of the provider. If it is set, the
- * documents of the provider are not checked.
+ * Checks one provider. `live` contains the reports of a running server of the provider, one for each revision of MCP. If `live`
+ * is set, the documents of the provider are not checked.
  *
  * @category constructors
  * @since 0.1.0
@@ -112,7 +112,10 @@ const getFailures = (report: Report): ReadonlyArray<string> =>
 
 const publicUrl = "public URL"
 
-/** Returns what you must configure to use a provider with your own MCP server. Empty for a fact about a provider's own server. */
+/**
+ * Returns what you must configure to use a provider with your own MCP server. The list is empty if the fact is about the
+ * provider's own MCP server.
+ */
 const getSetup = (fact: Fact): ReadonlyArray<string> =>
   fact.kind === "mcp-server" ? [] : [
     ...(fact.resourceIndicators === "yes" ? [] : [getAudienceSetup(fact)]),

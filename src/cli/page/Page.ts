@@ -75,10 +75,10 @@ const plain = (status: number, text: string, more: Readonly<Record<string, strin
 const isLoopback = (host: string) => /^(?:localhost|127(?:\.\d{1,3}){3}|\[?::1\]?)$/.test(host)
 
 /**
- * Tells whether a request comes from the page itself, from an address bar or from a program, by its `Sec-Fetch-Site` header.
- * With `local`, its `Host` header must also name a loopback address. Otherwise another web page could use the browser to
- * explore the network of this machine, and could read the reports through a host name that resolves to this machine (DNS
- * rebinding).
+ * Returns `true` for a request from the page itself, from an address bar or from a program, as its `Sec-Fetch-Site` header
+ * shows. With `local`, its `Host` header must also name a loopback address. Without these two checks, another web page could
+ * use the browser to explore the network of this machine, and could read the reports through a host name that resolves to this
+ * machine (DNS rebinding).
  */
 const isAllowed = (request: HttpServerRequest.HttpServerRequest, local: boolean): boolean => {
   const site = request.headers["sec-fetch-site"]
@@ -153,8 +153,8 @@ const makeApp = (options: Options) => {
 
 /**
  * Creates a client that sends requests to public addresses only, unless `local` is set. `AddressGuard.lookup` checks the
- * addresses of a host name when the connection is opened. The guard checks the text of the name and does not resolve it,
- * because a second look-up could return other addresses.
+ * addresses of a host name when the connection is opened. `GuardedHttpClient` has no `Resolver` here: it checks only the
+ * text of the name and does not resolve it, because a second look-up could return other addresses.
  */
 const makeClient = ({ local, lookup: given = lookup }: Options): Layer.Layer<HttpClient.HttpClient> =>
   Layer.effect(

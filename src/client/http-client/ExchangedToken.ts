@@ -15,12 +15,12 @@ import * as TokenExchange from "../TokenExchange.ts"
  *
  * **When to use**
  *
- * Use it in a handler that calls another protected server. The caller's token is meant for this server, and must not be
- * forwarded (MCP authorization, "Token Passthrough").
+ * Use it in a handler that calls another protected server. The caller's token is meant for the server that runs the handler,
+ * and must not be forwarded (MCP authorization, "Token Passthrough").
  *
  * **Gotchas**
  *
- * Every request of the client gets the token, so use the client only for the server that the token is for.
+ * Every request of an `HttpClient` with this function gets the token, so use this `HttpClient` only for the target.
  *
  * **Example** (A request to the orders API)
  *

@@ -11,9 +11,9 @@ import type { KeyInput, NodeCrypto } from "./nodeCrypto.ts"
 const edwards = ["EdDSA", "Ed25519"]
 
 /**
- * The algorithms that need less CPU time here than with WebCrypto. On Node and Bun, ES384 and ES512 need the same
- * time with both, and here would block the thread of the server for a millisecond. On Deno, only EdDSA is faster with
- * `node:crypto`. Speed cannot be detected with one call, so the name of the platform decides.
+ * The algorithms that need less CPU time with `node:crypto` than with WebCrypto. On Node and Bun, ES384 and ES512 are not among
+ * them: they need the same time with either, and `node:crypto` would block the thread of the server for a millisecond. On Deno,
+ * only EdDSA is faster with `node:crypto`. Speed cannot be detected with one call, so the name of the platform decides.
  */
 const preferred: ReadonlySet<string> = new Set(
   platform.isDeno ? edwards : ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", ...edwards]
@@ -26,7 +26,8 @@ const trial = new Uint8Array(64)
 
 /**
  * Creates the function that verifies a compact JWS with a key and an algorithm. Returns `undefined` if `node:crypto` does not
- * exist, is not preferred, or fails. Then WebCrypto is used. The caller must check that the key can be used with the algorithm.
+ * exist, is not preferred for the algorithm, or fails. WebCrypto is used instead. The caller must check that the key can be
+ * used with the algorithm.
  */
 export const prepare = (
   jwk: Readonly<Record<string, unknown>>,

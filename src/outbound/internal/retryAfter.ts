@@ -1,4 +1,4 @@
-/** The maximum, in seconds. Longer values are reduced to it, because the server may recover much earlier. */
+/** The maximum of `retryAfterOf`, in seconds. Longer times are reduced to it, because the server may recover much earlier. */
 const longest = 300
 
 /**

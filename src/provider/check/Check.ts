@@ -163,7 +163,8 @@ const observe = (
     const [keySet, forMetadata, forToken, forRegistration] = yield* Effect.all([
       at(endpoint("jwks_uri"), { headers: { accept: "application/json, application/jwk-set+json" } }, Probe.read),
       at(used.url, { headers: origin }, (_) => _),
-      // This request is invalid, because it has no code and no client. The check uses only the CORS headers of the response.
+      // This request is deliberately invalid: it has no code and names no client. The check uses only the CORS headers of the
+      // response.
       at(endpoint("token_endpoint"), {
         method: "POST",
         headers: { ...origin, "content-type": "application/x-www-form-urlencoded" },
@@ -318,7 +319,8 @@ const inDiscoveryOrder = (documents: ReadonlyArray<MetadataDocument>): ReadonlyA
 }
 
 /**
- * Returns the issuer that the URL of an observed document implies. Its placeholders for tenants, such as `{tenant}`, remain.
+ * Returns the issuer that the URL of an observed document implies. Does not replace placeholders for tenants, such as
+ * `{tenant}`.
  *
  * @category getters
  * @since 0.1.0
@@ -326,8 +328,8 @@ const inDiscoveryOrder = (documents: ReadonlyArray<MetadataDocument>): ReadonlyA
 export const getIssuer = ({ url }: ObservedDocument): string => url.replace(/\/\.well-known\/[a-z-]+/, "")
 
 /**
- * The metadata members that an `ObservedDocument` records. It records only whether a URL exists, so the URLs here are
- * placeholders.
+ * The metadata members that an `ObservedDocument` records. For a member that is a URL, it records only whether the member
+ * exists, so the URLs here are placeholders.
  */
 const recorded: Readonly<Record<string, (document: ObservedDocument) => unknown>> = {
   jwks_uri: (_) => _.jwksUri ? "https://recorded.invalid/jwks" : undefined,

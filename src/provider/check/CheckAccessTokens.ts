@@ -98,7 +98,7 @@ const checkResource = (provider: Fact | undefined): RuleResult => {
   }
 }
 
-/** Checks how a known provider sets the audience. Metadata do not show it. */
+/** Checks how a known provider sets the audience. Metadata do not show the audience. */
 const checkAudience = (provider: Fact | undefined): ReadonlyArray<RuleResult> => {
   if (provider === undefined || provider.kind === "mcp-server" || provider.resourceAudience === "unknown") return []
   const known = `${provider.name}, as of ${provider.asOf}: ${provider.audienceSetup}`

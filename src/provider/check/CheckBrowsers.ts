@@ -24,7 +24,7 @@ export const checkCors = ({ metadata }: MetadataDocument, { cors }: Observations
   }
   return [
     check(BrowserRules.corsMetadata, cors.metadata, (why) => fail(BrowserRules.corsMetadata, why)),
-    // A missing header is inconclusive here, because some servers allow origins per client and the request has no client.
+    // A missing header is inconclusive here, because some servers allow origins per client and the request names no client.
     check(
       BrowserRules.corsToken,
       cors.token,

@@ -128,7 +128,7 @@ const checkMetadata = ({ documents, url }: Observations): ReadonlyArray<RuleResu
   const unlike = found.filter(({ reading }) =>
     canonical((reading as { readonly json: Json }).json) !== canonical((used.reading as { readonly json: Json }).json)
   )
-  // Both official clients accept metadata for a resource that is a parent path of the URL, on the same origin.
+  // Both official clients also accept metadata for a resource that has the same origin as the URL and a parent path.
   const covers = URL.canParse(resource) && new URL(resource).origin === new URL(url).origin &&
     new URL(url).pathname.startsWith(new URL(resource).pathname.replace(/\/?$/, "/"))
   return [

@@ -41,8 +41,9 @@ export interface Options {
  * **Details**
  *
  * Sends requests without a token and with forged tokens, and fetches the metadata from every URL that clients use. If the
- * option `token` is set, it also calls tools with arguments that no tool accepts. The responses show the decision about scopes,
- * and no tool runs. If the server is public, the check does not follow URLs in its responses to loopback or private addresses.
+ * option `token` is set, the check also calls tools, with arguments that no tool accepts. So no tool runs, but the responses
+ * show the decision about scopes. If the server is public, the check does not follow URLs in its responses to loopback or
+ * private addresses.
  *
  * **Example** (Rules that fail)
  *

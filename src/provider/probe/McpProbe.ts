@@ -23,7 +23,7 @@ const toRequest = (
 /** The newest revision with sessions. */
 const sessionRevision: Revision = "2025-11-25"
 
-/** Returns the revision in which a client of `revision` opens a session. */
+/** Returns the revision to use for a session: `revision`, or the newest revision with sessions if `revision` has none. */
 export const getSessionRevision = (revision: Revision): Revision =>
   revision === McpWire.statelessRevision ? sessionRevision : revision
 
@@ -67,7 +67,7 @@ export const getTools = (exchange: Exchange): ReadonlyArray<string> => {
 export const notify = ({ headers, revision }: Client, method: string): ProbeRequest =>
   toRequest({ method }, { ...McpWire.getSessionHeaders(revision, undefined), ...headers })
 
-/** Creates a batch of two messages: a request for the list of tools, and a call that the server rejects if it is sent alone. */
+/** Creates a batch of two messages: a request for the list of tools, and a call that the server rejects outside of a batch. */
 export const batch = ({ headers }: Client, name: string): ProbeRequest =>
   toRequest([
     { id: 1, method: "tools/list", params: {} },

@@ -21,9 +21,10 @@ export interface AdfsOptions {
   /** The identifier of the relying party. Default: the resource identifier of your server. */
   readonly audience?: Audiences | undefined
   /**
-   * The claims that identify a user, in this order. Default: `sub`, `primarysid`. ADFS issues such a claim only if an issuance
-   * transform rule of the Web API adds it. `upn` is not a default, because a directory may assign the name of a former user to
-   * another person, who would then own the data of the former user. Add it only if your directory never does this.
+   * The claims that can identify a user. The first of them that a token has is used. Default: `sub`, `primarysid`. ADFS issues
+   * such a claim only if an issuance transform rule of the Web API adds it. `upn` is not a default, because a directory may
+   * assign the name of a former user to another person, who would then own the data of the former user. Add `upn` only if your
+   * directory never does this.
    * `unique_name` is not a default either, because it may contain the display name.
    */
   readonly subjectClaims?: readonly [string, ...ReadonlyArray<string>] | undefined

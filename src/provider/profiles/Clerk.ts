@@ -17,8 +17,8 @@ export interface ClerkOptions {
   /** The host name of the frontend API, such as `clerk.example.com` or `verb-noun-00.clerk.accounts.dev`. */
   readonly frontendApi: string
   /**
-   * The client ids of the OAuth applications whose tokens are accepted. They replace the audience, which tokens of Clerk do not
-   * have.
+   * The client ids of the OAuth applications whose tokens are accepted. The profile checks the client instead of an audience,
+   * because tokens of Clerk have no `aud`.
    */
   readonly clientIds: readonly [string, ...ReadonlyArray<string>]
 }

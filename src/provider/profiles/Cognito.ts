@@ -25,8 +25,8 @@ export interface CognitoOptions {
   readonly clientIds: readonly [string, ...ReadonlyArray<string>]
   /**
    * The `aud` of tokens, if clients send the parameter `resource` and your user pool supports it (resource binding). If you
-   * set this option, tokens without `aud` are rejected. Otherwise, a token whose `aud` names neither the resource nor one of
-   * `clientIds` is rejected.
+   * set this option, tokens without `aud` are rejected. If you do not set it, `aud` may be missing, but a token whose `aud`
+   * names neither the resource nor one of `clientIds` is rejected.
    */
   readonly audience?: Audiences | undefined
   /**

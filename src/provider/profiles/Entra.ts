@@ -17,7 +17,7 @@ import { type OptionReader, readOptions } from "./internal/readOptions.ts"
 export interface EntraApplication {
   /** The application (client) id of the registration for your server. */
   readonly applicationId: string
-  /** Its application ID URI. Default: `api://` followed by the application id. */
+  /** The application ID URI of the registration for your server. Default: `api://` followed by the application id. */
   readonly applicationIdUri?: string | undefined
 }
 
@@ -126,8 +126,8 @@ export const entra = (options: EntraOptions): Profile.Profile => {
  *
  * **Details**
  *
- * The issuer of a token contains its tenant. Only listed tenants are accepted, unless you write `Profiles.anyTenant`. Then
- * anyone with a directory at Microsoft can obtain an accepted token, and your code must decide what each caller may do.
+ * The issuer of a token contains its tenant. Only listed tenants are accepted. If you write `Profiles.anyTenant` instead of a
+ * list, anyone with a directory at Microsoft can obtain an accepted token, and your code must decide what each caller may do.
  *
  * **Example** (Two tenants)
  *

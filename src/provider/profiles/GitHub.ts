@@ -36,7 +36,8 @@ const issuer = "https://github.com/login/oauth"
  * **Gotchas**
  *
  * A token is bound to your application and not to your server. So a token that the application obtained for another purpose is
- * accepted too. GitHub has no dynamic registration, so clients need the credentials of your application or a proxy.
+ * accepted too. GitHub has no dynamic registration, so clients need either a proxy or the credentials of your
+ * application.
  *
  * **Example** (Its issuer)
  *
@@ -77,7 +78,7 @@ export const github = (options: GitHubOptions): Profile.Profile => {
       (token) =>
         Effect.suspend(() => {
           const accessToken = Redacted.value(token)
-          // Only these tokens belong to an application. Personal tokens and installation tokens do not.
+          // Only tokens with these prefixes belong to an application. Personal tokens and installation tokens do not.
           if (!/^gh[ou]_\w+$/.test(accessToken)) return Effect.succeed({ active: false })
           const credentials = btoa(`${clientId}:${Redacted.value(options.clientSecret)}`)
           const request = {

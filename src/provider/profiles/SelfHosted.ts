@@ -29,7 +29,8 @@ const readIssuer = (profile: string, options: SelfHostedOptions) => {
 }
 
 /**
- * Creates the profile of `oidc-provider` (panva/node-oidc-provider) with resource indicators. It issues JWTs of RFC 9068.
+ * Creates the profile of `oidc-provider` (panva/node-oidc-provider) with resource indicators. Its access tokens that are JWTs
+ * have the format of RFC 9068.
  *
  * **Details**
  *

@@ -16,7 +16,7 @@ import { type Audiences, readOptions, toAudience } from "./internal/readOptions.
 export type SupabaseOptions = SupabaseProject & SupabaseBinding
 
 /**
- * The project of a profile of Supabase.
+ * The options of `Profiles.supabase` that describe the project.
  *
  * @category models
  * @since 0.1.0

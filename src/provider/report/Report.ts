@@ -54,7 +54,7 @@ export interface Report {
   readonly provider?: string
   readonly findings: ReadonlyArray<Finding>
   readonly notes: ReadonlyArray<string>
-  /** The `AuthLayer` options that accept the token, as TypeScript. */
+  /** The `AuthLayer` options with which a server accepts the token, as TypeScript code. */
   readonly options?: string
   /** For an MCP server, the reports about its authorization servers. */
   readonly parts: ReadonlyArray<Report>
@@ -146,8 +146,8 @@ const summarize = (outcome: Outcome, findings: ReadonlyArray<Finding>): string =
 }
 
 /**
- * Adds reports to another report as its parts. The new outcome is the worst of all outcomes, in the order `"fail"`,
- * `"inconclusive"`, `"pass"`.
+ * Adds reports to another report as its parts. The new outcome is the worst of all outcomes. The order, with the
+ * worst first, is `"fail"`, `"inconclusive"`, `"pass"`.
  *
  * @category combinators
  * @since 0.1.0

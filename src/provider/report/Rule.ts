@@ -41,7 +41,10 @@ export interface Rule {
   readonly title: string
   /** One level for all revisions, or one for each. A revision without a level does not have the rule. */
   readonly level: Level | { readonly [R in Revision]?: Level }
-  /** Set if this library derives the level, because the sentence addresses another party or has no keyword of RFC 2119. */
+  /**
+   * Set if this library derives the level. It derives the level if `sentence` addresses another party or has no keyword of
+   * RFC 2119.
+   */
   readonly derived?: true
   /** The standard and its section. */
   readonly standard: string

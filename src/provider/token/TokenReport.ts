@@ -129,7 +129,7 @@ const describeDuration = (seconds: number): string => {
 }
 
 /**
- * The options of a check of a token.
+ * The options of `make`.
  *
  * @category models
  * @since 0.1.0
@@ -146,8 +146,8 @@ export interface Options {
 }
 
 /**
- * Checks the claims of a token as a server with this library does. Checks neither its signature nor its revocation. The report
- * contains the `AuthLayer` options that accept the token.
+ * Checks the claims of a token as a server that uses this library does. Checks neither the signature of the token nor whether
+ * the token was revoked. The report contains the `AuthLayer` options of a server that accepts such tokens.
  *
  * **Example** (A token for another server)
  *

@@ -84,10 +84,10 @@ export type Options<
   & Places<I, EC>
   & {
     /**
-     * A service for custom claims, and the schema or the function that decodes its value from the claims of a token. A token
-     * whose claims do not match is rejected. Requests with the same token share the value, so it is frozen. A value that
-     * contains anything other than plain data and instances of a `Schema.Class` cannot be frozen, so it is decoded for each
-     * request.
+     * A service for custom claims, and the schema or the function that decodes the value of this service from the claims of a
+     * token. The gate rejects a token if its claims do not match. Requests with the same token share the value, so the value is
+     * frozen. A value that contains anything other than plain data and instances of a `Schema.Class` cannot be frozen, so it
+     * is decoded for each request.
      */
     readonly claims?: Claims<C, A> | undefined
     /**
@@ -105,7 +105,10 @@ export type Options<
  * @since 0.1.0
  */
 export interface Places<I extends Servers | Config.Config<ReadonlyArray<string>>, EC = never> {
-  /** The resource identifier: the URL at which clients reach the server, in canonical form. https, except on loopback. */
+  /**
+   * The resource identifier: the URL at which clients reach the server, in canonical form. The scheme must be https, except on
+   * loopback.
+   */
   readonly resource: string | FromConfig<string, EC>
   /**
    * Issuers, issuers with details, or profiles of identity providers, such as `[Profiles.okta({ … })]` with `Profiles` from
@@ -118,13 +121,13 @@ export interface Places<I extends Servers | Config.Config<ReadonlyArray<string>>
    */
   readonly allowedOrigins?: Common<Scopes>["allowedOrigins"] | FromConfig<ReadonlyArray<string>, EC>
   /**
-   * Host names by which clients may address the server. They are compared with the `Host` header without its port. Default:
-   * for a resource on loopback, the server accepts `localhost`, `*.localhost`, `127.0.0.0/8` and `[::1]`, and rejects every
-   * other value with 403 (DNS rebinding). For any other resource, it accepts every value.
+   * Host names by which clients may address the server. The server compares the `Host` header without its port with these
+   * names. Default: for a resource on loopback, the server accepts `localhost`, `*.localhost`, `127.0.0.0/8` and `[::1]`, and
+   * rejects every other value with 403, to prevent DNS rebinding. For any other resource, the server accepts every value.
    *
-   * For a resource on loopback, the list extends the default, for a container or a tunnel that reaches the server by another
-   * name. A web page on one of these names can then send requests to the server. For any other resource, the server accepts
-   * only the list and the host name of the resource. `X-Forwarded-Host` is not read.
+   * For a resource on loopback, this option adds names to the default. Use it if a container or a tunnel reaches the server by
+   * another name. A web page on one of these names can then send requests to the server. For any other resource, the server
+   * accepts only the names in this option and the host name of the resource. `X-Forwarded-Host` is not read.
    */
   readonly allowedHosts?: Common<Scopes>["allowedHosts"] | FromConfig<ReadonlyArray<string>, EC>
 }
@@ -142,7 +145,7 @@ export interface Places<I extends Servers | Config.Config<ReadonlyArray<string>>
  * before the server listens. If an option is wrong, the layer fails with `AuthConfigError`, which names the option and the
  * correction.
  *
- * If an option requires a service, as `Dpop.required` requires a store, the layer requires this service.
+ * If an option requires a service, the layer requires this service too. For example, `Dpop.required` requires a store.
  *
  * **Example** (A server that offers two scopes)
  *

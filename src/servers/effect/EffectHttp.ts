@@ -28,15 +28,15 @@ import * as effectStream from "../host/EffectStream.ts"
  *
  * **Details**
  *
- * An event stream ends when its token expires, is revoked or is invalidated. A stream that answers a method other than GET may
- * continue for at most five minutes after its token has expired. The handler of a WebSocket is interrupted when the token
- * expires, is revoked or is invalidated.
+ * An event stream ends when its token expires, is revoked or is invalidated. However, a stream that answers a request with a
+ * method other than GET may continue for at most five minutes after its token has expired. The handler of a WebSocket is
+ * interrupted when the token expires, is revoked or is invalidated.
  *
  * **Gotchas**
  *
  * Preflights do not reach the routes: the gate answers a preflight from an allowed origin with 204, and every other preflight
- * with 403. To answer them yourself, use `HttpRouter.cors`, or add the route for `OPTIONS` without this layer. The router
- * answers a preflight to a path without a route for `OPTIONS` with 404, which a browser rejects.
+ * with 403. To answer them yourself, use `HttpRouter.cors`, or add the route for `OPTIONS` without this layer. If a path has no
+ * route for `OPTIONS`, the router itself answers a preflight with 404, which a browser rejects.
  *
  * @category layers
  * @since 0.1.0

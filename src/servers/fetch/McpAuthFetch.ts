@@ -69,8 +69,8 @@ export interface ProtectOptions<Offered extends string, Rest extends ReadonlyArr
   /** The maximum time for reading a body. Slower bodies are rejected with 408. Default: 30 seconds. */
   readonly bodyTimeout?: Duration.Input | undefined
   /**
-   * Returns the parsed body, if a framework has read it. The handler must then execute `admission.body`. Default: the gate
-   * reads the body of the request.
+   * Returns the parsed body, if a framework has read it. The handler must then use `admission.body`, which the gate has checked.
+   * Default: the gate reads the body of the request.
    */
   readonly parsedBody?: ((request: Request, ...rest: Rest) => unknown) | undefined
   /**
@@ -85,8 +85,8 @@ export interface ProtectOptions<Offered extends string, Rest extends ReadonlyArr
    */
   readonly metadata?: boolean | undefined
   /**
-   * Answers preflights from allowed origins. It runs without a caller. Default: the gate answers them with 204, and allows
-   * the headers that MCP clients send.
+   * Answers preflights from allowed origins. A preflight has no token, so this function does not know the caller. Default: the
+   * gate answers preflights with 204, and allows the headers that MCP clients send.
    */
   readonly preflight?: ((request: Request, ...rest: Rest) => Response | Promise<Response>) | undefined
 }
@@ -100,11 +100,11 @@ export interface ProtectOptions<Offered extends string, Rest extends ReadonlyArr
 export interface RouteOptions<Offered extends string, Rest extends ReadonlyArray<unknown> = []> {
   /** The required scopes: the caller needs all of them. Default: none, so that any valid token is enough. */
   readonly scopes?: ReadonlyArray<Offered> | undefined
-  /** As in `ProtectOptions`. */
+  /** Returns the tenant of a request, as in `ProtectOptions`. */
   readonly tenant?: ((request: Request, ...rest: Rest) => string | undefined) | undefined
   /**
-   * Answers preflights from allowed origins. It runs without a caller. Default: the gate answers them with 204, and allows
-   * the headers that MCP clients send.
+   * Answers preflights from allowed origins. A preflight has no token, so this function does not know the caller. Default: the
+   * gate answers preflights with 204, and allows the headers that MCP clients send.
    */
   readonly preflight?: ((request: Request, ...rest: Rest) => Response | Promise<Response>) | undefined
 }
@@ -121,10 +121,10 @@ export interface McpAuthFetch<Offered extends string, A = unknown> extends Async
    *
    * **Details**
    *
-   * The handler receives a request with an unread body, the admission, and the further arguments of the platform, such as the
+   * The handler receives a request whose body is unread, the admission, and the further arguments of the platform, such as the
    * environment of a Worker. If the gate has read the body, the request is a copy. Preflights do not reach the handler: the
-   * gate answers them, or `preflight` does. Pages of allowed origins may read the responses of the gate. For the responses of
-   * the handler, the application sets the CORS headers.
+   * gate answers them, or the option `preflight` does. Pages of allowed origins may read the responses of the gate. For the
+   * responses of the handler, the application sets the CORS headers.
    *
    * An event stream ends when the token expires or is revoked. A stream that answers a POST may continue for at most five
    * minutes after its token has expired. A session that the handler opens (`Mcp-Session-Id`) belongs to the caller.

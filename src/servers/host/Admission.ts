@@ -10,7 +10,7 @@ import type { Message } from "./Body.ts"
 /* The input and the result of the decision about one request, for every server adapter outside Effect. */
 
 /**
- * The part of an admitted request that the author's handler receives.
+ * The data about an admitted request that a handler of the author of the server receives.
  *
  * @category models
  * @since 0.1.0
@@ -20,11 +20,11 @@ export interface Admission<A = unknown> {
   readonly principal: Principal | undefined
   /** The same identity in the form that the official SDKs use. */
   readonly authInfo: AuthInfo | undefined
-  /** The author's own claims, if `claims` is configured. */
+  /** The custom claims of the caller, as the option `claims` decodes them. `undefined` if that option is not set. */
   readonly claims: A | undefined
   /** The operations of the request. */
   readonly operations: ReadonlyArray<Operation.Operation>
-  /** The parsed body that was checked. A handler must execute this value, because a second parse can have another result. */
+  /** The parsed body that was checked. A handler must use this value, because a second parse can have another result. */
   readonly body: unknown
 }
 
@@ -35,7 +35,7 @@ export interface Admitted<A = unknown> extends Admission<A> {
   readonly session: string | undefined
 }
 
-/** Returns the part of an admission that the author's handler receives. */
+/** Returns the members of an admission that a handler receives. */
 export const forHandler = <A>({ authInfo, body, claims, operations, principal }: Admitted<A>): Admission<A> => ({
   principal,
   authInfo,
@@ -50,7 +50,7 @@ export type Body = Effect.Effect<Message, MalformedRequest | AuthConfigError>
 /** Reads and parses a body. The gate calls it once, after it has checked the token and the session. */
 export type Read = () => Body
 
-/** A request whose token, session and body were checked. Its policies may depend on these values. */
+/** A request whose token, session and body were checked. The policies of its operations may depend on the members. */
 export interface McpRequest extends Pick<Admission, "principal" | "authInfo" | "operations" | "body"> {
   /** The `Mcp-Session-Id` of the request, or else the session that its query names. */
   readonly session: string | undefined

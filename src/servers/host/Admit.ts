@@ -27,8 +27,8 @@ export interface Admit<A> {
   /** The first part of `admit`: checks the token and the session. Returns the caller. */
   readonly admitCaller: (request: Request) => Effect.Effect<Caller, Rejection>
   /**
-   * The second part of `admit`: checks the operations in the body. `awaited` is `true` if the caller waited for the body, so the
-   * token is checked again.
+   * The second part of `admit`: checks the operations in the body. `awaited` is `true` if the adapter has waited for the body,
+   * so that the token must be checked again.
    */
   readonly admitBody: (
     caller: Caller,
@@ -40,7 +40,7 @@ export interface Admit<A> {
   readonly admitRoute: (request: Request, policy: Policy) => Effect.Effect<Admitted<A>, Rejection>
 }
 
-/** Creates the functions of a server adapter. `claimsFor` returns the author's own claims of a principal. */
+/** Creates the functions of a server adapter. `claimsFor` returns the claims as the option `claims` decodes them. */
 export const make = <A>(gate: Gate, claimsFor: (principal: Principal) => A | undefined): Admit<A> => {
   const { attempt, checkSessions, checkStreams } = makeSteps(gate)
 
@@ -70,8 +70,8 @@ export const make = <A>(gate: Gate, claimsFor: (principal: Principal) => A | und
     policies: Policies
   ): Effect.Effect<Admitted<A>, Rejection> => {
     const { principal, request } = caller
-    // Policies can call functions of the author, so the token is checked again before them. It can have ended while the body
-    // arrived.
+    // Policies can call functions of the author of the server, so the token is checked again before these calls. The token can
+    // have become invalid while the body arrived.
     return Effect.flatMapEager(gate.recheck(caller, awaited), (current) => {
       const session = request.header("mcp-session-id")
       const info = principal === undefined ? undefined : authInfo.make(principal, gate)
@@ -127,9 +127,9 @@ export const make = <A>(gate: Gate, claimsFor: (principal: Principal) => A | und
   }
 }
 
-/** Creates the steps that do not depend on the author's own claims. */
+/** Creates the steps that do not depend on the option `claims`. */
 const makeSteps = (gate: Gate) => {
-  /** Runs an effect that may call a function of the author. Every failure becomes a rejection. */
+  /** Runs an effect that may call a function of the author of the server. Every failure becomes a rejection. */
   const attempt = <B, E>(
     caller: Caller,
     effect: () => Effect.Effect<B, E>,
@@ -174,7 +174,7 @@ const undeclared: Policy = { scopes: [], unauthorized: "challenge", authenticate
 
 /**
  * Returns the policy of an operation. A tool, prompt or resource without a policy has the default policy. Returns `undefined`
- * for any other operation without a policy, and for one that the server does not have.
+ * for any other operation without a policy, and if `policyFor` returns `"unknown"`.
  */
 const policyOrDefault = (policyFor: PolicyFor, operation: Operation.Operation): Policy | undefined => {
   const policy = policyFor(operation)

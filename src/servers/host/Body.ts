@@ -16,7 +16,7 @@ export interface Limits {
   readonly timeout: Duration.Duration
 }
 
-/** The options of server adapters that set the limits. */
+/** The limits, as options of server adapters. */
 export interface Options {
   readonly maximumBody?: number | undefined
   readonly maximumOperations?: number | undefined
@@ -39,8 +39,8 @@ export const tooLarge = new MalformedRequest({ reason: "too-large" })
 const tooDeep = Result.fail(new MalformedRequest({ reason: "too-deep" }))
 
 /**
- * The error for a body that other code read before the gate, without passing on the parsed body. The gate cannot authorize
- * operations that it does not know.
+ * The error if other code has read the body before the gate and has not passed the parsed body to the gate. The gate cannot
+ * authorize operations that it does not know.
  */
 export const consumed = ConfigOption.error(
   "protect",
@@ -107,7 +107,7 @@ export const parsed = (value: unknown, limits: Limits): Result.Result<Message, M
   return isValueWithin(value) ? check(value, limits) : tooDeep
 }
 
-/** Checks the limits among the options of an adapter, and returns the limits. Throws `AuthConfigError`. */
+/** Checks only those options of an adapter that set limits, and returns the limits. Throws `AuthConfigError`. */
 export const checkLimits = ({ bodyTimeout, maximumBody, maximumOperations }: Options): Limits =>
   checkReader({ bodyTimeout, maximumBody, maximumOperations })
 

@@ -54,7 +54,7 @@ export class BodyDeadlines {
     return pending
   }
 
-  /** Ends the deadline of a body that was read to its end or whose reading was stopped. */
+  /** Cancels the deadline of a body that was read to its end or whose reading was stopped. */
   delete(pending: Pending): void {
     if (pending.expire === undefined) return
     const { after, before } = pending

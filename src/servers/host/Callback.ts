@@ -8,9 +8,9 @@ import type { Runner, Started, Waiting } from "./Runner.ts"
 /** Waits for values. */
 export interface Receiver {
   /**
-   * Waits for a value. `listen` receives a callback for the value, and returns the function that stops the wait. Returns the
-   * value at once if `listen` has called the callback before it returns. The result is a rejection if the wait is abandoned, or
-   * if the runner is disposed.
+   * Waits for a value. `listen` receives a callback for the value, and returns the function that stops the wait. If `listen`
+   * calls the callback before `listen` returns, `receive` returns the value at once. The result is a rejection if the wait is
+   * abandoned, or if the runner is disposed.
    */
   readonly receive: <A>(listen: (callback: (value: A) => void) => () => void) => Started<A>
 }

@@ -55,7 +55,7 @@ const json = (document: unknown, maxAge: number, headers: Answer["headers"] = {}
   body: JSON.stringify(document)
 })
 
-/** Returns the response for a document and the method of a request. The adapter omits the body in the response to `HEAD`. */
+/** A public document: returns its response to a request with this method. For `HEAD`, the adapter omits the body. */
 export type Document = (method: string) => Effect.Effect<Answer>
 
 const document = (get: Effect.Effect<Answer>): Document => {

@@ -16,7 +16,7 @@ import * as requestHost from "./RequestHost.ts"
 
 /** Presents a request of Effect's server to the gate. */
 // A class, because creating an object literal with getters takes longer than the rest of the gate's work on a request. No field
-// holds a closure, because V8 would keep each request with one alive until a full garbage collection.
+// holds a closure, because V8 keeps a request that holds a closure alive until a full garbage collection.
 class GateRequest implements Request {
   readonly fiber: Fiber.Fiber<unknown, unknown>
   readonly method: string
@@ -30,7 +30,7 @@ class GateRequest implements Request {
 
   header(name: string): string | undefined {
     // The first access to `headers` makes Effect and Node copy all headers. The gate reads the `Origin` header of every
-    // request, and most requests have none, so this looks for it in the raw headers first.
+    // request, and most requests have none, so this method looks for `Origin` in the raw headers first.
     return name === "origin" && !hasOrigin(this.#request) ? undefined : this.#request.headers[name]
   }
 
@@ -110,9 +110,10 @@ const hostOf = ({ headers, source, url }: HttpServerRequest.HttpServerRequest): 
 }
 
 /**
- * Returns the path as the client sent it, from the request of the platform. In Effect's request, a router with a prefix
- * shortens `url`, and `originalUrl` begins with the value of the `Host` header, into which a client can write a path. In a
- * request of Node, frameworks shorten `url` below a mount point and keep the full value in `originalUrl`.
+ * Returns the path as the client sent it. Reads it from the request of the platform, because Effect's request can have another
+ * path: a router with a prefix shortens `url`, and `originalUrl` begins with the value of the `Host` header, into which a
+ * client can write a path. In a request of Node, frameworks shorten `url` below a mount point and keep the full value in
+ * `originalUrl`.
  */
 export const pathOf = (request: HttpServerRequest.HttpServerRequest): string => {
   const { originalUrl, url } = request.source as { readonly originalUrl?: unknown; readonly url?: unknown }
@@ -120,7 +121,7 @@ export const pathOf = (request: HttpServerRequest.HttpServerRequest): string => 
   return requestPath.of(typeof target === "string" ? target : request.url)
 }
 
-/** The gate that authenticated a request and the caller that it found. Later decisions about the request use them. */
+/** The gate that authenticated a request, and the caller of the request. Later decisions about the request use both. */
 // A class instead of a literal, for the reason that `Decision.ts` gives for `Arrival`.
 class GateContext {
   readonly gate: Gate
@@ -138,7 +139,7 @@ const gateContext = Symbol.for("effect-mcp-auth/gateContext")
 
 type Source = { [gateContext]?: GateContext | undefined }
 
-/** Stores the gate that authenticated a request and the caller that it found. */
+/** Stores the gate that authenticated a request, and the caller of the request. */
 export const storeGateContext = (
   request: HttpServerRequest.HttpServerRequest,
   gate: Gate,
@@ -147,7 +148,7 @@ export const storeGateContext = (
   ;(request.source as Source)[gateContext] = new GateContext(gate, caller)
 }
 
-/** Returns the gate that authenticated a request and the caller that it found, or `undefined` if no gate did. */
+/** Returns the gate that authenticated a request, and the caller. Returns `undefined` if no gate authenticated the request. */
 export const gateContextOf = (request: HttpServerRequest.HttpServerRequest): GateContext | undefined =>
   (request.source as Source)[gateContext]
 
@@ -182,8 +183,8 @@ export const respondWith = (
   )
 
 /**
- * Runs a step of the gate and passes its result to `next`. If the step fails, responds with the rejection. If the step is an
- * `Exit`, calls `next` at once, without another effect.
+ * Runs a step of the gate and passes its result to `next`. If the step fails, responds with the rejection. If the step is a
+ * successful `Exit`, calls `next` at once, without another effect.
  */
 export const continueWith = <A, E, R>(
   gate: Gate,
@@ -216,6 +217,6 @@ export const respondToRejections = <E, R>(
 /**
  * The apps that decide about anonymous requests themselves. The middleware of the MCP server adds its app to this set. The
  * middleware of `AuthLayer` rejects anonymous requests to every app that is not in the set. If another middleware wraps the app
- * of the MCP server, the wrapper is not in the set, so this fails closed.
+ * of the MCP server, the wrapper is not in the set, so anonymous requests to the wrapper are rejected.
  */
 export const decidesAboutAnonymous = new WeakSet<object>()

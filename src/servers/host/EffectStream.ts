@@ -18,8 +18,9 @@ export interface StreamRequest {
 }
 
 /**
- * Ends a stream when the token of its request expires, is revoked or is invalidated. After the token has expired, the response
- * to a method other than GET may continue for 5 minutes, unless an operation is `subscriptions/listen`.
+ * Ends a stream when the token of its request expires, is revoked or is invalidated. However, if the method of the request is
+ * not GET and none of its operations is `subscriptions/listen`, the stream may continue for 5 minutes after the token has
+ * expired.
  */
 export const endInTime = (
   response: HttpServerResponse.HttpServerResponse,
@@ -86,7 +87,7 @@ const toStream = (
         Stream.fromAsyncIterable(body, (error) => error),
         (chunk) => typeof chunk === "string" ? new TextEncoder().encode(chunk) : chunk
       ),
-      // While the iterator waits for a chunk, interrupting it does not close the Node stream.
+      // If the iterator is interrupted while it waits for a chunk, the Node stream stays open, so it is destroyed here.
       Effect.sync(() => body.destroy())
     )
     : undefined

@@ -26,7 +26,7 @@ export interface Host<A = unknown> extends Admit.Admit<A>, Runner.Runner {
   /** Returns the claims of a principal as the option `claims` decodes them, or `undefined` if that option is not set. */
   readonly claims: (principal: Principal) => A | undefined
   /**
-   * Records the response of an MCP handler. `session` is the value of its `Mcp-Session-Id` header. If the response opens a
+   * Records the response of an MCP handler. `session` is the `Mcp-Session-Id` header of the response. If the response opens a
    * session, binds the session to the caller. After a successful DELETE request, releases the session of the request.
    */
   readonly recordResponse: (admitted: Admitted<A>, status: number, session: string | undefined) => void
@@ -47,8 +47,8 @@ export interface Host<A = unknown> extends Admit.Admit<A>, Runner.Runner {
 }
 
 /**
- * Builds the layer of a gate, whose services live until `dispose`. Rejects with the error of the layer if it fails. Requests to
- * authorization servers are sent with the `fetch` of the platform, unless the layer provides a `Fetcher`.
+ * Builds the layer of a gate, whose services live until `dispose`. Rejects with the error of the layer if building the layer
+ * fails. Requests to authorization servers are sent with the `fetch` of the platform, unless the layer provides a `Fetcher`.
  *
  * @category constructors
  * @since 0.1.0

@@ -6,7 +6,7 @@ import type * as Operation from "../../protocol/Operation.ts"
 import * as OptionValue from "../../protocol/OptionValue.ts"
 import type { Policies, PolicyFor } from "./Admission.ts"
 
-/* Checks the options of server adapters that affect policies. */
+/* Checks those options of server adapters that affect policies: `policy`, `scopes` and `tenant`. */
 
 /** Turns the option `policy` of an adapter into policies of the gate. Throws `AuthConfigError` if it is not a function. */
 export const policiesFrom = (
@@ -28,8 +28,8 @@ export const policiesFrom = (
   return () => policies
 }
 
-// In JavaScript, the author's function can return any value. An operation would require no scope if this function accepted a
-// promise or a misspelled member such as `scope`.
+// In JavaScript, the option `policy` of the author of the server can return any value. If `checkPolicy` accepted a promise or a
+// misspelled member such as `scope`, the operation would require no scope.
 const checkPolicy = (policy: PolicyInput): PolicyInput => {
   const isObject = typeof policy === "object" && policy !== null && !("then" in policy) &&
     !(Symbol.iterator in policy)

@@ -37,7 +37,7 @@ export interface DecisionOptions {
 
 /**
  * Decides about a request to an MCP endpoint. If the request is admitted, returns the admission. Otherwise sends the rejection
- * and returns `undefined`. Returns a promise of either only if something has to be awaited.
+ * and returns `undefined`. If something has to be awaited, returns a promise of this result instead.
  */
 export const decideCall = <A>(
   host: Host<A>,
@@ -59,7 +59,7 @@ export const decideCall = <A>(
   return settle(host, req, res, options, admitted)
 }
 
-/** Decides about a request to a route that is not an MCP endpoint. The result is that of `decideCall`. */
+/** Decides about a request to a route that is not an MCP endpoint. Has the same possible results as `decideCall`. */
 export const decideRoute = <A>(
   host: Host<A>,
   req: NodeRequest,

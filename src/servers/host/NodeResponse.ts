@@ -96,7 +96,10 @@ class Watch<A> {
     this.before = before
   }
 
-  /** Records the response once, before its headers are sent. `args` are those of `writeHead`, and override `setHeader`. */
+  /**
+   * Records the response once, before its headers are sent. `args` are the arguments of `writeHead`. The headers in `args`
+   * override those that were set with `setHeader`.
+   */
   record(res: NodeResponse, args: ReadonlyArray<unknown>): void {
     if (this.#isRecorded) return
     this.#isRecorded = true
@@ -115,7 +118,8 @@ class Watch<A> {
 // collection.
 const writeHead = function(this: NodeResponse & Watched, ...args: ReadonlyArray<unknown>): unknown {
   const watch = this[watching]!
-  // The replaced `writeHead` may be this function, set by another gate. It must find the observer of that gate.
+  // If another gate admitted the request before, `watch.writeHead` is this function again. The call below must then find the
+  // observer of the other gate.
   this[watching] = watch.before
   try {
     watch.record(this, args)
@@ -126,8 +130,8 @@ const writeHead = function(this: NodeResponse & Watched, ...args: ReadonlyArray<
 }
 
 /**
- * Returns the value of a header in an argument of `writeHead`, which is an object, a flat list or a list of pairs. The last of
- * several headers with the name counts.
+ * Returns the value of a header in an argument of `writeHead`, which is an object, a flat list or a list of pairs. If several
+ * headers have the name, returns the value of the last one.
  */
 const headerOf = (headers: unknown, name: string): unknown => {
   if (typeof headers !== "object" || headers === null) return undefined
@@ -148,7 +152,7 @@ const headerOf = (headers: unknown, name: string): unknown => {
 const isNamed = (header: string, name: string): boolean =>
   header.length === name.length && header.toLowerCase() === name
 
-/** Binds the session that the first event of a stream names to the caller, before the event is sent. */
+/** Reads the session id in the first event of a stream, and binds this session to the caller before the event is sent. */
 const observeFirstEvent = <A>(host: Host<A>, res: NodeResponse, admitted: Admitted<A>, watch: Watch<A>): void => {
   const stream = res as unknown as { write: (...args: ReadonlyArray<unknown>) => unknown }
   const { write } = stream

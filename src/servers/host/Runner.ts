@@ -20,7 +20,7 @@ export interface Waiting<A> {
   readonly abandon: () => void
 }
 
-/** A decision that has started: its result, if nothing has to be awaited. */
+/** A decision that has started: its result, or a `Waiting` if something has to be awaited. */
 export type Started<A> = Result.Result<A, Rejection.Rejection> | Waiting<A>
 
 /** Runs decisions. */

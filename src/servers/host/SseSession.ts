@@ -1,7 +1,7 @@
 /**
  * Reads the session ids of the HTTP+SSE transport of MCP 2024-11-05. A server answers a GET request with a stream. The
  * first event of the stream contains the URL for messages, with the session id in the query. Sessions are bound to callers,
- * because any other caller that knows the URL could send messages into the stream.
+ * because otherwise any caller that knows the URL could send messages into the stream.
  */
 
 /** The names of the query parameter in the official SDKs for TypeScript and for Python. */

@@ -101,7 +101,7 @@ export const within = <A, E, R>(
   Effect.timeoutOrElse(reading, { duration: timeout, orElse: () => Effect.fail(body.tooSlow) })
 
 /**
- * Creates a copy of a request whose body was read. Its body consists of `bytes` and is unread.
+ * Creates a copy of a request whose body was read. The body of the copy consists of `bytes` and is unread.
  *
  * `request.clone()` before the reading would take more memory: the unread copy keeps every chunk.
  */

@@ -10,7 +10,7 @@ import { endInTime, toResponse } from "./WebResponse.ts"
 
 /* Connects the gate with `Request` and `Response`. */
 
-/** The author's function that answers CORS preflights from allowed origins. */
+/** The option `preflight`: a function that answers CORS preflights from allowed origins in place of the gate. */
 export type AnswerPreflight = () => Response | Promise<Response>
 
 /** The options of the adapter that affect a decision. */

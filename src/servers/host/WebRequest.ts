@@ -46,7 +46,7 @@ class GateRequest implements Caller.Request {
     return sseSession.idsOf(this.#request.url)
   }
 
-  /** Returns the tenant for every name of a parameter, because a `Request` has no route parameters other than the tenant. */
+  /** Returns the tenant for every parameter name, because a `Request` has no route parameters other than the tenant. */
   routeParameter(): string | undefined {
     return this.#tenantOf?.()
   }

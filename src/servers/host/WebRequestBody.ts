@@ -44,12 +44,15 @@ export class WebRequestBody {
     )
   }
 
-  /** Reads the body of a method that needs none, such as GET. On some servers, a request without a body has an empty stream. */
+  /**
+   * Reads the body of a request whose method needs no body, such as GET. On some servers, a request without a body has an empty
+   * stream.
+   */
   #readUnexpected(): Body {
     const request = this.#request
     const { limits } = this.#reading
-    // The gate cannot check a body that a framework has already read. Then `admission.body` is `undefined`. The handler must take
-    // its messages from `admission.body` only, so it runs none that were not checked.
+    // The gate cannot check a body that a framework has already read. Then `admission.body` is `undefined`. The handler
+    // must take messages only from `admission.body`. Then it executes no message that was not checked.
     if (request.body === null || request.bodyUsed) return Effect.succeed(body.empty)
     return Effect.flatMap(webBody.read(request.body, limits.bytes, limits.timeout), (bytes) => {
       this.#bytes = bytes

@@ -12,8 +12,8 @@ export const toResponse = ({ body, headers, status }: Rejection | Answer, method
   new Response(body === "" || method === "HEAD" ? null : body, { status, headers: { ...headers } })
 
 /**
- * Ends an event stream when the token of its request is no longer valid. If the stream answers a GET request, binds the session
- * that its first event names. Returns every other response as it is.
+ * Ends an event stream when the token of its request is no longer valid. If the stream answers a GET request, also binds the
+ * session that its first event names. Returns a response that is not an event stream as it is.
  */
 export const endInTime = <A>(host: Host<A>, admitted: Admitted<A>, response: Response): Response => {
   const isOpening = admitted.caller.request.method === "GET"
@@ -28,7 +28,7 @@ export const endInTime = <A>(host: Host<A>, admitted: Admitted<A>, response: Res
   return new Response(admitted.principal === undefined ? body : endWithToken(host, admitted, body), response)
 }
 
-/** Binds the session that the first event of a stream names to the caller, before the event is sent. */
+/** Reads the session id in the first event of a stream, and binds this session to the caller before the event is sent. */
 const bindFirstEvent = <A>(
   host: Host<A>,
   admitted: Admitted<A>,

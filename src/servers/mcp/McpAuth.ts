@@ -33,8 +33,8 @@ type ScopesOf<R> = R extends HttpRouter.Request<"Requires", infer T>
   : never
 
 /**
- * The options of `McpServer.layerHttp`, without `allowedOrigins`, which is an option of `AuthLayer`: the gate checks the origin
- * before the token.
+ * The options of `McpServer.layerHttp`, without `allowedOrigins`. Allowed origins are an option of `AuthLayer`, because the
+ * gate checks the origin before the token.
  *
  * @category models
  * @since 0.1.0
@@ -59,15 +59,15 @@ export type HttpOptions<
  *
  * **Details**
  *
- * The scopes of the registered tools, resources and prompts become requirements of the layer, which `AuthLayer` provides. A
- * server does not compile if its configuration does not offer one of these scopes, or if it has no `AuthLayer`. Without
- * type checking, the layer fails with `AuthConfigError` if a scope is not offered.
+ * The layer requires the scopes of the registered tools, resources and prompts, and `AuthLayer` provides the offered scopes. A
+ * server does not compile if any of these scopes is missing in its configuration, or if it has no `AuthLayer`. Without type
+ * checking, the layer fails with `AuthConfigError` if a scope is not offered.
  *
- * The policies are read from the registrations at the time of each request. A tool that is added later with a scope that is not
- * offered can never be called.
+ * The policies are read from the registrations at the time of each request. If a tool is added later and requires a scope that
+ * is not offered, clients can never call it.
  *
- * A `subscriptions/listen` stream ends when its token expires, and any other response at most 5 minutes later. The maximum
- * length of a body is 4 MiB, or `MaxBodySize` if that is provided.
+ * A `subscriptions/listen` stream ends when its token expires. Any other response ends at most 5 minutes after its token has
+ * expired. The maximum length of a body is 4 MiB, or `MaxBodySize` if that is provided.
  *
  * **Example** (A whole server)
  *

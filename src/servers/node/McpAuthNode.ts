@@ -38,7 +38,7 @@ export type { AuthInfo } from "../host/AuthInfo.ts"
 export type { Admission } from "../host/Admission.ts"
 
 /**
- * Describes what an operation requires. Default: no scopes, and no principal.
+ * Describes what an operation requires. By default, it requires neither scopes nor a principal.
  *
  * @category models
  * @since 0.1.0
@@ -84,8 +84,9 @@ export interface ProtectOptions<Offered extends string> {
    */
   readonly tenant?: nodeHost.TenantOf | undefined
   /**
-   * Answers preflights from allowed origins. It runs without a caller, and `next` does not run. Default: the gate answers
-   * them with 204, and allows the headers that MCP clients send.
+   * Answers preflights from allowed origins. A preflight has no token, so this function does not know the caller. The
+   * middleware does not call `next` for a preflight. Default: the gate answers preflights with 204, and allows the headers that
+   * MCP clients send.
    */
   readonly preflight?: ((req: nodeHost.NodeRequest, res: nodeHost.NodeResponse) => unknown) | undefined
 }
@@ -102,8 +103,9 @@ export interface RouteOptions<Offered extends string> {
   /** Returns the tenant of a request, as in `ProtectOptions`. */
   readonly tenant?: nodeHost.TenantOf | undefined
   /**
-   * Answers preflights from allowed origins. It runs without a caller, and `next` does not run. Default: the gate answers
-   * them with 204, and allows the headers that MCP clients send.
+   * Answers preflights from allowed origins. A preflight has no token, so this function does not know the caller. The
+   * middleware does not call `next` for a preflight. Default: the gate answers preflights with 204, and allows the headers that
+   * MCP clients send.
    */
   readonly preflight?: ((req: nodeHost.NodeRequest, res: nodeHost.NodeResponse) => unknown) | undefined
 }
@@ -140,9 +142,9 @@ export interface McpAuthNode<Offered extends string, A = unknown> extends AsyncD
    * An event stream ends when the token expires, or at most five minutes later if the stream answers a POST request. A session
    * that the response opens (`Mcp-Session-Id`) belongs to the caller.
    *
-   * A stream of the older HTTP+SSE transport (`SSEServerTransport`) belongs to its caller as well. Its first event contains the
-   * session id. If the query of a request contains `sessionId` or `session_id`, the gate answers 404 unless the caller opened
-   * that stream.
+   * A stream of the older HTTP+SSE transport (`SSEServerTransport`) belongs to its caller as well. The first event of such a
+   * stream contains the session id. If the query of a request contains `sessionId` or `session_id`, the gate answers 404 unless
+   * the caller opened the stream with this session id.
    *
    * **Gotchas**
    *

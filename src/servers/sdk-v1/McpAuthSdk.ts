@@ -143,9 +143,9 @@ export interface McpAuthSdk<Offered extends string, Claims, R, N extends Anonymo
    *
    * **Details**
    *
-   * The options are those of `McpServer.registerTool` and the policy of the tool. If scopes depend on the arguments, write
-   * a function: it receives the arguments that the handler receives, and runs before the handler. A call with arguments
-   * that the schema rejects requires a valid token and no scope, and the SDK rejects it.
+   * The options are those of `McpServer.registerTool` and the policy of the tool. If the scopes depend on the arguments, write
+   * `scopes` as a function. The function receives the arguments that the handler receives, and runs before the handler. If the
+   * schema rejects the arguments of a call, the call requires a valid token and no scope, and the SDK rejects the call.
    *
    * A handler that returns an effect can use `Principal`, `RequestState`, the services of the option `layer`, and
    * `requireScopes` for the offered scopes. If the effect fails, or a promise rejects, the client receives an error result of

@@ -115,17 +115,18 @@ export interface McpAuthSdk<Offered extends string, Claims, R, N extends Anonymo
    *
    * **Details**
    *
-   * The options are those of `McpServer.registerTool` and the policy of the tool. If scopes depend on the arguments, write
-   * a function: it receives the arguments that the handler receives, and runs before the handler. A call with arguments
-   * that the schema rejects requires a valid token and no scope, and the SDK rejects it.
+   * The options are those of `McpServer.registerTool` and the policy of the tool. If the scopes depend on the arguments, set
+   * `scopes` to a function: it receives the arguments that the handler receives, and runs before the handler. If the schema
+   * rejects the arguments of a call, the gate requires a valid token and no scope, and the SDK then rejects the call.
    *
    * A handler that returns an effect can use `Principal`, `RequestState`, the services of the option `layer`, and
-   * `requireScopes` for the offered scopes. If the effect fails, or a promise rejects, the client receives an error result of
-   * the tool.
+   * `requireScopes` for the offered scopes. If the effect fails, or a promise that the handler returns rejects, the client
+   * receives an error result of the tool.
    *
    * **Gotchas**
    *
-   * The SDK's own `requireScopes` admits calls without `authInfo`. Registrations of this gate reject them.
+   * The SDK's own `requireScopes` admits calls without `authInfo`. A tool that is registered with this gate rejects them,
+   * unless it requires no scopes and anonymous requests are allowed.
    *
    * The client can read and change a `requestState`. Seal it with `state.seal`, and open the returned one with `state.open`. A
    * sealed state is bound to the caller and the tool.
@@ -148,8 +149,8 @@ export interface McpAuthSdk<Offered extends string, Claims, R, N extends Anonymo
     handler: Handler<Input, CallerOf<Claims, N, Need>, CallToolResult, Services<Offered, R, N, Need>>
   ) => RegisteredTool & Scoped<Need>
   /**
-   * Registers a prompt. Completing its arguments requires the same scopes. If the scopes depend on the arguments, completing
-   * requires a valid token and no scope.
+   * Registers a prompt. A completion of its arguments requires the same scopes. If the scopes depend on the arguments, a
+   * completion requires a valid token and no scope.
    *
    * @since 0.1.0
    */
@@ -194,8 +195,8 @@ export interface McpAuthSdk<Offered extends string, Claims, R, N extends Anonymo
    * answers the request. The factory may register different tools for different callers (`context.authInfo`). Registrations
    * that are hidden from the caller are removed before the SDK receives the server.
    *
-   * Results for a caller have the cache scope `"private"`, even if a cache hint of the author is `"public"`: a shared cache
-   * would return them to other callers.
+   * Results for a caller have the cache scope `"private"`, even if the author of the server sets a cache hint to `"public"`,
+   * because a shared cache would return the results to other callers.
    *
    * The result has the type of the SDK's own handler, so `toNodeHandler` of `@modelcontextprotocol/node` accepts it. The
    * gate ignores an `authInfo` that is passed to the handler. A subscription ends when the token expires.

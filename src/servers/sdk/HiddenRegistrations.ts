@@ -33,8 +33,8 @@ const withoutHidden = (record: Registrations, isHidden: (registration: object) =
 
 /**
  * Wraps a handler so that it does not find hidden registrations. The records of the server are replaced only until the
- * handler returns, even if it returns a promise. This is long enough, because the handlers of the SDKs look up registrations
- * before they await anything.
+ * handler returns. If the handler returns a promise, the records are restored without waiting for it. This is late enough,
+ * because the handlers of the SDKs look up registrations before they await anything.
  */
 export const hideFromHandler = (
   server: McpServer,

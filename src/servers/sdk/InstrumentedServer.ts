@@ -13,7 +13,7 @@ const methods: ReadonlyArray<string> = [
   ...sdkTasks.methods
 ]
 
-/** The methods that a server answers itself, without a handler that an author registered. */
+/** The methods that a server answers itself, without a handler that the author of the server registered. */
 const builtIn: ReadonlySet<string> = new Set([
   "initialize",
   "ping",
@@ -42,10 +42,10 @@ export class InstrumentedServer {
   readonly #server: McpServer
   readonly #wrap: WrapHandler
   readonly #setRequestHandler: Protocol["setRequestHandler"]
-  /** The wrapped handlers that the SDK itself installed. */
+  /** The wrappers of the handlers that the SDK itself installed. */
   readonly #standard: Array<Handler | undefined> = []
   readonly #wrapped: Array<Handler | undefined> = []
-  /** The wrapped handlers that the server had before it was instrumented. */
+  /** The wrappers of the handlers that the server had before it was instrumented. */
   readonly #earlier: Array<Handler | undefined> = []
 
   constructor(server: McpServer, wrap: WrapHandler) {
@@ -56,8 +56,8 @@ export class InstrumentedServer {
     for (let index = 0; index < methods.length; index++) {
       const wrapped = this.#wrapHandler(index)
       this.#earlier[index] = wrapped
-      // Whether the SDK or the author set an earlier handler is unknown. One that lists registrations counts as the SDK's own,
-      // because its wrapper hides registrations in either case.
+      // It is unknown whether the SDK or the author of the server set an earlier handler. An earlier handler that lists
+      // registrations counts as the SDK's own, because its wrapper hides registrations in either case.
       if (wrapped !== undefined && methods[index]!.endsWith("/list")) this.#standard[index] = wrapped
     }
   }
@@ -81,7 +81,7 @@ export class InstrumentedServer {
     const result = Reflect.apply(this.#setRequestHandler, protocol, args)
     for (let index = 0; index < methods.length; index++) {
       if (handlers.get(methods[index]!) === before[index]) continue
-      // The SDK installs its own handler once, and only if there was none.
+      // The SDK installs its own handler once, and only if the method had no handler before.
       const isFirst = before[index] === undefined && this.#wrapped[index] === undefined
       const wrapped = this.#wrapHandler(index)
       if (isFirst) this.#standard[index] = wrapped
@@ -99,7 +99,7 @@ export class InstrumentedServer {
   }
 }
 
-/** Returns whether the SDK itself handles a method, without code of the author. */
+/** Returns whether the SDK itself handles a method, without code of the author of the server. */
 export const isStandardMethod = (
   server: McpServer,
   method: string,

@@ -3,7 +3,10 @@
  * scope, and a shared cache would return it to other callers.
  */
 
-/** The methods with a cache scope that concern no registered tool, prompt or resource, so their handlers look none up. */
+/**
+ * The methods that concern no registered tool, prompt or resource, but whose results have a cache scope. Their handlers look up
+ * no registration.
+ */
 export const others: ReadonlyArray<string> = [
   "server/discover",
   "skills/list",
@@ -28,8 +31,8 @@ export const methods: ReadonlySet<string> = new Set([
 export const toPrivate = (result: unknown): unknown =>
   result instanceof Promise ? result.then(withPrivateScope) : withPrivateScope(result)
 
-// The SDK uses the scope of the result, or else the scope of the author's cache hint, which it stores in the result under a
-// symbol. Both are changed.
+// The SDK uses the cache scope of the result. If the result has none, the SDK uses the scope of the cache hint that the author
+// of the server set. The SDK stores this hint in the result, under a symbol. Both scopes are changed.
 const withPrivateScope = (result: unknown): unknown => {
   if (typeof result !== "object" || result === null) return result
   let changed: object = isShared(result) ? { ...result, cacheScope: "private" } : result

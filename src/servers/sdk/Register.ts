@@ -37,10 +37,10 @@ export interface Register {
   ) => any
 }
 
-/** A handler that an author wrote, or the wrapper of one, which is passed to the SDK. */
+/** A handler that the author of the server wrote, or the wrapper of that handler. The wrapper is passed to the SDK. */
 export type AnyHandler = (...parameters: Array<any>) => unknown
 
-/** Creates the functions for the servers of one program. `wrap` returns a handler that checks the scopes again. */
+/** Creates the registration functions for the servers of one program. `wrap` returns a handler that checks the scopes again. */
 export const make = (
   registry: Registry,
   wrap: (operation: string, policy: RegistrationPolicy, handler: AnyHandler) => AnyHandler
@@ -100,7 +100,7 @@ export const make = (
   }
 }
 
-/** Names that an author may confuse with `scopes` and `unauthorized`. */
+/** Names that the author of a server may write by mistake instead of `scopes` and `unauthorized`. */
 const misspelled = /^(?:required?_?)?scopes?$|^unauthori[sz]ed$/i
 
 /**

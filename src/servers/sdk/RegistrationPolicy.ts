@@ -12,7 +12,7 @@ export interface RegistrationPolicy {
   readonly unauthorized: Policy["unauthorized"]
 }
 
-/** Checks a policy that an author wrote. Throws `AuthConfigError`, in which `what` names the registration. */
+/** Checks the policy of a registration. Throws `AuthConfigError` if it is wrong; the error names the registration by `what`. */
 export const checkPolicy = (
   what: string,
   { scopes, unauthorized }: RegistrationPolicy,
@@ -52,7 +52,7 @@ export const checkPolicy = (
   })
 }
 
-/** The policy of operations for which an author set no policy: any valid token is enough. */
+/** The policy of operations for which the author of the server set no policy: any valid token is enough. */
 export const needsCaller: Policy = { scopes: [], unauthorized: "challenge", authenticated: true }
 
 /** Returns whether a caller has every scope of a list. An anonymous caller has none. */
@@ -62,7 +62,7 @@ export const hasScopes = (principal: Principal | undefined, scopes: ReadonlyArra
 /** The policies of all registrations of one program. */
 export interface RegistrationPolicies {
   readonly set: (registration: object, policy: RegistrationPolicy) => void
-  /** Returns the policy of a registration, or `undefined` if it was registered without this library. */
+  /** Returns the policy of a registration, or `undefined` if the registration was made without this library. */
   readonly get: (registration: object) => RegistrationPolicy | undefined
   /** Returns whether a registration is hidden from a caller. */
   readonly isHidden: (registration: object, principal: Principal | undefined) => boolean
@@ -73,8 +73,8 @@ export interface RegistrationPolicies {
 /** Creates an empty set of policies. */
 export const makePolicies = (): RegistrationPolicies => {
   // The policy is a property of the registration object, so it remains when the SDK renames, replaces or removes the
-  // registration. With a `WeakMap`, garbage collection would take longer than the whole gate, because most programs create a
-  // server for each request.
+  // registration. With a `WeakMap`, garbage collection would take more time than the whole gate takes, because most programs
+  // create a server for each request.
   const key = Symbol("effect-mcp-auth/policy")
   type Registration = { [key]?: RegistrationPolicy }
   let canHide = false

@@ -1,5 +1,6 @@
 /**
- * Reads the arguments of an operation, on which scopes can depend, in the way the SDK reads them before it calls the handler.
+ * Reads the arguments of an operation in the way the SDK reads them before it calls the handler. Scopes can depend on these
+ * arguments.
  */
 import * as Effect from "effect/Effect"
 import type { Operation } from "../../protocol/Operation.ts"

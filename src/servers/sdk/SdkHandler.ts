@@ -1,5 +1,6 @@
 /**
- * Wraps handlers for the official SDKs: adds the caller to their context, checks the scopes once more, and runs effects.
+ * Wraps handlers for the official SDKs: adds the caller to the context that the handler receives, checks the scopes once more,
+ * and runs the effect that the handler returns.
  */
 import * as Cause from "effect/Cause"
 import type * as Context from "effect/Context"
@@ -27,12 +28,13 @@ export interface HandlerRuntime<R> {
   readonly callerOf: (extra: unknown) => Principal | undefined
   /** Returns the principal as handlers receive it, with its claims decoded. */
   readonly present: (caller: Principal) => object
-  /** Returns the services for effects of a caller's request. */
+  /** Returns the services that an effect of a handler can use while it serves a request of this caller. */
   readonly services: (caller: Principal) => Context.Context<Principal | RequestState.RequestState>
 }
 
 /**
- * Creates the wrapper of handlers. The SDK calls a handler with its arguments, if any, and its context last.
+ * Creates the wrapper of handlers. The SDK passes the arguments to a handler, if there are any, and always passes the context
+ * as the last parameter.
  *
  * Usually, the gate has already authorized the request. The second check ensures that no handler runs without its scopes if
  * there is no gate in front of the server, or if the server has other registrations than those that the gate read.

@@ -43,7 +43,8 @@ export interface SdkHost {
   /** Returns the policies of requests to the servers that `find` returns. */
   readonly policiesFor: (find: sdkPolicies.Find) => Policies
   /**
-   * Returns the policies of requests to a server that an author passed. Throws `AuthConfigError` if the value is not a server.
+   * Returns the policies of requests to `server`, or to the servers that `server` returns if it is a function. Throws
+   * `AuthConfigError` if `server` is neither an object nor a function.
    */
   readonly policiesForServer: (server: ServerOfSession, option: string) => Policies
   /** Authorizes a request, and runs the handler if it is admitted. */

@@ -103,7 +103,7 @@ const withService = <A, C>(claims: Claims<A, C> | undefined): ClaimsDecoder.Deco
     : claims
 
 /**
- * Returns the layer that provides the gate and the services of the option `layer`, together with the limits on bodies. Throws
+ * Returns the limits on bodies, and the layer that provides the gate and the services of the option `layer`. Throws
  * `AuthConfigError` for an unknown option.
  */
 export const toLayer = <const S extends AuthOptions.Scopes, A, C, N extends Anonymous, R, E>(

@@ -1,5 +1,5 @@
 /**
- * Returns the policy of each operation of a request, from the registrations of a server of an SDK.
+ * Finds the policy of each operation in a request. The policies come from the registrations on the SDK's server.
  */
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
@@ -15,7 +15,7 @@ import type { Found, Registry } from "./SdkRegistry.ts"
 /** Returns the server that answers a request, or `undefined` if there is none. */
 export type Find = (request: McpRequest) => object | undefined | Promise<object | undefined>
 
-/** Checks the server that an author passes, or the function that returns it. Throws `AuthConfigError`. */
+/** Checks that `server` is an object, or a function that returns the server. Otherwise throws `AuthConfigError`. */
 export const checkServer = (server: unknown, option: string): void => {
   if (typeof server === "function" || (typeof server === "object" && server !== null)) return
   throw new AuthConfigError({
@@ -29,7 +29,7 @@ export const checkServer = (server: unknown, option: string): void => {
   })
 }
 
-/** Checks the handler that an author passes as the second argument. Throws `AuthConfigError`. */
+/** Checks that `handler`, the second argument of `option`, is a function. Otherwise throws `AuthConfigError`. */
 export const checkHandler = (handler: unknown, option: string): void => {
   if (typeof handler === "function") return
   throw new AuthConfigError({
@@ -84,7 +84,7 @@ export const make = (registry: Registry, readArguments: ReadArguments, find: Fin
       if (found === undefined) return "unknown"
       const { policy } = found
       if (policy === undefined) return needsCaller
-      // `find` returns no registration that is hidden from this caller, so a missing scope results in a challenge.
+      // The policy "challenge" for hidden registrations as well: `find` returns only registrations that this caller can see.
       return typeof policy.scopes === "function"
         ? dynamic?.get(operation) ?? needsCaller
         : { scopes: policy.scopes, unauthorized: "challenge" }
@@ -136,8 +136,8 @@ const finder = (
 }
 
 /**
- * Removes from the body of a subscription the resources that are hidden from the caller, and those that do not exist. The
- * server then acknowledges only the other resources, so the caller cannot find out which hidden resources exist.
+ * Removes resources from the body of a subscription: those that are hidden from the caller, and those that do not exist. The
+ * server then acknowledges only the remaining resources, so the caller cannot find out whether a hidden resource exists.
  */
 const withoutInvisible = (
   registry: Registry,

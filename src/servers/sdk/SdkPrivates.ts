@@ -3,9 +3,9 @@
  * that is not declared here.
  *
  * The SDKs declare the members of `McpServer` and `Protocol` that begin with `_` as private. Except for the task store, they
- * have the same names in both SDKs. `SdkPrivates.test.ts` checks each private member against the installed versions. An object
- * that lacks a member that `isMcpServer` checks is not recognized as an `McpServer`. Registrations on it throw, and its
- * requests need a valid token.
+ * have the same names in both SDKs. `SdkPrivates.test.ts` checks each private member against the installed versions. If an
+ * object lacks one of the members that `isMcpServer` checks, it is not recognized as an `McpServer`. The registration functions
+ * then throw, and every request to this server needs a valid token.
  */
 
 /** A handler of the protocol, for one method. */
@@ -98,10 +98,10 @@ export const isMcpServer = (value: object): value is McpServer => {
     records.every((name) => isObject((value as Partial<McpServer>)[name]))
 }
 
-/** Returns a registration by its name. Inherited members do not count: a tool may be called `constructor`. */
+/** Returns a registration by its name. Ignores inherited members, because a tool may be called `constructor`. */
 export const getRegistration = (record: Registrations, name: string | undefined): object | undefined =>
   name !== undefined && Object.hasOwn(record, name) ? record[name] : undefined
 
-/** Returns the URI template of a registration, or `undefined` if it is not a template. */
+/** Returns the URI template of a registration, or `undefined` if the registration has no template. */
 export const uriTemplateOf = (registration: object): UriTemplate | undefined =>
   (registration as Partial<RegisteredTemplate>).resourceTemplate?.uriTemplate

@@ -1,5 +1,6 @@
 /**
- * Finds the registration that an operation runs on a server of an official SDK, its policy, and whether the caller can see it.
+ * Finds the registration that an operation runs on a server of an official SDK. Also finds the policy of that registration, and
+ * whether the caller can see the registration.
  *
  * Both SDKs store registrations in the same four records of a server, and look them up when a request begins.
  */
@@ -18,7 +19,7 @@ import * as uriMatcher from "./UriMatcher.ts"
 /** The registration that an operation runs, and its policy. */
 export interface Found {
   readonly registration: object | undefined
-  /** `undefined` if it was registered without this library. */
+  /** `undefined` if the registration was made without this library, or if `registration` is `undefined`. */
   readonly policy: RegistrationPolicy | undefined
 }
 
@@ -26,7 +27,7 @@ export interface Found {
 export interface Registry {
   /** The scopes that callers can obtain. */
   readonly offered: ReadonlySet<string>
-  /** Checks a policy that an author wrote. Throws `AuthConfigError`. */
+  /** Checks the policy of a registration. Throws `AuthConfigError` if the policy is wrong. */
   readonly checkPolicy: (what: string, policy: RegistrationPolicy) => RegistrationPolicy
   /** Stores the policy of a registration. */
   readonly setPolicy: (registration: object, policy: RegistrationPolicy) => void
@@ -64,7 +65,8 @@ export const make = (
   callerOf: (extra: unknown) => Principal | undefined,
   taskOwnerOf: sdkTasks.OwnerOf
 ): Registry => {
-  // The key of a property of the server. `makePolicies` explains why it is not a `WeakMap`.
+  // The key of the property in which a server stores its `InstrumentedServer`. `makePolicies` explains why this is not a
+  // `WeakMap`.
   const key = Symbol("effect-mcp-auth/InstrumentedServer")
   type Instrumented = { [key]?: InstrumentedServer }
   const instrumentedOf = (server: object): InstrumentedServer | undefined => (server as Instrumented)[key]
@@ -136,8 +138,8 @@ const makeWrapHandler = (
     readonly taskOwnerOf: sdkTasks.OwnerOf
   }
 ): WrapHandler => {
-  // An author's handler for subscriptions looks up no registration. Hidden resources are therefore rejected here, with the
-  // error of the SDK for a resource that does not exist.
+  // The author of the server writes the handler for subscriptions, and this handler looks up no registration. Subscriptions to
+  // hidden resources are therefore rejected here, with the error of the SDK for a resource that does not exist.
   const subscribeVisible = (server: McpServer, handler: Handler): Handler => (request, extra) => {
     const uri = (request as { readonly params?: { readonly uri?: unknown } }).params?.uri
     if (typeof uri === "string" && isInvisible(server, uri, callerOf(extra))) throw new ResourceNotFound(uri)

@@ -10,12 +10,12 @@ import type { Handler, Request, TaskProtocol } from "./SdkPrivates.ts"
 export const methods: ReadonlyArray<string> = ["tasks/get", "tasks/result", "tasks/list", "tasks/cancel"]
 
 /**
- * Returns the name of a caller for the task store. It is the same on every instance, and differs between resources. An
- * anonymous caller gets a new name each time, so that no other caller finds its tasks.
+ * Returns the name of a caller for the task store. The name is the same on every instance of the program, and differs between
+ * resources. An anonymous caller gets a new name each time, so that no other caller finds its tasks.
  */
 export type OwnerOf = (extra: unknown) => string
 
-/** Creates the function that names callers, from the resource and the key of a principal. */
+/** Creates the function that names callers. A name consists of the resource and the key of the principal. */
 export const makeOwnerOf = (gate: Gate, callerOf: (extra: unknown) => Principal | undefined): OwnerOf => (extra) => {
   const caller = callerOf(extra)
   return caller === undefined
@@ -23,7 +23,10 @@ export const makeOwnerOf = (gate: Gate, callerOf: (extra: unknown) => Principal 
     : JSON.stringify([gate.published.resourceFor(caller).resource, caller.key])
 }
 
-/** Wraps a handler of one of the `methods`. The SDK passes the `sessionId` of `extra` to the task store. */
+/**
+ * Wraps a handler of one of the `methods`. The SDK passes the `sessionId` of `extra` to the task store, so the wrapper sets a
+ * missing `sessionId` to the name of the caller.
+ */
 export const withOwner = (handler: Handler, ownerOf: OwnerOf): Handler => (request, extra) => {
   const { sessionId, taskStore } = extra as { readonly sessionId?: unknown; readonly taskStore?: unknown }
   return sessionId !== undefined || taskStore === undefined
@@ -31,7 +34,7 @@ export const withOwner = (handler: Handler, ownerOf: OwnerOf): Handler => (reque
     : handler(request, { ...extra as object, sessionId: ownerOf(extra) })
 }
 
-/** Makes the task store that handlers receive create and find only tasks of the caller. */
+/** Restricts the task store that handlers receive: it creates and finds only tasks of the caller. */
 export const instrument = (protocol: TaskProtocol, ownerOf: OwnerOf): void => {
   if (protocol._taskStore === undefined) return
   const { _onrequest, requestTaskStore } = protocol

@@ -11,15 +11,15 @@ import type { ParsedUriTemplate, UriTemplate } from "./SdkPrivates.ts"
 export interface Matcher {
   (uri: string): boolean
   /**
-   * Returns the length of the text that each group matches, or `undefined` if the URI does not match. Exists only if the SDK's
-   * own expression would backtrack.
+   * Returns the length of the text that each group matches, or `undefined` if the URI does not match. This function exists only
+   * if the SDK's own expression would backtrack.
    */
   readonly lengthsOf?: LengthsOf | undefined
 }
 
 type LengthsOf = (uri: string) => ReadonlyArray<number> | undefined
 
-// A subclass can override one of the three methods, so one class must define all of them.
+// A subclass can override only one of `match`, `partToRegExp` and `escapeRegExp`, so the class itself must define all three.
 /** Returns whether a template uses the SDK's own `match`, so that its parts determine which URIs match. */
 const isParsed = (template: UriTemplate): template is ParsedUriTemplate => {
   const prototype: unknown = Object.getPrototypeOf(template)
@@ -53,7 +53,7 @@ export const make = (capacity = 10_000): (template: UriTemplate) => Matcher => {
     const found = find(template)
     if (Object.isExtensible(template)) {
       marked[matcher] = found
-      // The SDK calls `match` for each URI, even one that the gate did not match, so `match` must not backtrack either.
+      // The SDK calls `match` for every URI, even if the gate found no match for it, so `match` must not backtrack either.
       const { lengthsOf } = found
       if (lengthsOf !== undefined) {
         Object.defineProperty(template, "match", { value: withoutBacktracking(lengthsOf, template.match) })
@@ -64,7 +64,8 @@ export const make = (capacity = 10_000): (template: UriTemplate) => Matcher => {
 }
 
 /**
- * Replaces `match` of a template: each group of the SDK's expression gets a fixed length, so the expression cannot backtrack.
+ * Creates the function that replaces `match` of a template. It gives each group of the SDK's expression a fixed length, so the
+ * expression cannot backtrack.
  */
 const withoutBacktracking = (lengthsOf: LengthsOf, match: UriTemplate["match"]) =>
   function(this: ParsedUriTemplate, uri: string): unknown {

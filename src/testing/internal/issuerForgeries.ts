@@ -58,7 +58,7 @@ export const issuerForgeries = {
   "issuer-look-alike": {
     title: "the issuer with a Cyrillic letter",
     reason: "unknown-issuer",
-    // Every issuer contains at least the letter "p", because it begins with "http".
+    // Every issuer begins with "http", so it contains at least one of the letters that can be replaced: "p".
     forge: issueWith(({ issuer }) => ({
       claims: { iss: issuer.replace(/[aceops](?=[^aceops]*$)/, (letter) => cyrillic[letter]!) }
     }))

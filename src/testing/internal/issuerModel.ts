@@ -12,8 +12,8 @@ import type * as respond from "./respond.ts"
  *
  * **Details**
  *
- * The parameter `where` selects requests by a part of their URL: `"/jwks"`, `"/.well-known/"`, `"/introspect"`. Default: all requests. A
- * fault lasts until the next fault or `recover`.
+ * The parameter `where` selects requests by a part of their URL, such as `"/jwks"`, `"/.well-known/"` or `"/introspect"`.
+ * Default: all requests. A fault lasts until the next fault or `recover`.
  *
  * **Example** (Rotating keys)
  *

@@ -1,8 +1,8 @@
 import * as Effect from "effect/Effect"
 
 /**
- * The same members for code without Effect. An effect becomes a function that returns a promise. A function that returns an
- * effect becomes a function that returns a promise.
+ * The members of `T`, for code without Effect. An effect becomes a function that returns a promise. A function that returns an
+ * effect also becomes a function that returns a promise.
  */
 export type Promised<T> = {
   readonly [K in keyof T]: T[K] extends Effect.Effect<infer A, any> ? () => Promise<A>

@@ -50,7 +50,7 @@ export class ConnectionRefused extends TypeError {
   }
 }
 
-/** A function of a test that responds to a request. The issuer then does not respond. */
+/** A function with which a test responds to a request instead of the issuer. */
 export type Script = (request: Received) => Response | Promise<Response>
 
 /** An issuer that responds to requests for its origin. */

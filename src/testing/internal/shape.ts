@@ -47,7 +47,10 @@ export interface TokenShape {
   readonly header: Members
   /** Creates the claims of an access token, or the introspection response of an opaque one; `undefined` omits a claim. */
   readonly claims: (content: Content) => Members
-  /** Creates claims of ID tokens that add to the standard ones (`iss`, `sub`, `aud`, `iat`, `exp`, `nonce`) or replace them. */
+  /**
+   * Creates claims for an ID token. They are added to the standard claims (`iss`, `sub`, `aud`, `iat`, `exp`, `nonce`), or
+   * replace those of the same name.
+   */
   readonly idToken?: ((content: Content) => Members) | undefined
   /** Members to add to the metadata or to replace in it; `undefined` omits a member. */
   readonly metadata?: Members | undefined

@@ -133,8 +133,8 @@ export const claim = (name: string, values: Values): Audience => ({ _tag: "Claim
  * **When to use**
  *
  * Use it only for an authorization server that returns `active: true` only to the resource that the token was issued for (RFC
- * 7662 §2.2 allows this, but few servers do it). JWTs and introspection answers that have an `aud` must still contain the
- * resource.
+ * 7662 §2.2 allows this, but few servers do it). The `aud` of every JWT, and of every introspection answer that has one, must
+ * still contain the resource.
  *
  * **Gotchas**
  *

@@ -17,7 +17,7 @@ export interface ScopeSource {
   readonly shape: "string" | "string-or-list" | "keys"
 }
 
-/** The default sources of scopes: `scope` (a string), or if it is absent `scp` (a string or a list). */
+/** The default sources of scopes: `scope` (a string) or, if it is absent, `scp` (a string or a list). */
 export const standardScopes: readonly [ScopeSource, ...ReadonlyArray<ScopeSource>] = [
   { path: ["scope"], shape: "string" },
   { path: ["scp"], shape: "string-or-list" }
@@ -28,7 +28,7 @@ export const standardClientIds: readonly [string, ...ReadonlyArray<string>] = ["
 
 const failures = new Map<InvalidTokenReason, Result.Result<never, InvalidToken>>()
 
-/** Returns a rejection. Each reason has one shared value, because a rejection contains no part of the token. */
+/** Returns a rejection. All rejections with one reason share one value, because this value contains no part of the token. */
 export const reject = (reason: InvalidTokenReason): Result.Result<never, InvalidToken> => {
   const known = failures.get(reason)
   if (known !== undefined) return known
@@ -40,8 +40,8 @@ export const reject = (reason: InvalidTokenReason): Result.Result<never, Invalid
 export { own }
 
 /**
- * Tells whether a value is a usable `NumericDate`. RFC 7519 allows fractions. JSON allows 1e400, which JavaScript reads as
- * infinity. The limit is the range of `Date`.
+ * Tells whether a value is a usable `NumericDate`. Fractions are usable (RFC 7519). Infinity is not usable: JSON allows 1e400,
+ * which JavaScript reads as infinity. Values outside the range of `Date` are not usable either.
  */
 const isNumericDate = (value: unknown): value is number =>
   typeof value === "number" && Number.isFinite(value) && Math.abs(value) <= 8.64e12
@@ -102,8 +102,8 @@ export const readClientId = (
 }
 
 /**
- * Reads the scopes from the first source that the token has. Default: `scope` (a string, RFC 9068 §2.2.3), or if it is absent
- * `scp` (a string or a list of strings). Rejects a token whose first source has a value of the wrong type, without trying the
+ * Reads the scopes from the first source that the token has. Default: `scope` (a string, RFC 9068 §2.2.3) or, if it is absent,
+ * `scp` (a string or a list of strings). If the value of this source has the wrong type, rejects the token and does not try the
  * next source.
  */
 export const readScopes = (

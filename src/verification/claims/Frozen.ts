@@ -55,7 +55,7 @@ export const copyJson = <A>(value: A): A => {
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
     const [original, copy] = next
     for (const [name, member] of Object.entries(original)) {
-      // An assignment would set the prototype for `__proto__`, which is a valid claim name.
+      // If the name is `__proto__`, which is a valid claim name, an assignment would set the prototype.
       Object.defineProperty(copy, name, {
         value: copyOf(member),
         writable: true,

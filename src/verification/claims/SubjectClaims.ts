@@ -1,6 +1,7 @@
 import * as ConfigOption from "../../protocol/ConfigOption.ts"
 
-/* Checks the options that identify the subject of a token. If several people shared a claim value, they would be one owner. */
+/* Checks the options `subjectClaims` and `machineMarks`. If several people had the same value of a subject claim, they would be
+ * one owner. */
 
 const isName = (value: unknown): value is string => typeof value === "string" && value !== ""
 

@@ -16,8 +16,8 @@ export type TokenType =
   | { readonly _tag: "Standard"; readonly accessTokenClaims: ReadonlyArray<string> }
 
 /**
- * Accepts only the `typ` `at+jwt`, as RFC 9068 §4 requires. A token whose claims name another kind (`token_use: "refresh"`) is
- * rejected even if its `typ` is `at+jwt`.
+ * Accepts only the `typ` `at+jwt`, as RFC 9068 §4 requires. A token whose claims name another kind (for example
+ * `token_use: "refresh"`) is rejected even if its `typ` is `at+jwt`.
  *
  * **When to use**
  *
@@ -82,8 +82,8 @@ const idTokenClaims = ["nonce", "at_hash", "c_hash", "s_hash", "events"]
 const kindClaims = ["token_use", "tokenUse", "token_type", "tokenType", "typ"]
 
 /**
- * Claims that name the kind at some issuers and have another meaning at others. Only values that name another kind than an
- * access token count.
+ * Claims that name the kind at some issuers and have another meaning at others. In these claims, only a value that names a kind
+ * other than an access token has an effect.
  */
 const ambiguousKindClaims = ["use", "type"]
 
@@ -100,7 +100,7 @@ const normalize = (value: string): string =>
   value.toLowerCase().replace(/^application\//, "").replace(/^.*:/, "").replace(/[^a-z0-9]/g, "")
 
 /**
- * Describes a claim, and its values that name an access token.
+ * Describes a claim that tells the kind of a token, and the values of the claim that mark the token as an access token.
  *
  * @category models
  * @since 0.1.0
@@ -117,10 +117,11 @@ export interface KindMark {
  *
  * In the claims `token_use`, `tokenUse`, `token_type`, `tokenType` and `typ`, the values `access`, `access_token`, `Bearer`,
  * `DPoP` and `at+jwt` name an access token, regardless of case. The values `id`, `id_token` and `serialized_id` result in
- * `"id"`. Every other value, including one that is not a string, results in `"other"`. `JWT` names no kind. The claims `use`
- * and `type` have other meanings as well. In these two claims, only the names of ID, refresh, offline, logout, registration and
- * initial access tokens and of authorization and device codes count. If the claims name several kinds, the result is never an
- * access token. `also` lists further values that name an access token, such as the `accessTokenMarks` of a profile.
+ * `"id"`. `JWT` names no kind. Every other value, including one that is not a string, results in `"other"`. The claims `use`
+ * and `type` have other meanings as well. In these two claims, only the following values have an effect: the names of ID,
+ * refresh, offline, logout, registration and initial access tokens, and the names of authorization codes and device codes. If
+ * the claims name several kinds, the result is never `"access"`. `also` lists further values that name an access token, such as
+ * the `accessTokenMarks` of a profile.
  *
  * **Example** (A refresh token)
  *

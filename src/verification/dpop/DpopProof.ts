@@ -49,7 +49,7 @@ const margin = 30_000
 /** Maximum time from the start of a request until the store answers, in milliseconds. */
 const maximumWait = 20_000
 
-/** Maximum number of cached keys. Importing a key takes longer than verifying a signature. */
+/** Maximum number of cached keys. Keys are cached, because importing a key takes longer than verifying a signature. */
 const maximumKeys = 1_000
 
 // Matches the value of a `Host` header: a host name or an address, and an optional port (RFC 9112 §3.2).
@@ -187,7 +187,8 @@ export const make = (
       if (!(yield* store.firstUse({ thumbprint, jti, owner, until, lifetime: until - now }))) {
         return yield* Effect.fromResult(reject("proof-replayed"))
       }
-      // The store keeps a use for a limited time. After a longer wait it may have evicted an earlier use of this proof.
+      // The store keeps a use for a limited time. If the wait was longer than `maximumWait`, the store may have evicted an
+      // earlier use of this proof before it answered.
       if ((yield* monotonic.millis) - monotonic.millisOfNanos(since) > maximumWait) {
         return yield* Effect.fromResult(reject("proof-time"))
       }

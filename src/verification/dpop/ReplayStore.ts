@@ -46,7 +46,7 @@ export interface Store {
    * cannot decide, it must fail, and the server answers 503.
    *
    * A store must keep a use for its `lifetime`, measured by a monotonic clock. If the wall clock of the store has passed
-   * `until`, the store may have evicted the use already. Then it must fail and not return `true`.
+   * `until`, the store may have evicted an earlier use of the same proof. In this case, it must fail and not return `true`.
    */
   readonly firstUse: (use: Use) => Effect.Effect<boolean, ReplayStoreUnavailable>
 }
@@ -68,7 +68,8 @@ export const memoryOf = (capacity: number): Store & { readonly size: () => numbe
   // The latest `until` of all evicted uses. Unless the wall clock steps back, every fresh proof has a later `until`.
   let evictedUntil = Number.NEGATIVE_INFINITY
 
-  // Evicts a use only after both clocks have passed its end, so that it is kept even if the wall clock steps forward and back.
+  // Evicts a use only after both the monotonic clock and the wall clock have passed its end. Otherwise, a use would be evicted
+  // too early if the wall clock steps forward and back.
   const evict = (now: number, wall: number) => {
     for (const [end, { until: last, uses }] of generations) {
       if (end > now || last >= wall) continue
@@ -89,7 +90,7 @@ export const memoryOf = (capacity: number): Store & { readonly size: () => numbe
       Clock.clockWith((clock) => {
         const now = monotonic.millisOf(clock)
         evict(now, use.until - use.lifetime)
-        // All thumbprints have the same length, so the text identifies the pair.
+        // All thumbprints have the same length, so the joined text identifies the thumbprint and the `jti`.
         const key = use.thumbprint + use.jti
         if (used.has(key)) return Effect.succeed(false)
         if (use.until <= evictedUntil) return evicted
@@ -191,8 +192,8 @@ export const redis = (redis: Pick<Redis["Service"], "send">, prefix = "effect-mc
     )
 })
 
-// An entry is kept until both the clock of Redis and that of the instance have passed `until`, but at most 15 minutes, because
-// a Redis whose clock is hours behind would become full.
+// An entry is kept until both the clock of Redis and that of the instance have passed `until`, but at most for 15 minutes.
+// Without this limit, a Redis whose clock is hours behind would become full.
 const script = `local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 if now > tonumber(ARGV[1]) then return -1 end

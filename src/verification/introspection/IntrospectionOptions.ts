@@ -75,8 +75,9 @@ export interface CommonOptions<out R = never> {
   readonly shared?: SharedStore | Effect.Effect<SharedStore, never, R | Scope.Scope> | undefined
   /**
    * The claims that can identify the person or the program that a token was issued for, such as `["sub", "username"]`. The
-   * first one that the answer contains is used. In RFC 7662 §2.2, `sub` is optional. List only claims whose values the
-   * authorization server never assigns to a second person. Default: those of the profile, or `sub` alone.
+   * first one that the answer contains is used. `sub` alone may not be sufficient, because it is optional in RFC 7662 §2.2.
+   * List only claims whose values the authorization server never assigns to a second person. Default: those of the profile, or
+   * `sub` alone.
    */
   readonly subjectClaims?: readonly [string, ...ReadonlyArray<string>] | undefined
   /**

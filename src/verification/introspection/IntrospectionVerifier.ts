@@ -56,16 +56,16 @@ const answerTime = "8 seconds"
  * and then only one. Each further failure doubles this cooldown, up to 1 minute (`Freshness` configures both durations).
  * Rejected credentials and a `Retry-After` start a cooldown at once. Tokens that were verified before have a separate cooldown.
  * Failures for other tokens do not start it, unless the response has a `Retry-After`. `inactiveLimit` bounds the requests about
- * invented tokens. It also counts failed requests about unverified tokens while requests about verified tokens succeed. A
- * request that the verifier does not send fails at once with `cooling-down` or `overloaded`.
+ * invented tokens. While requests about verified tokens succeed, a failed request about an unverified token also counts against
+ * this limit. A request that the verifier does not send fails at once with `cooling-down` or `overloaded`.
  *
  * A token is accepted if `active` is `true` and the claims of the answer are valid: `iss`, if present, must be an issuer of the
  * authorization server; `aud` must satisfy the audience rule; `exp` is required unless `maxLifetime` replaces it.
  *
  * A JWT (`tokens: "all"`) completes the claims of an answer only if a key of its issuer verifies its signature. Otherwise, the
  * JWT can only restrict the result: its issuer, times, audience, key and type can cause a rejection, and its `exp` can replace
- * a later one. The keys are needed only if the JWT has claims that the answer lacks. If the keys are needed and cannot be
- * fetched, the verifier fails with `AuthorizationServerUnavailable`.
+ * a later `exp` of the answer. The keys of the issuer are needed only if the JWT has claims that the answer lacks. If these
+ * keys are needed and cannot be fetched, the verifier fails with `AuthorizationServerUnavailable`.
  *
  * @category constructors
  * @since 0.1.0
@@ -125,8 +125,8 @@ export const make = <R = never>(
   })
 
 /**
- * Coalesces concurrent requests about one token, unless the cached results were invalidated after the first request started. A
- * request belongs to the scope of the layer, so that a caller that disconnects does not cancel it for the others.
+ * Coalesces concurrent requests about one token. Does not join a request that started before the last invalidation of cached
+ * results. Each request runs in the scope of the layer, so if one caller disconnects, the request continues for the others.
  */
 const coalesced = Effect.fnUntraced(function*(
   getAnswer: GetAnswer,

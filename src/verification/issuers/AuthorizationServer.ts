@@ -140,7 +140,7 @@ const check = <R>(input: Input<R>, option: string): AuthorizationServer<R> => {
     : isProfileEntry(input)
     ? { profile: input }
     : input
-  // If the issuer is missing, its option may be misspelled, so unknown options are reported first.
+  // If the issuer is missing, the name of the option `issuer` may be misspelled, so unknown options are reported first.
   if (given.issuer === undefined) ConfigOption.check(given, option, names)
   const { profile } = given
   const options = (profile === undefined ? given : {
@@ -235,12 +235,13 @@ const checkMetadata = (options: Options<unknown>, option: string): Metadata.Auth
   )
 }
 
-/** Tells profiles from options: every profile has an `id`, and no options have one. */
+/** Tells whether an input is a profile and not options: every profile has an `id`, and options never have one. */
 const isProfileEntry = <R>(input: Exclude<Input<R>, string>): input is Profile.Profile => Object.hasOwn(input, "id")
 
 /**
  * Returns a function that finds the authorization server of an `iss` value. It first compares `iss` with all accepted values as
- * strings. If none is equal, it looks for a profile that accepts any tenant and to whose tenants `iss` can belong.
+ * strings. If none is equal, it looks for a server whose profile accepts any tenant and has an issuer template that matches
+ * `iss`.
  *
  * @category decisions
  * @since 0.1.0
@@ -260,7 +261,7 @@ const withBothNames = (algorithms: ReadonlyArray<string>): ReadonlySet<string> =
 
 /**
  * Checks a URL of the configuration. It must be absolute, in the form that `URL` would produce, and without user and fragment.
- * An issuer must not have a query (RFC 8414 §2). It must be https, except on loopback or if plain http is allowed. Throws
+ * It must be https, except on loopback or if plain http is allowed. An issuer must also not have a query (RFC 8414 §2). Throws
  * `AuthConfigError`.
  *
  * @category guards

@@ -36,8 +36,8 @@ export interface IssuerRules extends Pick<Rules, "effectiveScopes" | "tenant"> {
   readonly subject: (claims: Claims, clientId: string | undefined) => Result.Result<Subject | undefined, InvalidToken>
   readonly scopes: (claims: Claims) => Result.Result<ReadonlySet<string>, InvalidToken>
   /**
-   * Returns the accepted values of the member `issuer` of a key that verifies a token of this issuer. Returns `undefined` if
-   * this member is not checked.
+   * Returns the accepted values of the member `issuer` of a key. The argument is the `iss` value of the token that the key
+   * verifies. Returns `undefined` if the member is not checked.
    */
   readonly keyIssuers: (issuer: string) => ReadonlyArray<string> | undefined
 }

@@ -29,7 +29,7 @@ export type { MachineMark, Mark, OpaqueRule, ScopeRule, Tenants, TokenTraits } f
 export type { ScopeSource } from "../claims/Claims.ts"
 
 /**
- * List the default claims for scopes and for the client.
+ * Lists the default claims that contain the scopes and the client id.
  *
  * @category constants
  * @since 0.1.0
@@ -57,8 +57,8 @@ export const TypeId = "~effect-mcp-auth/Profile"
  */
 export interface Profile extends TokenTraits {
   /**
-   * Checks the profile, and returns its values for options that are not set. `make` sets this function. It is a member of the
-   * profile, so that servers without a profile do not load its code.
+   * Checks the profile, and returns its values for options that are not set. `make` sets this function. The function is a
+   * member of the profile, so that servers without a profile do not load the code of the function.
    */
   readonly [TypeId]: (options: ProfiledOptions, profile: Profile, option: string) => ProfiledOptions
   /** The identifier in logs and in the list of providers, such as `"okta"`. */

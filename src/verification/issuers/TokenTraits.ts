@@ -8,8 +8,8 @@ import type { ScopeSource } from "../claims/Claims.ts"
 import type * as TokenType from "../claims/TokenType.ts"
 
 /**
- * Describes a claim that identifies a kind of token. A token has the mark if it has the claim and, if `values` is set, the
- * claim has one of these values.
+ * Describes a mark: a claim that identifies a kind of token. A token has the mark if it has the claim and, if `values` is set,
+ * the claim has one of these values.
  *
  * @category models
  * @since 0.1.0
@@ -106,7 +106,10 @@ export interface Tenants {
  */
 export interface OpaqueRule {
   readonly issued: "never" | "sometimes" | "always"
-  /** How to verify them: by introspection (RFC 7662), by a provider-specific endpoint (`"call"`), or not at all (`"none"`). */
+  /**
+   * How to verify opaque tokens: by introspection (RFC 7662), by a provider-specific endpoint (`"call"`), or not at all
+   * (`"none"`).
+   */
   readonly verifiedBy: "introspection" | "call" | "none"
   /** A description for people: when the provider issues opaque tokens, and what these tokens look like. */
   readonly hint: string
@@ -123,13 +126,13 @@ export interface TokenTraits {
   readonly audience: Audience
   readonly tokenType: TokenType.TokenType
   /**
-   * The marks that every access token has. A token that lacks one of them is rejected, regardless of its `typ` and the token
-   * type.
+   * The marks that every access token has. A token that lacks one of them is rejected, regardless of its `typ` and of the rule
+   * `tokenType`.
    */
   readonly accessTokenMarks: ReadonlyArray<Mark>
   /**
    * The marks of ID tokens and of other tokens that are not access tokens. A token with one of them is rejected, regardless of
-   * its `typ` and the token type.
+   * its `typ` and of the rule `tokenType`.
    */
   readonly idTokenMarks: ReadonlyArray<Mark>
   readonly scopes: ScopeRule
@@ -143,8 +146,8 @@ export interface TokenTraits {
   readonly subjectClaims: readonly [string, ...ReadonlyArray<string>]
   /**
    * The marks of tokens that were issued to a program for itself. They are used for a token that has none of the
-   * `subjectClaims`. If the token has one of these marks and a client id, it is accepted, and its data belongs to the client.
-   * Otherwise it is rejected, because its owner is unknown.
+   * `subjectClaims`. If such a token has one of these marks and a client id, it is accepted, and `Principal.owner` identifies
+   * the client. Otherwise the token is rejected, because its owner is unknown.
    */
   readonly machineMarks: ReadonlyArray<MachineMark>
   readonly opaque: OpaqueRule

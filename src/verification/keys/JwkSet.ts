@@ -313,8 +313,8 @@ export const make: Effect.Effect<JwkSet["Service"], never, Discovery | Fetcher |
         const set = setOf(server)
         let current: Keys | undefined
         return () => {
-          // This function does not read the metadata. If its `jwks_uri` changes, the next token that is not cached causes the
-          // fetch.
+          // This function does not read the metadata. If the `jwks_uri` in the metadata changes, the new set is fetched for the
+          // next token that is not cached.
           const { keys } = set
           if (keys === undefined) return false
           const fresh = keys.fresh(monotonic.millisOf(clock))

@@ -147,8 +147,8 @@ export interface Mechanism<out R = never> {
 }
 
 /**
- * Checks each token with a function. Open streams of a token that it reports as revoked end at the next check, see
- * `revocationInterval`. Call `Gate.invalidate` to end them at once.
+ * Checks each token with a function. If the function reports a token as revoked, the open streams of this token end at the next
+ * check (see `revocationInterval`). Call `Gate.invalidate` to end the streams at once.
  *
  * **Example** (Blocked subjects)
  *
@@ -354,7 +354,8 @@ export const make = (store: Store, longestToken: Duration.Input = Duration.days(
 export const layerMemory: Layer.Layer<Revocations> = Layer.effect(
   Revocations,
   Effect.map(Clock.Clock, (clock) => {
-    // Not a `BoundedMap`, because a revoked token would be valid again if its entry were evicted. Clients cannot add entries.
+    // Not a `BoundedMap`, because a revoked token would be valid again if its entry were evicted. The map needs no bound,
+    // because clients cannot add entries.
     const entries = new Map<string, { readonly value: object; readonly until: number }>()
     // Monotonic time is used, so that setting the wall clock forward cannot end a revocation.
     const now = () => monotonic.millisOf(clock)

@@ -12,8 +12,8 @@ import type * as AuthorizationServer from "../issuers/AuthorizationServer.ts"
 
 /**
  * Allows authorization servers of tenants at private addresses, on loopback and with http URLs. Use it only if your function
- * takes every URL from a fixed list. If a URL contains the tenant's name or comes from a customer, this option allows
- * server-side request forgery, because such a URL can name every machine that the server can reach.
+ * `authorizationServers` takes every URL from a fixed list. If a URL contains the tenant's name or comes from a customer, this
+ * option allows server-side request forgery, because such a URL can name every machine that the server can reach.
  *
  * **Example** (Providers in the same closed network)
  *
@@ -38,7 +38,7 @@ export const allowPrivateAddresses: unique symbol = Symbol.for("effect-mcp-auth/
  * **Details**
  *
  * The tokens of requests that name a tenant are verified only by the authorization servers of this tenant. If the function
- * returns an empty list, the tenant does not exist, and the token is rejected.
+ * `authorizationServers` returns an empty list, the tenant does not exist, and the token is rejected.
  *
  * Each tenant has separate keys, metadata and cached results. The authorization servers of a tenant are cached for
  * `timeToLive`. If a tenant does not exist, this result is cached for at most 5 seconds. A failed look-up is cached for 1
@@ -54,8 +54,9 @@ export const allowPrivateAddresses: unique symbol = Symbol.for("effect-mcp-auth/
  *
  * **Gotchas**
  *
- * With `fromHeader`, two tenants that share an issuer accept each other's tokens. With tenants in the path, tokens of different
- * tenants have different audiences, and with `fromClaim` the token contains the tenant.
+ * With `fromHeader`, two tenants that share an issuer accept each other's tokens. The other functions distinguish such tokens:
+ * with tenants in the path, tokens of different tenants have different audiences, and with `fromClaim`, the token contains the
+ * tenant.
  *
  * The client chooses the name of the tenant. The guard resolves a host name before the HTTP client resolves it again, so a host
  * name whose address changes in between (DNS rebinding) passes the guard. If your function builds URLs from names of tenants or
@@ -90,10 +91,10 @@ export interface Options<out R = never> {
   /** Maximum number of cached tokens for each tenant. Default: 100. */
   readonly tokensPerTenant?: number | undefined
   /**
-   * Maximum number of look-ups in a burst for tenants of which no token was verified yet. Each second, a tenth of this number
-   * becomes available again. The first verified token of a tenant makes one more look-up available. Requests without a token
-   * can use only half of the number. If no look-up is available, requests that need one get 503 with `Retry-After`. Default:
-   * 100.
+   * Limits the look-ups of tenants of which no token was verified yet. At most this number of look-ups is available at once.
+   * Each second, a tenth of this number becomes available again. The first verified token of a tenant makes one more look-up
+   * available. Requests without a token can use only half of the number. If no look-up is available, requests that need one get
+   * 503 with `Retry-After`. Default: 100.
    */
   readonly newTenants?: number | undefined
   readonly [allowPrivateAddresses]?: true | undefined

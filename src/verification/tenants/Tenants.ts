@@ -4,9 +4,10 @@
  *
  * **Details**
  *
- * With `tenants`, a request without a tenant or with an unknown tenant is rejected (401). If the path contains the tenant, each
- * tenant is a separate resource. The audience of its tokens is the URL of the tenant, its challenges refer to the metadata of
- * the tenant, and this metadata lists the authorization servers of the tenant.
+ * With `tenants`, a request with an unknown tenant is rejected (401). A request without a tenant is rejected as well, unless
+ * the option `withoutTenant` allows it. If the path contains the tenant, each tenant is a separate resource. The audience of
+ * its tokens is the URL of the tenant, its challenges refer to the metadata of the tenant, and this metadata lists the
+ * authorization servers of the tenant.
  *
  * @since 0.1.0
  */
@@ -98,7 +99,8 @@ export const fromRoute = <R = never>(pattern: string, options: Options<R>): Mech
  *
  * **When to use**
  *
- * Use it if each tenant has a separate URL, and the server has no router or the gate runs before it. Otherwise use `fromRoute`.
+ * Use it if each tenant has a separate URL, and either the server has no router, or the gate runs before the router. If the
+ * router runs before the gate, use `fromRoute`.
  *
  * **Details**
  *
@@ -136,13 +138,14 @@ export const fromPath = <R = never>(pattern: string, options: Options<R>): Mecha
  *
  * **When to use**
  *
- * Use it if a gateway sets the header on every request, for example from a subdomain, and removes the header of the client.
+ * Use it if a gateway sets the header on every request, for example from a subdomain, and removes a header of the same name
+ * that the client sent.
  *
  * **Details**
  *
  * All tenants share one resource at one URL. The metadata of this resource lists the authorization servers of the tenant that
- * the header names. The response has `Vary` with the name of the header, and `Cache-Control: private`, so that shared caches do
- * not store it.
+ * the header names. The metadata response has `Vary` with the name of the header, and `Cache-Control: private`, so that shared
+ * caches do not store the response.
  *
  * **Example** (A gateway sets the header)
  *

@@ -22,9 +22,9 @@ import type * as TokenCache from "./TokenCache.ts"
  * **Details**
  *
  * JWTs are verified with the keys of their issuer. Other tokens are verified by introspection. If several servers issue such
- * tokens, the prefix of a token selects the server. If the introspection of a server covers `"all"` tokens, its JWTs are
- * introspected as well. Fails with `AuthConfigError` if two servers issue opaque tokens that cannot be distinguished by a
- * prefix.
+ * tokens, the prefix of a token selects the server. If the introspection of a server has `tokens: "all"`, the JWTs of this
+ * server are introspected as well. Fails with `AuthConfigError` if two servers issue opaque tokens that cannot be distinguished
+ * by a prefix.
  *
  * @category constructors
  * @since 0.1.0
@@ -41,7 +41,7 @@ export const make = <R = never>(
   Effect.gen(function*() {
     const jwt = yield* JwtVerifier.make({
       ...rules,
-      // Servers whose tokens are all introspected, or are always opaque, need no keys.
+      // If all tokens of a server are introspected, or are always opaque, `JwtVerifier` verifies none of them.
       authorizationServers: servers.filter((_) =>
         _.introspection?.tokens !== "all" && _.profile?.opaque.issued !== "always"
       ),

@@ -39,8 +39,8 @@ export interface Options extends Rules {
 const maximumLength = 16 * 1024
 
 /**
- * Maximum number of keys that are tried for a token, so that a client cannot cause unlimited work. For a token without `kid`,
- * the same number of keys that were not cached before is tried as well.
+ * Maximum number of keys that are tried for a token, so that a client cannot cause unlimited work. If none of them verifies a
+ * token without `kid`, at most the same number of newly fetched keys is tried.
  */
 const maximumTries = 4
 
@@ -176,11 +176,12 @@ const candidateReader = (options: Options, headers: BoundedMap<string, Claims.Cl
   }
 }
 
-/** Creates the function that returns the key that signed a token, or the reason for the rejection. */
+/** Creates the function that finds the key of a token's signature, or fails with the reason for the rejection. */
 const signerFinder = (keys: JwkSet["Service"]) => {
   /**
    * Finds the keys that may have signed a token. If a cooldown delays the fetch that could find the key, a token whose times
-   * are invalid is rejected. Any other token may be valid, so the error remains and the server reports an outage.
+   * are invalid is rejected. Any other token may be valid, so the effect fails with the error, and the server reports an
+   * outage.
    */
   const find = (
     { claims, rules, server }: Candidate,
@@ -203,7 +204,7 @@ const signerFinder = (keys: JwkSet["Service"]) => {
         : Effect.flatMapEager(signerAmong(found, token), (key) => {
           if (key !== undefined) return Effect.succeed(key)
           if (hint.kid !== undefined) return Effect.fromResult(Claims.reject("signature"))
-          // For a token without `kid`, an invalid signature may mean that its key is not cached yet.
+          // If a token has no `kid` and no cached key verifies its signature, the key of the token may not be cached yet.
           return Effect.flatMap(find(candidate, { ...hint, excluded: found }), (others) =>
             Effect.flatMap(signerAmong(others, token), (key) =>
               key === undefined ? Effect.fromResult(Claims.reject("signature")) : Effect.succeed(key)))

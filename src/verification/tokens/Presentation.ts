@@ -78,7 +78,8 @@ export const bearerOnly: Presentation = {
 }
 
 /**
- * Describes DPoP in metadata and challenges. With the mode `"optional"`, Bearer tokens are accepted as well.
+ * Contains the values that metadata and challenges publish about DPoP. With the mode `"optional"`, Bearer tokens are accepted
+ * as well.
  *
  * @category models
  * @since 0.1.0
@@ -97,7 +98,7 @@ export interface Published {
 export const TypeId = "~effect-mcp-auth/Presentation"
 
 /**
- * Enables DPoP. `Dpop` creates such values. `R` lists the services that the value requires.
+ * Describes a value that enables DPoP. `Dpop` creates such values. `R` lists the services that the value requires.
  *
  * @category models
  * @since 0.1.0

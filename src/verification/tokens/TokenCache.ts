@@ -182,13 +182,13 @@ export interface Cached<out E> extends Verifier<E> {
  * every request. The returned principals are immutable. Tokens are not stored as map keys in clear text.
  *
  * If the cache is full, the result of an introspection is cached at once and replaces a token that was not used recently. A JWT
- * can be verified again without a request. So it is cached only if it replaces an expired result, or if it is presented for
- * the second time.
+ * can be verified again without a request. So a full cache stores the result for a JWT only if it replaces an expired result,
+ * or if the JWT is presented for the second time.
  *
  * **Gotchas**
  *
  * Anything that depends on the request and not only on the token must be checked outside of the cache, such as the proof of
- * the key that a token is bound to (see `Dpop`). The claims of the principal contain that key.
+ * the key that a token is bound to (see `Dpop`). The claim `cnf` of the principal contains the thumbprint of that key.
  *
  * @category combinators
  * @since 0.1.0
@@ -197,7 +197,8 @@ export const make = <E>(verifier: Verifier<E>, settings: Settings): Cached<E | V
   const results = makeResultStore(settings)
   const { inactive, table } = results
 
-  // `key` is `undefined` for a token that was not looked up, because its key is a hash and no result is cached under a hash.
+  // If the key of a token is a hash and no result was ever cached under a hash, the token is not looked up, and `key` is
+  // `undefined`.
   const verifyAgain = (
     credentials: Credentials,
     request: PresentedRequest | undefined,
@@ -205,7 +206,8 @@ export const make = <E>(verifier: Verifier<E>, settings: Settings): Cached<E | V
   ): Effect.Effect<Verified, E> => {
     const cache = results.begin()
     const verified = verifier.verify(credentials, request)
-    // Of all rejections, only those of inactive tokens are cached. A token with an invalid format is rejected synchronously.
+    // A synchronous rejection, for example because of an invalid format, is returned without caching, because only rejections
+    // of inactive tokens are cached.
     const rejected = Exit.isExit(verified) ? Result.getOrUndefined(Exit.findError(verified)) : undefined
     if (rejected !== undefined && !isInactive(rejected)) return verified
     return Effect.matchEffect(verified, {
@@ -312,7 +314,7 @@ const makeResultStore = ({ capacity, lastInvalidation }: Settings) => {
             return cached ?? result
           }))
     },
-    // All steps are synchronous, so that a request that is verified afterwards cannot find an evicted result.
+    // All steps are synchronous, so that a verification that starts afterwards cannot find an evicted result.
     invalidate: (target: Target) =>
       Clock.clockWith((clock) => {
         const isTargeted = matcher(target)

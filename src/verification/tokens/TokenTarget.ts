@@ -43,7 +43,7 @@ export type Target =
   | { readonly client: string; readonly issuer?: string | undefined }
   | "everything"
 
-/** For each member that a target can have: the function that reads the corresponding value of a principal. */
+/** For each of the members `subject`, `session` and `client`: a function that reads its value from a principal. */
 const members: Readonly<Record<string, (principal: Principal) => string | undefined>> = {
   subject: (_) => _.subject,
   session: sessionOf,

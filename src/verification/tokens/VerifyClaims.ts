@@ -6,7 +6,7 @@ import type { IssuerRules } from "../issuers/IssuerRules.ts"
 import * as Principal from "../Principal.ts"
 import type { Reuse } from "../TokenVerifier.ts"
 
-/** The claims of a token with a verified signature or of an introspected token, and the credentials with the token. */
+/** The claims of a token, and the credentials that contain it. The signature was verified, or the token was introspected. */
 export interface Subject {
   readonly claims: Claims.Claims
   readonly introspected: boolean

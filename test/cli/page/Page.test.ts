@@ -195,7 +195,8 @@ describe("the page rejects", () => {
         options.all === true ? callback(null, [{ address: "127.0.0.1", family: 4 }]) : callback(null, "127.0.0.1", 4)
       const target = `https://rebound.example.com:${port}/mcp`
       for (const kind of ["auto", "authorization-server", "mcp-server"]) {
-        // The resolver never responds, so only the check of `lookup`, which the connection uses, can reject the address.
+        // The resolver never responds, so only the check of the address that `lookup` returns for the connection can reject
+        // the target.
         const page = yield* serve({ lookup }).pipe(Effect.provideService(AddressGuard.Resolver, () => Effect.never))
         const { body, status } = yield* fetchReport(page, { target, kind })
         assert.strictEqual(status, 502)

@@ -19,8 +19,8 @@ describe("Retry-After", () => {
     ["Wed, 21 Oct 2026 07:28:40 GMT", "Wed, 21 Oct 2026 07:28:00 GMT", 40],
     ["Wed, 21 Oct 2026 09:28:00 GMT", "Wed, 21 Oct 2026 07:28:00 GMT", 300],
     ["Wed, 21 Oct 2026 07:27:00 GMT", "Wed, 21 Oct 2026 07:28:00 GMT", 1],
-    // A date is compared with a valid `Date` header. Without one, the result is 1. A comparison with the clock of this machine
-    // would give 300.
+    // A date is compared with the `Date` header. If that header is missing or invalid, the result is 1. These dates are far in
+    // the future, so a comparison with the clock of this machine would give 300 instead.
     ["Thu, 21 Oct 2100 07:28:40 GMT", undefined, 1],
     ["Thu, 21 Oct 2100 07:28:40 GMT", "today", 1],
     ["Wed, 99 Oct 2026 07:28:40 GMT", "Wed, 21 Oct 2026 07:28:00 GMT", 1]

@@ -242,7 +242,7 @@ describe("a gate with several providers", () => {
         yield* authenticateToken(gate, yield* token(other.issuer, entraClaims)),
         admitted("client-2")
       )
-      // Each of these tokens has the audience that the profile of the other provider accepts.
+      // Each of the next two tokens has the audience that only the profile of the other provider accepts.
       assert.strictEqual(
         yield* authenticateToken(gate, yield* token(one.issuer, { ...oktaClaims, aud: applicationId })),
         "audience"

@@ -726,7 +726,7 @@ describe("two resources on one server", () => {
     )
   }
 
-  // The handler uses the real clock, and `mint` uses the test clock, so the token must be valid at any time.
+  // The handler uses the real clock, and `mint` uses the test clock, so the token must be valid at the time of both clocks.
   const forEver = { iat: undefined, exp: 4_000_000_000 }
 
   it.effect("CFG-10 the same authorization server for two different resources: allowed", () =>

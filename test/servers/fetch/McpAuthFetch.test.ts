@@ -344,7 +344,8 @@ describe("streams", () => {
     onTestFinished(() => void vi.useRealTimers())
     const token = await mint({ expiresIn: "1 minute" })
     const { body } = await handler(post(token, call("list_todos")))
-    // The stream of a GET ends when its token expires. Its end shows that the token of the POST has expired, too.
+    // The stream of a GET with the same token ends when the token expires, so the end of that stream shows that the token of
+    // the POST has expired.
     const kept = auth.protect(() => eventStream((_) => _.enqueue(bytes)))
     const stream = await kept(get(token))
     vi.setSystemTime(start + 60_000)

@@ -57,7 +57,8 @@ describe("in a Worker no request waits for another", () => {
       Array.from({ length: 24 }, (_, index) => `made-up-${index}`),
       (kid) => worker.issuer.mint({ scopes: ["todos:read"], header: { kid } })
     ))
-    // 401 if a fetch of the keys did not find the key. 503 if no further fetch is allowed yet, because the key may be new.
+    // The status is 401 if a fetch of the keys did not find the key. It is 503 if no further fetch is allowed yet: the key may
+    // be new, so the token is not rejected as invalid.
     const statuses = await worker.statuses(forged)
     assert.deepStrictEqual(statuses.filter((_) => _ !== 401 && _ !== 503), [])
     const fetched = await worker.fetched()

@@ -1,6 +1,6 @@
 /**
- * Tests that the server executes exactly the body that the gate checked, even if other code reads the body before or after
- * the gate, and with every transfer encoding.
+ * Tests that the server executes exactly the body that the gate checked. This applies to every transfer encoding, and also if
+ * other code reads the body before or after the gate.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Layer, Logger, Schema } from "effect"

@@ -1,6 +1,6 @@
 /**
- * Tests that members of a message other than those of JSON-RPC have no effect. Without the gate, Effect's RPC layer reads HTTP
- * headers and trace context from such members.
+ * Tests that members of a message have no effect if JSON-RPC does not define them. Without the gate, Effect's RPC layer reads
+ * HTTP headers and trace context from such members.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Layer, Logger, References, Schema } from "effect"

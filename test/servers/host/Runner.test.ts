@@ -6,7 +6,7 @@ import * as Runner from "../../../src/servers/host/Runner.ts"
 
 const heard: Array<string | undefined> = []
 
-/** Creates a runner as the server adapters do, with the gate of a mock. */
+/** Creates a runner as the server adapters do, with the gate of `AuthLayer.mock`. */
 const makeRunner = async () => {
   heard.length = 0
   const runtime = ManagedRuntime.make(Layer.mergeAll(

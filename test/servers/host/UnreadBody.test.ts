@@ -88,7 +88,7 @@ describe("a body is not read before the caller is known", () => {
       Effect.map((answer) => answer.slice(0, answer.indexOf("\r\n")))
     )
 
-  /** Sends the beginning of a chunked body: one chunk whose size is `announced`, and at most 64 KiB of it. */
+  /** Sends the beginning of a chunked body: the size of its first chunk (`announced`), and at most 64 KiB of that chunk. */
   const sendChunk = (
     port: number,
     headers: ReadonlyArray<readonly [string, string]>,

@@ -32,7 +32,7 @@ export interface Begun {
 }
 
 export interface Running {
-  /** Begins a request. `trickle` sends `chunks` pieces of one byte each, without delays. */
+  /** Begins a request. The function `trickle` of the result sends `chunks` pieces of one byte each, without delays. */
   readonly begin: (
     others?: ReadonlyArray<readonly [string, string]>
   ) => Begun & { readonly trickle: (chunks: number) => Promise<void> }

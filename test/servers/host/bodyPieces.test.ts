@@ -32,7 +32,7 @@ describe.each([...Object.entries(hosts), ["workerd", workerd] as const])("%s", (
   afterAll(() => running.stop())
 
   it("[T-AUD-07e] rejects an incomplete body with 408, and closes the connection", async () => {
-    // First no byte of the body arrives, then all bytes except the last one.
+    // Of the body of the first request, no byte arrives. Of the second body, all bytes except the last one arrive.
     for (const pieces of [[], [message.slice(0, -1)]]) {
       const slow: Begun = running.begin()
       for (const piece of pieces) await slow.write(piece)

@@ -93,7 +93,7 @@ export interface Running extends Served {
   readonly tell: (message: Functions.Message) => Promise<void>
   /** The decisions since the last call of `decisions`. Empty if the functions record none. */
   readonly decisions: () => Promise<ReadonlyArray<Functions.Heard>>
-  /** How often the functions checked a token for revocation. 0 if they do not count it. */
+  /** How often the functions checked a token for revocation. 0 if the functions do not count these checks. */
   readonly checks: () => Promise<number>
 }
 
@@ -126,7 +126,7 @@ export interface Given {
   readonly functions: Functions.Name
 }
 
-/** A host in this process. Its `start` receives options that already contain the functions of the author. */
+/** A host in this process. Its `start` receives options that already contain the functions of the author of the server. */
 export interface Adapter extends Omit<Host, "start" | "startAll"> {
   readonly start: (
     options: Written,
@@ -175,7 +175,8 @@ export const overFetch = (handle: (request: Request) => Response | Promise<Respo
       new Promise((resolve) => {
         let send = () => {}
         const held = new ReadableStream<Uint8Array>({
-          // The gate reads the body only after it has authenticated the request, so the first read shows that it has.
+          // The gate reads the body only after it has authenticated the request, so the first read shows that the request is
+          // authenticated.
           pull: (controller) =>
             new Promise<void>((done) => {
               send = () => {
@@ -318,7 +319,7 @@ export const overSocket = (port: number) => {
 
 const hostLines = (hosts: ReadonlyArray<string>) => hosts.map((host) => ["host", host] as const)
 
-// Node sends a list of raw headers as it is, and adds no `Content-Length`.
+// Node sends a list of raw headers as it is, and adds no `Content-Length`, so `lengthOf` creates that header.
 const lengthOf = (body: Sent["body"], announced: number | undefined) =>
   body === undefined ? [] : ["content-length", String(announced ?? Buffer.byteLength(body))]
 

@@ -18,7 +18,7 @@ export type Message =
   | { readonly invalidate: JsonTarget }
   /** Sets the result of `revocation` for all later requests. */
   | { readonly revocation: "valid" | "revoked" | "throws" }
-  /** Sets how the author's verifier changes the result of the configured verifier. */
+  /** Sets how the verifier of `switched` changes the result of the configured verifier. */
   | { readonly verifier: "unchanged" | "rejected" | "without scopes" }
   /** Sets how far ahead the wall clock of a server in another process is, in milliseconds. */
   | { readonly clock: number }
@@ -91,7 +91,7 @@ const inMemory = (): Made => {
   }
 }
 
-/** A revocation that counts its calls and rejects no token. */
+/** A check for revocation that counts its calls and reports each token as valid. */
 const counted = (): Made => {
   let checks = 0
   const revocation = () =>
@@ -229,7 +229,7 @@ const broken = {
   "a decision listener that returns nothing": (): Made => ({ listener: returnsNothing })
 } satisfies Record<string, () => Made>
 
-/** Functions that return an invalid value where only `false` admits the token. They reject the token with 401. */
+/** Checks for revocation that return an invalid value. Only `false` admits a token, so the gate rejects the token with 401. */
 const rejecting = {
   "a revocation that succeeds with nothing": () => revocation(succeedsWithNothing),
   "a revocation that succeeds with a text": () => revocation(() => Effect.succeed("false" as never))
@@ -293,7 +293,7 @@ export const make = (name: Name): Functions => {
 export const directory = (tenant: string): ReadonlyArray<AuthorizationServer.Input> =>
   ({ acme: ["https://acme.test"], bolt: ["https://bolt.test"] })[tenant.toLowerCase()] ?? []
 
-/** A router of an author that accepts other spellings of `/t/:tenant/mcp`. Returns the tenant. */
+/** A router that the author of a server could write. Accepts other spellings of `/t/:tenant/mcp`, and returns the tenant. */
 export const lenientRoute = (url: string): string | undefined =>
   /^\/+t\/+([^/]+)\/+mcp\/*$/i.exec(url.replace(/^https?:\/\/[^/]*/, "").split("?")[0]!)?.[1]
 

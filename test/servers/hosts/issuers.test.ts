@@ -12,8 +12,8 @@ const run = Effect.runPromise
 const attack = "\u001b[2J\r\nx-injected: 1\u202e"
 
 /**
- * The keys are the names of the authorization servers. One server trusts each of them. The value names the functions of
- * `functions.ts` that this server is configured with.
+ * The keys are the names of the authorization servers. For each of them, there is a separate server that trusts only it. The
+ * value names the functions of `functions.ts` that this server is configured with.
  */
 const functionsOf = {
   sound: "a list of decisions",

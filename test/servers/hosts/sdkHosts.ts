@@ -152,7 +152,7 @@ const v2: Adapter = {
     const make = () => register(new McpServerV2({ name: "todos", version: "1.0.0" }), auth as never, record.ran)
     const handler = auth.createMcpHandler(make)
     const sessions = new Map<string, WebTransportV2>()
-    // `createMcpHandler` has no sessions. A client of MCP 2025-11-25 that opens one gets a separate transport.
+    // `createMcpHandler` has no sessions, so a client of MCP 2025-11-25 that opens a session gets a separate transport.
     const withSessions = auth.protectFetch(make(), async (request, given) => {
       const known = sessions.get(request.headers.get("mcp-session-id") ?? "")
       if (known !== undefined) return known.handleRequest(request, given)

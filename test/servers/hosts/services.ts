@@ -7,7 +7,10 @@ import type { Written } from "./Host.ts"
 
 type Listening = Pick<Functions.Functions, "listener">
 
-/** Provides the services that each server in this process needs: the client of the issuer, and the listener if there is one. */
+/**
+ * Provides the services that each server in this process needs: the HTTP client that reaches the issuer, and the decision
+ * listener if there is one.
+ */
 const provided = (client: HttpClient.HttpClient, listener: Functions.Functions["listener"]) =>
   Layer.merge(
     Layer.succeed(HttpClient.HttpClient, client),

@@ -7,7 +7,7 @@ import type { Options, Written } from "./Host.ts"
 import * as TodoServer from "./TodoServer.ts"
 import type { Server } from "./workers.ts"
 
-/** `workers.ts` writes this value before the bundle. */
+/** `workers.ts` sets this value in a line of code in front of the bundle. */
 declare const SERVERS: ReadonlyArray<Server>
 
 interface Served {
@@ -61,7 +61,7 @@ const tenants = async ({ options, tenants }: Extract<Server, { readonly kind: "t
   }
 }
 
-/** An MCP endpoint whose callers are those of `McpAuthFetch.mock`, so it needs no authorization server. */
+/** An MCP endpoint that needs no authorization server, because `McpAuthFetch.mock` sets the caller of each request. */
 const mock = async ({ limits, options }: Extract<Server, { readonly kind: "mock" }>): Promise<Served> => {
   const auth = await McpAuthFetch.mock(options)
   return {
@@ -85,7 +85,10 @@ Date.now = () => wallClock() + ahead
 
 const held = new Set<string>()
 
-/** Records when the body of a request is read, if the request has the header `x-held`. The test polls for that. */
+/**
+ * If the request has the header `x-held`, records that the reading of its body has begun. The test polls the Worker until this
+ * is recorded.
+ */
 const watched = (request: Request): Request => {
   const id = request.headers.get("x-held")
   if (id === null || request.body === null) return request

@@ -87,7 +87,7 @@ export const start = async (
         const begun = socket.begin({ ...to(sent), headers: [...to(sent).headers, ["x-held", id]] })
         let early: number | undefined
         begun.answer.then(({ status }) => (early = status), () => (early = 0))
-        // workerd never answers `100 Continue`. Instead, the loop asks the Worker whether it has begun to read the body.
+        // workerd never answers `100 Continue`, so the loop asks the Worker whether it has begun to read the body.
         while (!await ask(id)) {
           if (early !== undefined) throw new Error(`answered ${early} before the body was read`)
         }

@@ -65,7 +65,7 @@ describe.each(["web", "node"] as const)("The stock server behind the gate, %s", 
         assert.strictEqual(JSON.parse(received.body).error, "insufficient_scope")
       }
       assert.deepStrictEqual(ran, [])
-      // Only the web handler runs with the services of this fiber, and so with its decision listener.
+      // Only the web handler runs with the services of this fiber, which include the decision listener.
       if (kind === "web") assert.deepStrictEqual(decisions.map(({ reason }) => reason), Array(3).fill("missing-scope"))
       assert.strictEqual((yield* host.send(Mcp.call("list", { token }))).status, 200)
       assert.deepStrictEqual(ran, ["list"])
@@ -93,7 +93,8 @@ describe.each(["web", "node"] as const)("The stock server behind the gate, %s", 
       const batch = [call("whoami", 1), call("add", 2), call("list", 3)]
       const received = yield* host.send(Mcp.legacy(headers["mcp-session-id"]!, batch, { token, version }))
       assert.strictEqual(received.status, 403)
-      // The scope guard checks each call separately, so the challenge names the granted scopes and those of one call.
+      // The scope guard checks each call separately, so the challenge names the granted scopes and the scopes
+      // that one call requires.
       assert.include(received.headers["www-authenticate"], "scope=\"todos:read todos:write\"")
       assert.notInclude(received.body, "whoami")
       assert.notInclude(ran, "add")

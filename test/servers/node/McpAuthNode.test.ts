@@ -170,7 +170,8 @@ describe.each(frameworks)("Express $version", ({ framework }) => {
     })
     assert.strictEqual((await post(server.url, undefined, call("list_todos"))).status, 401)
     assert.strictEqual((await post(server.url, "garbage", call("open"))).status, 401)
-    // A preflight has no caller. Here, too, the gate removes the value that the other middleware set.
+    // One entry for each of the four requests above. The second is a preflight, which has no caller, and the gate removes the
+    // value of the other middleware there, too.
     assert.deepStrictEqual(seen, [undefined, undefined, undefined, undefined])
 
     seen = []

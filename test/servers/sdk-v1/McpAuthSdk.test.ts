@@ -271,7 +271,7 @@ describe.each(hosts)("sdk-v1 on %s", (_, host) => {
       assert.strictEqual(good.status, 200)
       const seen = JSON.parse(good.message.result.content[0].text)
       // The handler receives the complete `AuthInfo` of the SDK. The handler can read the token, but printing the `AuthInfo`
-      // does not show it.
+      // does not show the token.
       assert.strictEqual(seen.token, token)
       const { expiresAt, extra, ...info } = seen.info
       assert.deepStrictEqual(info, { clientId: "client-7", scopes: ["read"], resource: url })

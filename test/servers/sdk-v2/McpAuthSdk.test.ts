@@ -213,8 +213,8 @@ describe.each(eras)("sdk-v2 in the era of %s", (_, era) => {
       assert.strictEqual(good.status, 200)
       assert.strictEqual(built(), 1, "the authorized server is the one that answers")
       const seen = JSON.parse(good.message.result.content[0].text)
-      // The handler receives the complete `AuthInfo` of the SDK. Its code can read the token, but a printed `AuthInfo` does not
-      // show it.
+      // The handler receives the complete `AuthInfo` of the SDK. The handler can read the token, but printing the `AuthInfo`
+      // does not show the token.
       assert.strictEqual(seen.token, token)
       const { expiresAt, extra, ...info } = seen.info
       assert.deepStrictEqual(info, {
@@ -426,7 +426,7 @@ describe("sdk-v2", () => {
           assert.strictEqual(result.content[0].text, "Authentication required")
         }
       }
-      // A handler behind the gate ignores an `AuthInfo` that its caller passes, and reads the token of the request.
+      // A handler behind the gate ignores an `AuthInfo` that the code passes to `fetch`, and reads the token of the request.
       const gated = auth.createMcpHandler(makeServer(auth, ran))
       const { body: message, headers } = modern(callTool("whoami"))
       const rejected = yield* Effect.promise(() => gated.fetch(body(message, headers), forged))

@@ -136,7 +136,7 @@ const create = ({ send }: Started, token: string, headers?: Readonly<Record<stri
     return message.result.task.taskId as string
   })
 
-/** Returns what the four task methods reveal about a task to the caller of this token. */
+/** Returns what the four task methods reveal about a task to the caller that sends this token. */
 const findTask = Effect.fnUntraced(
   function*({ send }: Started, token: string, taskId: string, headers?: Readonly<Record<string, string>>) {
     const [list, task, result, cancelled] = yield* Effect.forEach([

@@ -58,7 +58,10 @@ export const initialize = request("initialize", {
 export const challenged = (answer: Answer, name: string): string | undefined =>
   new RegExp(`${name}="([^"]*)"`).exec(answer.headers.get("www-authenticate") ?? "")?.[1]
 
-/** Turns a message into one of MCP 2026-07-28: adds `_meta` to its parameters, and the headers that repeat method and name. */
+/**
+ * Turns a message into a message of MCP 2026-07-28: adds `_meta` to the parameters, and returns the headers, which repeat the
+ * method and the name.
+ */
 export const modern = (
   message: any,
   capabilities: object = {}

@@ -26,7 +26,7 @@ import * as workers from "../hosts/workers.ts"
 export const resource = "https://server.test/mcp"
 export const pattern = "/t/:tenant/mcp"
 
-/** Creates the issuers of the server and of two tenants, and a function that issues a token of each. */
+/** Creates an issuer for the server and one for each of two tenants, and a function that issues a token of a given issuer. */
 export const world = async () => {
   const run = Effect.runPromise
   const acme = await run(TestIssuer.make({ issuer: "https://acme.test", resource: "https://server.test/t/acme/mcp" }))
@@ -48,7 +48,7 @@ export interface Running {
 export interface TenantHost {
   readonly name: string
   readonly start: (tenants: TenantOptions, client: HttpClient.HttpClient) => Promise<Running>
-  /** Starts several servers at once, if that is much faster than one after another. */
+  /** Starts several servers together. Omitted unless that is much faster than calling `start` for each server. */
   readonly startAll?: (
     given: ReadonlyArray<TenantOptions>,
     client: HttpClient.HttpClient

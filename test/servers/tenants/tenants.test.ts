@@ -9,7 +9,7 @@ import type { TenantOptions } from "../hosts/functions.ts"
 import type { Answer, Sent } from "../hosts/Host.ts"
 import { guardOfAll, hosts, pattern, resource, type Running, startAll, world } from "./hosts.ts"
 
-/** Paths that resemble `/t/acme/mcp`. Some routers accept some of them as other spellings. */
+/** Paths that resemble `/t/acme/mcp`. Some routers treat some of these paths as other spellings of `/t/acme/mcp`. */
 const spellings = [
   "/T/acme/mcp",
   "/t/acme/MCP",

@@ -35,7 +35,7 @@ describe("the store in memory", () => {
       yield* TestClock.setTime(now + 65_000)
       assert.isTrue(yield* store.firstUse(use("c", "key", now + 65_000)))
       assert.strictEqual(store.size(), 1)
-      // The uses of the same age are evicted, so the store cannot detect whether this proof was used.
+      // The store has evicted the uses that are as old as this one, so it cannot detect whether this proof was used before.
       assert.strictEqual((yield* Effect.flip(store.firstUse(use("z")))).reason, "replay-store-clock")
     }))
 

@@ -131,7 +131,7 @@ describe("a proof at the end of its window", () => {
         yield* step(steppingClock.hourBack)
         assert.strictEqual(yield* send(early), "503 replay-store-clock")
         assert.strictEqual(yield* send(late), "401 proof-time")
-        // After the clock of the server is corrected, it accepts new proofs of clients whose clock is correct.
+        // After its clock is corrected, the server accepts new proofs of clients whose clock is correct.
         yield* step(-steppingClock.hourBack)
         assert.strictEqual(yield* send(late), "401 proof-replayed")
         assert.strictEqual(yield* send(yield* proof({ iat: now + 3600 })), "admitted")

@@ -214,7 +214,7 @@ describe("the answer", () => {
     [{ sub: 0, grant: "client_credentials" }, "401 subject"],
     [{ token_type: "" }, "401 token-type"],
     [{ token_type: null, token_use: "refresh_token" }, "401 token-type"],
-    // A null value of a member that restricts a token rejects the token.
+    // If a member that restricts a token is null, the gate rejects the token.
     [{ cnf: null }, "401 bound-to-key"],
     [{ aud: null }, "401 audience"],
     [{ client_id: null }, "401 client-id"],

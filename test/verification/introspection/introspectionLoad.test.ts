@@ -26,7 +26,7 @@ const countOf = (outcomes: ReadonlyArray<string>, outcome: string) => outcomes.f
 const retryAfter = (caller: Caller, token: string) =>
   Effect.map(caller.present(token), (_) => Number((_ as Rejection.Rejection).headers["retry-after"]))
 
-/** Answers that a token is active if its name begins with `good`. Every other token gets `answer`. */
+/** If a token begins with `good`, answers that the token is active. Every other token gets `answer`. */
 const goodOr =
   (answer: (request: EndpointRequest) => ReturnType<World["endpoint"]["answer"]>) => (request: EndpointRequest) =>
     (request.form.get("token") ?? "").startsWith("good") ? active({ exp: start + 86_400 })() : answer(request)
@@ -410,7 +410,8 @@ describe("an endpoint that works", () => {
         (token) => Effect.forkChild(Effect.tap(caller.outcome(token), (_) => Effect.sync(() => shed.push(_))))
       )
       yield* settle
-      // At most 48 of these requests run, and at most 256 wait. All others are rejected at once.
+      // At most 64 requests run, at most 48 of them about tokens that were not verified before. At most 256 such requests wait.
+      // The gate rejects all others at once.
       assert.isAtMost(held.length, 64)
       assert.isAtLeast(shed.length, 800)
       assert.deepStrictEqual([...new Set(shed)], ["503 overloaded"])

@@ -174,7 +174,7 @@ describe("plain http", () => {
       [AuthorizationServer.allowInsecureHttp]: true as const
     }
     assert.isTrue(Result.getOrThrow(make(input)).allowInsecureHttp)
-    // The option allows only http in addition to https. Its value must be `true`, and its key the symbol.
+    // The option allows only http in addition to https. Its value must be `true`, and its key must be the symbol.
     assert.strictEqual(rejected({ ...input, issuer: "ftp://keycloak" }).reason, "insecure")
     assert.strictEqual(rejected({ ...input, [AuthorizationServer.allowInsecureHttp]: "true" }).reason, "insecure")
     assert.strictEqual(rejected({ issuer: input.issuer, allowInsecureHttp: true }).reason, "insecure")

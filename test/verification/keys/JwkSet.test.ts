@@ -385,7 +385,8 @@ describe("an outage", () => {
 
   it.effect.each([
     { header: "20", began: [0, 20, 40, 60] },
-    // `Retry-After` lengthens a backoff to at most 60 seconds, and never shortens it. A date counts only with a `Date` header.
+    // `Retry-After` lengthens a backoff to at most 60 seconds, and never shortens it. A date in `Retry-After` has an effect
+    // only if the response also has a `Date` header, which these responses do not have.
     { header: "3600", began: [0, 60] },
     { header: "0", began: [0, 1, 3, 7, 15, 31] },
     { header: "Wed, 21 Oct 2026 07:28:00 GMT", began: [0, 1, 3, 7, 15, 31] }
@@ -415,8 +416,8 @@ describe("an outage", () => {
         yield* TestClock.adjust("1 second")
       }
       assert.deepStrictEqual(began, [0, 1, 3, 7, 15, 31, 63, 123])
-      // `waits` has an entry for each second without an attempt. It begins with the seconds that remain in the backoffs of two
-      // and four seconds.
+      // `waits` has an entry for each second without an attempt: the seconds that remain in the backoff. The first entry
+      // belongs to the backoff of two seconds, and the next three belong to the backoff of four seconds.
       assert.deepStrictEqual(waits.slice(0, 4), [1, 3, 2, 1])
       assert.isTrue(waits.every((wait) => wait >= 1 && wait <= 60))
     }))

@@ -22,7 +22,7 @@ describe("the checks of open streams", () => {
       isCounted = true
       const streams = yield* Effect.forEach(Array.from({ length: 60 }), () => Effect.forkChild(stream))
       yield* Effect.repeat(Effect.sleep("10 millis"), { until: () => running >= 16 })
-      // Time for the waiting streams to try again.
+      // This delay gives the waiting streams time to try again.
       yield* Effect.sleep("200 millis")
       assert.strictEqual(running, 16)
       yield* Fiber.interruptAll(streams)

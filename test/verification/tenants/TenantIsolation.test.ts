@@ -72,7 +72,7 @@ describe("a request without a tenant", () => {
       const { outcome, token } = yield* setup(id, { withoutTenant: "default-servers" })
       const expected = isAbsent ? "admitted" : "401 unknown-tenant"
       assert.strictEqual(yield* outcome(yield* token("own", claims), sent), expected)
-      // The authorization server of a tenant is not one of the default servers, so its token is rejected.
+      // The authorization server of a tenant is not one of the default servers, so a token that it issued is rejected.
       assert.notStrictEqual(yield* outcome(yield* token("acme", claims), sent), "admitted")
     }))
 
@@ -241,7 +241,7 @@ describe("invalidate", () => {
       yield* outcome(acme, of("acme"))
       yield* outcome(bolt, of("bolt"))
       const before = yield* again(gate, acme, "acme")
-      // The look-up of crew evicts bolt, the least recently used tenant. The entries of acme stay.
+      // The request to the tenant `crew` evicts the tenant `bolt`, the least recently used one. The entries of `acme` stay.
       yield* outcome(bolt, of("crew"))
       assert.strictEqual(yield* again(gate, acme, "acme"), before)
       yield* gate.invalidate({ subject: "alice" })

@@ -365,7 +365,8 @@ describe("JWTs", () => {
       const first = yield* caller.present(token)
       yield* issuer.takeRequests
 
-      // After three quarters of the ten minutes, a request with a cached token starts the refresh, and does not wait for it.
+      // The keys are refreshed every ten minutes. After three quarters of that time, a request with a cached token starts the
+      // refresh, and does not wait for it.
       yield* TestClock.adjust("450 seconds")
       assert.strictEqual(yield* caller.present(token), first)
       yield* settle
@@ -536,7 +537,8 @@ describe("TokenCache", () => {
         settings
       )
       yield* TestClock.setTime(0)
-      // In UTF-8, all lone surrogates become the same bytes. Such tokens share a cache entry, and evict each other.
+      // In UTF-8, all lone surrogates become the same bytes. Tokens that differ only in lone surrogates share a cache entry,
+      // and evict each other.
       const haveOwnBytes = tokens.every((token) => !/\p{Surrogate}/u.test(token))
       const first = new Map<string, unknown>()
       for (const token of tokens) {

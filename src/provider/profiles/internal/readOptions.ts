@@ -26,7 +26,7 @@ export interface OptionReader {
   /** Reads a value that becomes a segment of a URL or the value of a claim. */
   readonly id: (name: string, value: unknown, example: string, grammar?: RegExp) => string
   readonly ids: (name: string, values: unknown, example: string) => Values
-  /** Rejects a secret that is not a non-empty `Redacted` string. The error does not quote the value. */
+  /** Accepts only a non-empty `Redacted` string. The error about any other value does not quote the value. */
   readonly secret: (name: string, value: unknown) => void
   /** Rejects a value that is not one of the choices. A missing value is accepted, and means the first choice. */
   readonly choice: (name: string, value: unknown, choices: Values) => void

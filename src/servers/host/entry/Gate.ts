@@ -1,5 +1,5 @@
 /**
- * The gate, which decides about each request, for authors of server adapters.
+ * Exports the gate for authors of server adapters. The gate decides about each request.
  *
  * @since 0.1.0
  */

@@ -36,10 +36,10 @@ export type { Policies, Read } from "../Admission.ts"
  * **Details**
  *
  * `admit` decides about a request to an MCP endpoint, and `admitRoute` about a request to any other route. Call both inside
- * `run`, which reports defects. `recordResponse` binds the session that a response opens to the caller. `whenStreamEnds` calls
- * a function when an event stream must end. `bindStream` binds the session that the first event of an HTTP+SSE stream names.
- * `document` returns the public metadata documents, which need no token. Pass each rejection through `Rejection.allowOrigin`
- * before you write it, or pages of allowed origins cannot read it.
+ * `run`, which reports defects. If a response opens a session, `recordResponse` binds this session to the caller. If the first
+ * event of an HTTP+SSE stream names a session, `bindStream` binds this session to the caller. `whenStreamEnds` calls a function
+ * when an event stream must end. `document` returns the public metadata documents, which need no token. Pass each rejection
+ * through `Rejection.allowOrigin` before you write it. Otherwise, pages of allowed origins cannot read the rejection.
  *
  * @category models
  * @since 0.1.0

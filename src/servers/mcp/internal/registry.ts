@@ -159,7 +159,8 @@ export const makePolicyFor = (server: Server): PolicyFor => {
     if (candidates.length === 0) return unlistedPolicy
     if (candidates.length === 1) return policyForEntry(candidates[0]!, operation.params)
     const policies = candidates.map((entry) => policyForEntry(entry, operation.params))
-    // Guards inside the server check the hidden candidates, because only the server determines which candidate runs.
+    // If any candidate is visible, only the visible ones count here. Guards inside the server check the hidden ones, because
+    // only the server determines which candidate runs.
     const visible = policies.filter(({ unauthorized }) => unauthorized !== "hide")
     const relevant = visible.length === 0 ? policies : visible
     return {
@@ -201,7 +202,7 @@ const makeIndex = <A extends { readonly annotations: Annotations }>(
 ): Index => {
   interface Slot {
     readonly position: number
-    /** The entry of the server at this position when `found` was created. */
+    /** The entry that the server had at this position when `found` was created. */
     registered: A
     found: ReadonlyArray<Entry>
   }
@@ -264,8 +265,8 @@ export const policyForCall = (annotations: Context.Context<never>, params: unkno
 }
 
 /**
- * Creates the function that finds the templates that the server can select for a URI. The list ends with the first match that
- * is enabled for every client, because the server never selects a later one.
+ * Creates the function that lists the templates from which the server can select for a URI. The list ends with the first match
+ * that is enabled for every client, because the server never selects a later one.
  */
 const makeTemplateFinder = (server: Server): (uri: string) => ReadonlyArray<Entry> => {
   let index = TemplateIndex.make([])

@@ -25,9 +25,10 @@ class ScopeRejected extends Schema.Error<ScopeRejected>("ScopeRejected")({
 export type PolicyForCall = (target: string, payload?: { readonly params: unknown }) => Policy | undefined
 
 /**
- * Checks the scopes of a call again, inside the MCP server. The check matters for calls that did not pass `McpAuth.layerHttp`,
- * such as those over `McpServer.layerHttp`, stdio or an in-memory transport. If the gate has admitted the HTTP request with a
- * token, a pre-response handler turns the JSON-RPC error into a response with status 403.
+ * Checks the scopes of a call inside the MCP server, even if the gate has checked them before. The check matters for calls that
+ * did not pass `McpAuth.layerHttp`, such as those over `McpServer.layerHttp`, stdio or an in-memory transport. If the HTTP
+ * request has a token that the gate has verified, a pre-response handler turns the JSON-RPC error into a response with status
+ * 403.
  */
 const scopeGuard = (policyFor: PolicyForCall) =>
   McpServer.middleware((effect, { payload, target }) => {
@@ -57,8 +58,8 @@ const scopeGuard = (policyFor: PolicyForCall) =>
   })
 
 /**
- * Removes hidden registrations from lists, and makes calls to them fail as if they did not exist. It runs before the scope
- * guard, so that such a call does not fail with the error of the scope guard.
+ * Removes hidden registrations from lists. A call to a hidden registration fails as if the registration did not exist. The
+ * filter runs before the scope guard, so that such a call does not fail with the error of the scope guard.
  */
 const visibilityFilter = (policyFor: PolicyForCall) =>
   McpServer.visibility(({ target }) => {
@@ -71,7 +72,7 @@ const visibilityFilter = (policyFor: PolicyForCall) =>
       })
   })
 
-/** Guards registrations with these annotations, and records that they are guarded. */
+/** Guards the registrations that have these annotations, and records that they are guarded. */
 export const guard = (
   annotations: ReadonlyArray<Context.Context<never>>,
   policyFor: PolicyForCall,
@@ -92,7 +93,7 @@ const guardOf: Registry.GuardOf = (annotations) => {
   )
 }
 
-/** Observes the registrations on a server whose layers are built after this one. */
+/** Observes those registrations on a server whose layers are built after this layer. */
 export const layerObserver = (): Layer.Layer<never, never, McpServer.McpServer> =>
   // A function, because Effect builds a constant layer only once, for the first of several servers.
   Layer.effectDiscard(Effect.map(McpServer.McpServer, (server) => Registry.observe(server, guardOf)))

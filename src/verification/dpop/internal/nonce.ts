@@ -21,9 +21,9 @@ const tagLength = 32
 const clockDifference = 10_000
 
 /**
- * Creates the functions for one resource. `lifetime` is in milliseconds. Without a secret, the key is random.
+ * Creates the functions for one resource. `lifetime` is in milliseconds. Without a secret, a random key authenticates nonces.
  *
- * If the key is random, only this process accepts its nonces. So their age is measured in monotonic time, which steps of the
+ * If the key is random, only this process accepts the nonces. So their age is measured in monotonic time, which steps of the
  * wall clock do not affect. Instances that share a secret measure the age with the wall clock, because they have no other clock
  * in common.
  */

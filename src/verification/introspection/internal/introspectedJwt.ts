@@ -38,7 +38,7 @@ export const read = (
 const maximumTries = 4
 
 /**
- * Tells whether the issuer signed a JWT. Returns `false` if it cannot find out, for example because the algorithm is not
+ * Returns `true` if the issuer signed a JWT, and `false` if that is unknown, for example because the algorithm is not
  * accepted, the key is unknown, or more keys match than it tries. Rejects the token if it tries all matching keys and none of
  * them verifies the signature.
  */
@@ -63,7 +63,8 @@ export const isFromIssuer = (
     algorithm,
     kid,
     issuers: rules.keyIssuers(issuer),
-    // If the keys were fetched after this time and lack the key, the issuer has withdrawn it. Then they are not fetched again.
+    // If the keys were fetched after this time and the key of the token is not among them, the issuer has withdrawn it. Then
+    // the keys are not fetched again.
     issuedAt: typeof issuedAt === "number" ? issuedAt : undefined
   }
   return keys.find(server, hint).pipe(

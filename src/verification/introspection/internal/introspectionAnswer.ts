@@ -30,8 +30,8 @@ export const isActive = ({ claims }: Pick<IntrospectionAnswer, "claims">): boole
   Claims.own(claims, "active") === true
 
 /**
- * Requests answers through the guard of the endpoint. Tokens that were recorded as verified have priority, and do not count
- * against the limit of inactive answers.
+ * Requests answers through the guard of the endpoint. Requests for tokens that were recorded as verified have priority. If such
+ * a token is inactive now, the answer does not count against the limit of answers about inactive tokens.
  */
 export const guarded = (guard: EndpointGuard, requestClaims: RequestClaims): {
   readonly request: GetAnswer

@@ -19,7 +19,7 @@ import type { Issuer } from "../../issuers/OpaqueTokens.ts"
 import { JwkSet } from "../../keys/JwkSet.ts"
 import type { LookUp, Options, Settings } from "../IntrospectionOptions.ts"
 
-/* Requests the claims of a token: from the introspection endpoint (RFC 7662, RFC 9701), or from the function of `lookUp`. */
+/* Requests the claims of a token: from the introspection endpoint (RFC 7662, RFC 9701), or from the function in the option `lookUp`. */
 
 export type Unavailable = AuthorizationServerUnavailable | InvalidMetadata
 
@@ -94,8 +94,8 @@ const signedReader = (
   options: Options<unknown>,
   keys: JwkSet["Service"]
 ) => {
-  // The answer must be addressed to this server: to its client id or to its resource identifier. If it authenticates with
-  // a bearer token, it has no client id.
+  // The answer must be addressed to this server: to its client id or to its resource identifier. If this server authenticates
+  // with a bearer token, it has no client id.
   const audience: ReadonlyArray<unknown> = "clientId" in options ? [options.clientId, resource] : [resource]
   const maximumAge = Math.max(Claims.toleranceOf(clockTolerance).start, 30)
   return Effect.fnUntraced(function*(body: Uint8Array) {

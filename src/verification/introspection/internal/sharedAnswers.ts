@@ -33,9 +33,9 @@ export const make = (
   { authorizationServer, lastInvalidation, rules }: Parts,
   timeToLive: number
 ): GetAnswer => {
-  // Instances have only the wall clock in common. It may step back, so that an answer looks younger than it is. So each
-  // instance also measures the time since it first read an answer. The time to live of the entry in the store bounds the time
-  // before that.
+  // Instances have only the wall clock in common. If it steps back, an answer looks younger than it is. So each instance also
+  // measures the time since it first read the answer. The time to live of the entry in the store bounds the time before this
+  // first read.
   const ages = new BoundedMap<string, { readonly at: number; readonly since: number }>(maximumAges)
   const sinceOf = (key: string, at: number, now: number, monotonicNow: number): number => {
     const known = ages.get(key)

@@ -187,8 +187,8 @@ const parsePattern = (pattern: unknown): MetadataPattern | undefined => {
 }
 
 /**
- * Checks the format, the algorithm, the times and the presence of an issuer before the tenant in a claim of the token is looked
- * up. This avoids look-ups for tokens that would be rejected in any case.
+ * Checks the format, the algorithm and the times of a token, and that it has an issuer. The check runs before the look-up of
+ * the tenant in a claim of the token. This avoids look-ups for tokens that would be rejected in any case.
  */
 export const checkBeforeLookUp = (
   token: Redacted.Redacted,

@@ -9,19 +9,19 @@ import { BoundedMap } from "../../../store/BoundedMap.ts"
 import * as monotonic from "../../../store/MonotonicTime.ts"
 
 /*
- * Caches tenants in three maps: tenants that verified a token (a token passed the verification with the tenant's authorization
- * servers), tenants that exist but have not verified a token, and names of tenants that do not exist. `values` lists every
- * tenant that a request can use, so that an invalidation reaches all of them.
+ * Caches tenants in three maps: verified tenants (a token passed the verification with the tenant's authorization servers),
+ * unverified tenants (they exist, but no token passed the verification yet), and names of tenants that do not exist. `values`
+ * lists every tenant that a request can use, so that an invalidation reaches all of them.
  */
 
 export interface Options<A, E> {
   /** Returns a tenant, or `undefined` if it does not exist. `before` is the value that was cached. */
   readonly lookUp: (name: string, before: A | undefined) => Effect.Effect<A | undefined, E>
-  /** Maximum number of tenants that verified a token. */
+  /** Maximum number of cached verified tenants. */
   readonly capacity: number
   /** How long a tenant is cached, in milliseconds. */
   readonly timeToLive: number
-  /** Maximum number of look-ups in a burst for tenants that have not verified a token. */
+  /** Maximum number of look-ups at once for tenants that are not verified. Each second restores a tenth of this number. */
   readonly newTenants: number
 }
 
@@ -36,9 +36,9 @@ export interface TenantRegistry<A, E> {
   ) => Effect.Effect<A | undefined, E | AuthorizationServerUnavailable>
   /** Returns the cached value of a tenant, even if it is stale. */
   readonly peek: (name: string) => A | undefined
-  /** Tells whether a tenant has verified a token. */
+  /** Tells whether a tenant is verified: a token passed the verification with its authorization servers. */
   readonly isVerified: (name: string) => boolean
-  /** Records that a tenant has verified a token. From then on, invented names cannot evict it. */
+  /** Records that a tenant is verified. From then on, look-ups of invented names cannot evict the tenant. */
   readonly recordVerified: (name: string, value: A) => void
   /** Returns the values of all cached tenants, including stale ones. An invalidation must reach all of them. */
   readonly values: () => ReadonlyArray<A>
@@ -55,7 +55,7 @@ interface Entry<A, E> {
   readonly failure?: { readonly cause: Cause.Cause<E>; readonly until: number } | undefined
 }
 
-/** Maximum number of tenants that exist and have not verified a token. */
+/** Maximum number of cached unverified tenants. */
 const maximumUnverified = 100
 
 /**
@@ -66,8 +66,8 @@ const maximumUnknown = 1_000
 const unknownFor = 5_000
 
 /**
- * Shortest time between failing look-ups of a tenant that has verified a token, in milliseconds. The budget does not limit
- * them.
+ * Shortest time between failing look-ups of a verified tenant, in milliseconds. The budget of look-ups does not limit the
+ * look-ups of verified tenants.
  */
 const failureCooldown = 1_000
 
@@ -155,7 +155,7 @@ const makeBudget = (size: number) => {
       left -= 1
       return true
     },
-    /** Returns a look-up to the budget, because a tenant that verified a token was not invented. */
+    /** Returns a look-up to the budget, because the name of a verified tenant was not invented. */
     giveBack: () => {
       left = Math.min(size, left + 1)
     }

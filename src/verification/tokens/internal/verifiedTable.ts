@@ -5,8 +5,8 @@ import { freezePrincipal } from "../../claims/Frozen.ts"
 import type { Principal } from "../../Principal.ts"
 import { isJwt, type RequestTiming, type Reuse, type Verified } from "../../TokenVerifier.ts"
 
-/* The table of verified tokens. `lookupVerified` is the fast path, and `find` serves requests that were parsed. `docs/fast-path.md`
-   describes what each part saves. */
+/* The table of verified tokens. `lookupVerified` is the fast path. `find` serves requests whose `Authorization` header was
+   parsed first. `docs/fast-path.md` describes what each part saves. */
 
 /** A cached token. The token is a private field, so that it is never printed. */
 export class CachedToken {
@@ -37,7 +37,7 @@ export class Entry extends CachedToken {
   readonly #line: string
   readonly principal: Principal
   readonly from: number
-  /** When the token expires, in milliseconds since 1970. Exclusive. */
+  /** When the token expires, plus the clock tolerance, in milliseconds since 1970. Exclusive. */
   readonly until: number
   readonly isCurrent: Reuse["isCurrent"]
   readonly succeed: Effect.Effect<Verified>
@@ -71,8 +71,8 @@ export class Entry extends CachedToken {
 }
 
 /**
- * The key of a token. For a JWT with at least `shortest` characters, it is a number that is computed from its end. For every
- * other token, it is its SHA-256.
+ * The key of a token. The key of a JWT with at least `shortest` characters is a number that is computed from the end of the
+ * JWT. The key of every other token is the SHA-256 of the token.
  */
 export type Key = number | string
 
@@ -87,11 +87,11 @@ const endOf = (text: string): number => {
 const shortest = 128
 
 /**
- * Returns the key of a JWT or of an `Authorization` line that ends with it, which is the same number.
+ * Returns the key of a JWT. The text is the JWT, or an `Authorization` line that ends with the JWT. Both give the same number.
  *
  * The end of a JWT is random, so 32 bits of it find an entry without hashing the whole token. The whole token is compared
- * afterwards. If two tokens have the same number, the later one replaces the earlier one. A string key would have to be cut
- * out and hashed for each request.
+ * afterwards. If two tokens have the same number, the later one replaces the earlier one. The key is not a string, because a
+ * string would have to be cut out and hashed for each request.
  */
 const keyOfEnd = (text: string): number | undefined => text.length < shortest ? undefined : endOf(text)
 
@@ -103,8 +103,8 @@ const secondChances = 16
 
 /**
  * Keeps a hash (the mark) of each token that was presented recently but not cached, so that a token that is presented only
- * once does not replace one that is used repeatedly. Two tokens whose marks share a place overwrite each other, which costs an
- * additional verification.
+ * once does not replace a cached token that is used repeatedly. If two marks share a place, the later one overwrites the
+ * earlier one, which costs an additional verification.
  */
 class Doorkeeper {
   readonly #capacity: number
