@@ -54,7 +54,7 @@ const program = Effect.scoped(Effect.gen(function*() {
   }
   yield* Console.log("metrics")
   for (const { attributes, name, value } of collected.metrics.values()) {
-    if (name !== "mcp_auth_decisions") continue
+    if (name !== "mcp_auth_decisions_total") continue
     yield* Console.log(`  ${name} ${attributes["outcome"]} ${attributes["reason"]}: ${value}`)
   }
   yield* Console.log("spans")

@@ -1,8 +1,8 @@
 /**
  * Describes the decisions of the gate, for logs, metrics and audits.
  *
- * The gate counts each decision in the metrics `mcp_auth_decisions` and `mcp_auth_decision_duration`, by outcome and reason. It
- * writes the decision to the log with fixed annotations and passes it to the `DecisionListener`. A decision contains no token,
+ * The gate counts each decision in the metrics `mcp_auth_decisions_total` and `mcp_auth_decision_duration_seconds`, by outcome
+ * and reason. It writes the decision to the log with fixed annotations and passes it to the `DecisionListener`. A decision contains no token,
  * and no claims except issuer, subject and client.
  *
  * @since 0.1.0

@@ -92,7 +92,7 @@ export const make = (options: Options, broken: Rejection): RecordDecision => {
     const milliseconds = Math.max(0, Number((facts.until ?? now(timing)) - timing.since) / 1e6)
     const { counter, durations } = seriesOf(facts.rejection?.reason)
     counter.updateUnsafe(1, fiber.context)
-    durations.updateUnsafe(milliseconds, fiber.context)
+    durations.updateUnsafe(milliseconds / 1000, fiber.context)
 
     const listener = own === noListener ? fiber.getRef(DecisionListener) : own
     const level = levelOf(facts.rejection)
@@ -165,7 +165,7 @@ const optional = (text: string | undefined): string | undefined => text === unde
 
 interface Series {
   readonly counter: Metric.Counter<number>
-  /** In milliseconds. */
+  /** In seconds. */
   readonly durations: Metric.Histogram<number>
 }
 
@@ -177,16 +177,16 @@ const seriesOf = (reason: string | undefined): Series => {
   if (known !== undefined) return known
   const attributes = { outcome: reason === undefined ? "admitted" : "rejected", reason: reason ?? "none" }
   const made: Series = {
-    counter: Metric.counter("mcp_auth_decisions", {
+    counter: Metric.counter("mcp_auth_decisions_total", {
       description: "Decisions of the gate, by outcome and reason",
       incremental: true,
       attributes
     }),
     // The same metric as `Metric.timer`, without a `Duration` that would be created only to be converted to a number.
-    durations: Metric.histogram("mcp_auth_decision_duration", {
+    durations: Metric.histogram("mcp_auth_decision_duration_seconds", {
       description: "Time from the arrival of a request at the gate to its decision, by outcome and reason",
-      boundaries: [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000],
-      attributes: { ...attributes, time_unit: "milliseconds" }
+      boundaries: [5e-5, 1e-4, 2.5e-4, 5e-4, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+      attributes: { ...attributes, time_unit: "seconds" }
     })
   }
   series.set(reason, made)

@@ -11,6 +11,7 @@ import {
 } from "../protocol/AuthError.ts"
 import * as Challenge from "../protocol/Challenge.ts"
 import type { Scheme } from "../protocol/Credentials.ts"
+import * as ScopeToken from "../protocol/ScopeToken.ts"
 import type { Principal } from "../verification/Principal.ts"
 import type { ProtectedResource } from "./ProtectedResource.ts"
 
@@ -79,6 +80,10 @@ export interface Rejections {
   readonly signIn: (scopes: ReadonlyArray<string>) => Rejection
 }
 
+/** Joins scopes as a challenge does. Returns `undefined` for an empty list. */
+const scopeText = (scopes: ReadonlyArray<string> = []): string | undefined =>
+  ScopeToken.unique(scopes).filter(ScopeToken.isScopeToken).join(" ") || undefined
+
 const unavailable = {
   code: "temporarily_unavailable",
   description: "Access tokens cannot be checked at the moment; try again later"
@@ -89,11 +94,19 @@ const serverError = {
   description: "The server cannot check access tokens because of an internal error"
 }
 
+/** The members of a JSON body. */
+interface Content {
+  readonly code: string
+  readonly description: string
+  /** The scopes of the challenge, for clients that show only the body. */
+  readonly scope?: string | undefined
+}
+
 const rejection = (
   status: Rejection["status"],
   reason: string,
   error: AuthError | undefined,
-  content: { readonly code: string; readonly description: string } | undefined,
+  content: Content | undefined,
   headers: Readonly<Record<string, string>> = {}
 ): Rejection => ({
   _tag: "Rejection",
@@ -107,7 +120,7 @@ const rejection = (
   },
   body: content === undefined
     ? ""
-    : JSON.stringify({ error: content.code, error_description: content.description })
+    : JSON.stringify({ error: content.code, error_description: content.description, scope: content.scope })
 })
 
 /**
@@ -187,7 +200,10 @@ export const make = (resource: ProtectedResource, challengeScopes: ChallengeScop
     // Without this header, a browser does not let a page read the challenge.
     "access-control-expose-headers": mode === "off" ? "WWW-Authenticate" : "WWW-Authenticate, DPoP-Nonce"
   })
-  /** Makes a rejection with a challenge. The challenge and the body contain the same error code and description. */
+  /**
+   * Makes a rejection with a challenge. The challenge and the body contain the same error code and description. If a scope is
+   * missing, they also contain the same scopes.
+   */
   const challenged = (
     status: Rejection["status"],
     error: AuthError,
@@ -197,10 +213,16 @@ export const make = (resource: ProtectedResource, challengeScopes: ChallengeScop
     scope?: ReadonlyArray<string>,
     headers: Readonly<Record<string, string>> = {}
   ): Rejection =>
-    rejection(status, error.reason, error, { code, description }, {
-      ...challenge({ error: code, scope, errorDescription: description }, scheme),
-      ...headers
-    })
+    rejection(
+      status,
+      error.reason,
+      error,
+      { code, description, scope: status === 403 ? scopeText(scope) : undefined },
+      {
+        ...challenge({ error: code, scope, errorDescription: description }, scheme),
+        ...headers
+      }
+    )
 
   const baseline = resource.requestedScopes(resource.baseline, undefined)
   const schemeFor = ({ principal, scheme }: Circumstances): Scheme =>

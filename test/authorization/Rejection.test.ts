@@ -93,7 +93,7 @@ const rows: ReadonlyArray<Row> = [
       "www-authenticate":
         `Bearer error="insufficient_scope", scope="todos:write todos:admin", resource_metadata="${metadataUrl}", error_description="${lacksScope}"`
     },
-    body: { error: "insufficient_scope", error_description: lacksScope }
+    body: { error: "insufficient_scope", error_description: lacksScope, scope: "todos:write todos:admin" }
   },
   {
     title: "an operation without scopes where these are rejected: 403 without a challenge",

@@ -253,7 +253,7 @@ describe("metrics", () => {
       const snapshot = yield* Effect.provideService(Metric.snapshot, Metric.MetricRegistry, registry)
       const of = (name: string) => snapshot.filter(({ id }) => id === name)
       assert.sameDeepMembers(
-        of("mcp_auth_decisions").map(({ attributes, state }) => [
+        of("mcp_auth_decisions_total").map(({ attributes, state }) => [
           attributes?.["outcome"],
           attributes?.["reason"],
           (state as { readonly count: number }).count
@@ -265,9 +265,9 @@ describe("metrics", () => {
           ["rejected", "malformed", 1]
         ]
       )
-      assert.strictEqual(of("mcp_auth_decision_duration").length, 4)
+      assert.strictEqual(of("mcp_auth_decision_duration_seconds").length, 4)
       assert.isTrue(
-        of("mcp_auth_decision_duration").every(({ state }) => (state as { readonly count: number }).count > 0)
+        of("mcp_auth_decision_duration_seconds").every(({ state }) => (state as { readonly count: number }).count > 0)
       )
     }))
 })

@@ -34,7 +34,7 @@ const insufficientScope = (scope: string): Rejected => ({
   status: 403,
   challenge:
     `Bearer error="insufficient_scope", scope="${scope}", resource_metadata="${metadataUrl}", error_description="${lacksScopeText}"`,
-  body: { error: "insufficient_scope", error_description: lacksScopeText }
+  body: { error: "insufficient_scope", error_description: lacksScopeText, scope }
 })
 
 const plainly = (status: number, error: string, description: string): Rejected => ({

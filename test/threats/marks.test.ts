@@ -125,7 +125,7 @@ describe("a mark in a token", () => {
         // If the records were empty, the assertions above would pass without proving anything.
         assert.isNotEmpty(server.decisions)
         assert.include(places.logs, "request ")
-        assert.include(places.metrics, "mcp_auth_decisions")
+        assert.include(places.metrics, "mcp_auth_decisions_total")
         assert.isNotEmpty(spans)
       }),
     { arbitrary: { runs: 120, size: 30 }, timeout: 60_000 }

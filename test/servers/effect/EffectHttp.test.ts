@@ -79,7 +79,8 @@ describe.each(["web", "node"] as const)("Routes behind the gate, %s", (kind) => 
       assert.include(list.headers["www-authenticate"], "error=\"insufficient_scope\", scope=\"todos:read todos:admin\"")
       assert.deepStrictEqual(JSON.parse(list.body), {
         error: "insufficient_scope",
-        error_description: "The access token lacks a scope that this operation needs"
+        error_description: "The access token lacks a scope that this operation needs",
+        scope: "todos:read todos:admin"
       })
       assert.deepStrictEqual(ran, [])
       assert.strictEqual((yield* host.send(get("/inside", token))).status, 200)

@@ -148,7 +148,7 @@ const described = (text: string) => `error_description="${text}"`
 const challenged = (
   status: number,
   challenge: string,
-  body: { error: string; error_description: string } | undefined
+  body: { error: string; error_description: string; scope?: string } | undefined
 ) => ({
   status,
   headers: {
@@ -196,7 +196,8 @@ const lacks = "The access token lacks a scope that this operation needs"
 const insufficient = (scope: string) =>
   challenged(403, `Bearer error="insufficient_scope", scope="${scope}", ${metadata}, ${described(lacks)}`, {
     error: "insufficient_scope",
-    error_description: lacks
+    error_description: lacks,
+    scope
   })
 
 const signIn = (scope: string) => challenged(401, `Bearer scope="${scope}", ${metadata}`, undefined)
