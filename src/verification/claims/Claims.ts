@@ -17,10 +17,15 @@ export interface ScopeSource {
   readonly shape: "string" | "string-or-list" | "keys"
 }
 
-/** The default sources of scopes: `scope` (a string) or, if it is absent, `scp` (a string or a list). */
+const sourceOf = (claim: string): ScopeSource => ({ path: [claim], shape: "string-or-list" })
+
+/**
+ * The default sources of scopes: `scope` or, if it is absent, `scp`. Each is a string (RFC 9068 §2.2.3) or a list of strings,
+ * because Spring Authorization Server, Duende IdentityServer, Okta and Ory Hydra issue lists.
+ */
 export const standardScopes: readonly [ScopeSource, ...ReadonlyArray<ScopeSource>] = [
-  { path: ["scope"], shape: "string" },
-  { path: ["scp"], shape: "string-or-list" }
+  sourceOf("scope"),
+  sourceOf("scp")
 ]
 
 /** The default claims that contain the client id, in this order. */
@@ -79,10 +84,13 @@ export interface Subject {
   readonly claim: string
 }
 
-/** Reads the subject from a claim. The subject must be a string that is not empty and contains no ASCII control characters. */
+/** Tells whether a value is a string without control characters. */
+const isText = (value: unknown): value is string => typeof value === "string" && !/\p{Cc}/u.test(value)
+
+/** Reads the subject from a claim. The subject must be a string that is not empty and contains no control characters. */
 export const readSubject = (claims: Claims, claim: string): Result.Result<Subject, InvalidToken> => {
   const value = own(claims, claim)
-  return typeof value === "string" && value !== "" && !/[\u0000-\u001f\u007f]/.test(value)
+  return isText(value) && value !== ""
     ? Result.succeed({ value, claim })
     : reject("subject")
 }
@@ -102,9 +110,9 @@ export const readClientId = (
 }
 
 /**
- * Reads the scopes from the first source that the token has. Default: `scope` (a string, RFC 9068 §2.2.3) or, if it is absent,
- * `scp` (a string or a list of strings). If the value of this source has the wrong type, rejects the token and does not try the
- * next source.
+ * Reads the scopes from the first source that the token has. Default: `scope` or, if it is absent, `scp`, each a string or a list
+ * of strings. Ignores parts and entries that are not scope tokens (RFC 6749 §3.3). If the value of this source has the wrong type
+ * or contains a control character, rejects the token and does not try the next source.
  */
 export const readScopes = (
   claims: Claims,
@@ -118,8 +126,8 @@ export const readScopes = (
         ? Result.succeed(new Set(Object.keys(value).filter(ScopeToken.isScopeToken)))
         : reject("scope")
     }
-    if (typeof value === "string") return Result.succeed(scopesOf(value))
-    return shape === "string-or-list" && Array.isArray(value) && value.every((_) => typeof _ === "string")
+    if (isText(value)) return Result.succeed(scopesOf(value))
+    return shape === "string-or-list" && Array.isArray(value) && value.every(isText)
       ? Result.succeed(new Set(value.filter(ScopeToken.isScopeToken)))
       : reject("scope")
   }

@@ -263,7 +263,15 @@ describe("the scopes", () => {
     { title: "scope with runs of spaces and repetitions", claims: { scope: " a  b a " }, is: ["a", "b"] },
     { title: "scope empty, together with scp", claims: { scope: "", scp: ["a"] }, is: [] },
     { title: "scope together with scp", claims: { scope: "a", scp: ["b"] }, is: ["a"] },
-    { title: "scope with parts that are not scope tokens", claims: { scope: "a\tb \"c\" d\\e f" }, is: ["f"] },
+    { title: "scope with parts that are not scope tokens", claims: { scope: "ä \"c\" d\\e f" }, is: ["f"] },
+    { title: "SCOPE-02 scope as a list of strings", claims: { scope: ["a", "b"] }, is: ["a", "b"] },
+    { title: "scope as an empty list, together with scp", claims: { scope: [], scp: ["a"] }, is: [] },
+    { title: "scope as a list, repeated entries", claims: { scope: ["b", "a", "b"] }, is: ["b", "a"] },
+    {
+      title: "scope as a list, entries that are not scope tokens",
+      claims: { scope: ["a b", "", "\"c\"", "d"] },
+      is: ["d"]
+    },
     { title: "scp as a string", claims: { scp: "a b" }, is: ["a", "b"] },
     { title: "scp as a list", claims: { scp: ["a", "b"] }, is: ["a", "b"] },
     { title: "scp as a list, an entry with a space", claims: { scp: ["a b", "c"] }, is: ["c"] },
@@ -276,12 +284,21 @@ describe("the scopes", () => {
     }))
 
   it.effect.each<Row>([
-    { title: "scope a list", claims: { scope: ["a"] }, is: "scope" },
+    { title: "scope a list with a number", claims: { scope: ["a", 1] }, is: "scope" },
+    { title: "scope a list with null", claims: { scope: ["a", null] }, is: "scope" },
+    { title: "scope a list with a list", claims: { scope: ["a", ["b"]] }, is: "scope" },
+    { title: "scope a list with an object", claims: { scope: [{ a: true }] }, is: "scope" },
+    { title: "scope a list with a control character", claims: { scope: ["a", "b\u0000"] }, is: "scope" },
+    { title: "scope a string with a tab", claims: { scope: "a\tb" }, is: "scope" },
+    { title: "scope a string with a line break", claims: { scope: "a b\n" }, is: "scope" },
+    { title: "scope an object", claims: { scope: { a: true } }, is: "scope" },
+    { title: "scope true", claims: { scope: true }, is: "scope" },
     { title: "scope a number", claims: { scope: 1 }, is: "scope" },
     { title: "scope null together with scp", claims: { scope: null, scp: ["a"] }, is: "scope" },
     { title: "scp a number", claims: { scp: 1 }, is: "scope" },
     { title: "scp null", claims: { scp: null }, is: "scope" },
     { title: "scp a list with a number", claims: { scp: ["a", 1] }, is: "scope" },
+    { title: "scp a list with a control character", claims: { scp: ["a", "b\u007f"] }, is: "scope" },
     { title: "scp an object", claims: { scp: { a: true } }, is: "scope" }
   ])("$title: 401", expectOutcome())
 })
