@@ -41,10 +41,8 @@ export const make = <R = never>(
   Effect.gen(function*() {
     const jwt = yield* JwtVerifier.make({
       ...rules,
-      // If all tokens of a server are introspected, or are always opaque, `JwtVerifier` verifies none of them.
-      authorizationServers: servers.filter((_) =>
-        _.introspection?.tokens !== "all" && _.profile?.opaque.issued !== "always"
-      ),
+      // If all tokens of a server are introspected, `JwtVerifier` verifies none of them.
+      authorizationServers: servers.filter((_) => _.introspection?.tokens !== "all"),
       timeToLive: settings.jwt
     })
     const introspected: Array<Introspected> = []

@@ -65,7 +65,7 @@ interface Candidate {
  * **Details**
  *
  * Checks a token in this order: format and size; the issuer, which selects the authorization server before any key is fetched;
- * algorithm and critical headers; the signature, with keys of that server only; and then the claims: type, times, client,
+ * whether this server issues JWTs as access tokens; algorithm and critical headers; the signature, with keys of that server only; and then the claims: type, times, client,
  * audience, subject, scopes and binding. Errors in the claims are reported only if the signature is valid.
  *
  * **Example** (A verifier without `AuthLayer`, with keys from a file)
@@ -152,6 +152,8 @@ const candidateReader = (options: Options, headers: BoundedMap<string, Claims.Cl
     const issuer = Claims.own(claims, "iss")
     const server = typeof issuer === "string" ? serverOf(issuer) : undefined
     if (server === undefined) return Claims.reject("unknown-issuer")
+    // All access tokens of this provider are opaque, so its JWTs are other tokens, and no key needs to be fetched.
+    if (server.profile?.opaque.issued === "always") return Claims.reject("token-type")
     const algorithm = Claims.own(header, "alg")
     if (typeof algorithm !== "string" || !server.algorithms.has(algorithm)) return Claims.reject("algorithm")
     if (hasUnsupportedHeader(header)) return Claims.reject("critical-header")
