@@ -100,6 +100,43 @@ const byClient = { subject: undefined, clientId: "client-1", scopes: ["todos:rea
 describe("the rules of the profile apply to the introspection response", () => {
   it.effect.each([
     {
+      title: "oidc-provider: a token without a subject belongs to the client that requested it for itself",
+      profile: oidcProvider,
+      answer: { ...good, aud: resource, client_id: "client-1", scope: "todos:read", token_type: "Bearer" },
+      outcome: byClient
+    },
+    {
+      title: "oidc-provider: a token of a user has a subject, also if it names the same client",
+      profile: oidcProvider,
+      answer: {
+        ...good,
+        aud: resource,
+        client_id: "client-1",
+        scope: "todos:read",
+        token_type: "Bearer",
+        sub: "alice"
+      },
+      outcome: { ...byClient, subject: "alice" }
+    },
+    {
+      title: "oidc-provider: a token with an empty subject is rejected (T-AUD-17)",
+      profile: oidcProvider,
+      answer: { ...good, aud: resource, client_id: "client-1", token_type: "Bearer", sub: "" },
+      outcome: "subject"
+    },
+    {
+      title: "oidc-provider: a token without a subject and without a token type is rejected (T-AUD-17)",
+      profile: oidcProvider,
+      answer: { ...good, aud: resource, client_id: "client-1", scope: "todos:read" },
+      outcome: "subject"
+    },
+    {
+      title: "oidc-provider: a token without a subject and without a client is rejected (T-AUD-17)",
+      profile: oidcProvider,
+      answer: { ...good, aud: resource, token_type: "Bearer" },
+      outcome: "subject"
+    },
+    {
       title: "Zitadel: a token of the project is admitted, with its roles as scopes",
       profile: zitadel,
       answer: { ...good, ...roles, sub: "1", aud: ["3", "27"], client_id: "3" },

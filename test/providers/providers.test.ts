@@ -73,6 +73,31 @@ describe("a server with oidc-provider", () => {
       yield* TodoManager.assertRejected(todos, access_token)
     }))
 
+  it.live.each(["jwt", "opaque"] as const)(
+    "admits a token (%s) that a program requested for itself, and no such token for another resource",
+    (accessTokenFormat) =>
+      Effect.gen(function*() {
+        const reserved = yield* TodoManager.reserve
+        const { issuer, service } = yield* AuthorizationServer.make({ scopes, accessTokenFormat })
+        const profile = Profiles.oidcProvider({ issuer })
+        const todos = yield* TodoManager.serve(reserved, {
+          authorizationServers: [
+            accessTokenFormat === "jwt" ? profile : { profile, introspection: Introspection.make(service) }
+          ]
+        })
+        const requestToken = Effect.fnUntraced(function*(resource: string) {
+          const form = { grant_type: "client_credentials", resource, scope: baseline }
+          const response = yield* post(`${issuer}/token`, service, form)
+          const body = yield* Effect.promise(() => response.json())
+          return (body as { readonly access_token: string }).access_token
+        })
+        const token = yield* requestToken(reserved.resource)
+        assert.strictEqual(token.split(".").length, accessTokenFormat === "jwt" ? 3 : 1)
+        yield* TodoManager.assertAdmitted(todos, token)
+        yield* TodoManager.assertRejected(todos, yield* requestToken("http://127.0.0.1:9/mcp"))
+      })
+  )
+
   it.live("reports an outage, not an invalid token, if the endpoint rejects its credentials", () =>
     Effect.gen(function*() {
       const reserved = yield* TodoManager.reserve

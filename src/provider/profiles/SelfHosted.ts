@@ -36,6 +36,9 @@ const readIssuer = (profile: string, options: SelfHostedOptions) => {
  *
  * `getResourceServerInfo` decides whether the tokens of a resource are JWTs (`accessTokenFormat: "jwt"`) or opaque.
  *
+ * The subject of a JWT that a program requested for itself is its client id. The introspection response about such an opaque token
+ * has no subject: `Principal.subject` is `undefined`, and the client owns the data.
+ *
  * **Example** (Its issuer)
  *
  * ```ts
@@ -58,13 +61,19 @@ export const oidcProvider = (options: SelfHostedOptions): Profile.Profile =>
     audience: toAudience(options.audience),
     tokenType: TokenType.strict,
     clientIdClaims: ["client_id"],
+    // Introspection returns `sub` for every token of an account. A token of client credentials has no account, and only its
+    // `token_type` distinguishes it from a refresh token.
+    machineMarks: [{ claim: "token_type", values: ["Bearer", "DPoP"] }],
     opaque: {
       issued: "sometimes",
       verifiedBy: "introspection",
       hint: "tokens of a resource are opaque unless its accessTokenFormat is jwt. Introspection of a JWT returns 400"
     },
     confirmed: true,
-    notes: ["Tokens without a granted scope have no claim scope."]
+    notes: [
+      "Tokens without a granted scope have no claim scope.",
+      "Introspection of an opaque token that a program requested for itself returns no sub. The client owns the data then."
+    ]
   })
 
 /**
