@@ -299,7 +299,8 @@ describe("the answer", () => {
     [{ sub: undefined }, "401 subject"],
     [{ sub: "" }, "401 subject"],
     [{ client_id: 1 }, "401 client-id"],
-    [{ scope: ["todos:read"] }, "401 scope"],
+    [{ scope: ["todos:read"] }, "admitted"],
+    [{ scope: ["todos:read", 1] }, "401 scope"],
     [{ cnf: { jkt: "x" } }, "401 bound-to-key"]
   ])("%j", ([claims, outcome]) =>
     Effect.gen(function*() {
