@@ -29,8 +29,14 @@ const pages = {
   "oidc-provider": "oidc-provider.md",
   "better-auth": "better-auth.md",
   "glewlwyd": "glewlwyd.md",
-  "oauth2-mock-server": "oauth2-mock-server.md"
+  "oauth2-mock-server": "oauth2-mock-server.md",
+  "openauth": "openauth.md"
 } as const
+
+/** The issuers on the pages of providers that have no profile. */
+const issuers: Partial<Record<string, string>> = {
+  "oauth2-mock-server": "http://localhost:8080"
+}
 
 const headings = [
   "The issuer",
@@ -170,7 +176,7 @@ describe.each(Object.entries(pages))("the page of %s", (id, file) => {
   const fact = Facts.get(id)!
   const read = () => readSections(readFileSync(path, "utf8"))
   const profile = fact.profile === null ? undefined : evaluateProfile(read().get("The server") ?? "", fact.profile)
-  const issuer = profile?.issuer ?? "http://localhost:8080"
+  const issuer = profile?.issuer ?? issuers[id]!
   const written = { "Result of `check`": writeResult(fact, issuer), "Facts": writeFacts(fact, profile) }
 
   if (process.env["WRITE_PAGES"] === "1") {

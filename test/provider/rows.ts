@@ -826,11 +826,20 @@ const openauth: Row = {
     aud: "client-1",
     mode: "access",
     type: "user",
-    properties: { id: "a1" }
+    properties: { id: "a1", scopes: ["todos:read", "todos:write"] }
   },
-  admits: { subject: "user:a1", clientId: "client-1", scopes: [] },
+  admits: { subject: "user:a1", clientId: "client-1", scopes: ["todos:read", "todos:write"] },
+  alsoAdmits: {
+    "scopes in one string": { claims: { properties: { id: "a1", scopes: both } } },
+    "no scopes": { claims: { properties: { id: "a1" } }, admits: { scopes: [] } },
+    "no scopes, if scope is not in the properties": {
+      claims: { properties: { id: "a1" }, scope: both },
+      admits: { scopes: [] }
+    }
+  },
   rejects: {
     ...rejectAudiences("client-2"),
+    "scopes that are not strings": { claims: { properties: { id: "a1", scopes: ["todos:read", 1] } }, reason: "scope" },
     "a token that is not for access": { claims: { mode: "refresh" }, reason: "token-type" },
     "a token without a mode (T-CLAIM-05)": { claims: { mode: undefined }, reason: "token-type" }
   }

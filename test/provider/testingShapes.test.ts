@@ -82,7 +82,7 @@ const pairs: Partial<Record<TokenShape.Provider, Pair>> = {
   "better-auth": { profile: Profiles.betterAuth({ issuer: "https://todos.test/api/auth" }) },
   glewlwyd: { profile: Profiles.glewlwyd({ issuer: "https://id.todos.test/api/oidc" }) },
   lemonldap: { profile: Profiles.lemonldap(selfHosted) },
-  openauth: { profile: Profiles.openauth({ ...selfHosted, clientIds: ["client-1"] }), boundToClient: true, scopes: [] }
+  openauth: { profile: Profiles.openauth({ ...selfHosted, clientIds: ["client-1"] }), boundToClient: true }
 }
 
 const scopes = ["todos:read", "todos:write"]

@@ -11,6 +11,7 @@ import * as BetterAuth from "./betterAuth.ts"
 import { Glewlwyd, layer as glewlwyd } from "./glewlwyd.ts"
 import { checkRunning } from "./list.ts"
 import * as OAuth2MockServer from "./oauth2MockServer.ts"
+import * as OpenAuth from "./openauth.ts"
 
 const list = readFileSync(new URL("../../PROVIDERS.md", import.meta.url), "utf8").split("\n")
 
@@ -76,6 +77,11 @@ describe("a running server has the result in the list", () => {
         yield* assertSameEntry("oauth2-mock-server", server.issuer.url!)
       })
   )
+
+  it.live("OpenAuth without additions to its metadata", () =>
+    Effect.gen(function*() {
+      yield* assertSameEntry("openauth", (yield* OpenAuth.make({ scopes: [] })).issuer)
+    }))
 })
 
 describe.skipIf(!runs("glewlwyd"))("Glewlwyd has the result in the list (skipped if it is not installed)", () => {

@@ -46,7 +46,7 @@ export const serve = (
       name: "todo-manager",
       version: "1.0.0",
       path: "/mcp",
-      protocols: [McpProtocol.v2026_07_28],
+      protocols: [McpProtocol.v2026_07_28, McpProtocol.v2025_11_25],
       registrations: McpAuth.toolkit(Todos.Todos).pipe(Layer.provide(Todos.layer), Layer.provide(TodoStore.layer))
     }).pipe(Layer.provide(AuthLayer.make({ resource, scopes: offered, ...authorization })))
     yield* Layer.build(

@@ -33,7 +33,8 @@ export interface Entry {
   readonly observed: string
   /**
    * Lists the ids of the MUST rules that fail in the newest revision of MCP. If no such rule fails, lists the settings that the
-   * operator must configure instead. Rules that fail only because the observed URL is local do not count.
+   * operator must configure instead. Rules that fail only because the observed URL is local do not count. If no client can sign
+   * in, the list also contains the reason.
    */
   readonly needs: string
 }
@@ -76,12 +77,15 @@ export const makeEntry = (fact: Fact, live?: Readonly<Record<Revision, Report>>)
     if (fact.kind === "mcp-server") {
       return failures.every((rule) => rule === "tokens-verifiable") ? "own server only" : "no"
     }
-    if (failures.some((rule) => !isPublicUrl(fact, rule))) return "no"
+    if (fact.signInFault !== undefined || failures.some((rule) => !isPublicUrl(fact, rule))) return "no"
     if (fact.resourceAudience === "unknown") return "unknown"
     return failures.length === 0 && needed.length === 0 ? "yes" : "with setup"
   }
   const failed = reports === undefined ? [] : getFailures(reports[revisions[0]])
-  const failures = failed.filter((rule) => !isPublicUrl(fact, rule))
+  const failures = [
+    ...failed.filter((rule) => !isPublicUrl(fact, rule)),
+    ...(fact.signInFault === undefined ? [] : [fact.signInFault])
+  ]
   return {
     fact,
     supports: {
@@ -157,7 +161,7 @@ export const toMarkdown = (entries: ReadonlyArray<Entry>): string => {
     "- **with setup**: the same, after you configure the audience or give each client its client id. _Audience by client_",
     "  means that tokens are bound to clients that you list, not to your server. _Public URL_ means that the operator must",
     "  configure the public https URL of the server.",
-    "- **no**: a MUST fails. The last column names the rule.",
+    "- **no**: a MUST fails, or no official MCP client can sign in. The last column names the rule or the reason.",
     "- **own server only**: the provider serves its own MCP server, and cannot serve yours.",
     "- **unknown**: no complete document was observed, or it is not known how to set the audience. Run the command against",
     "  your tenant.",

@@ -88,6 +88,8 @@ export const Fact = Schema.Struct({
   dynamicRegistration: Support,
   clientIdMetadataDocuments: Support,
   introspection: Support,
+  /** Why no official MCP client can sign in, although the metadata allow it. Missing if a client can, or if it is not known. */
+  signInFault: Schema.optionalKey(Schema.String),
   evidence: Schema.Array(Evidence),
   quirks: Strings,
   documents: Schema.Array(ObservedDocument),

@@ -211,9 +211,18 @@ export interface OpenAuthOptions {
 /**
  * Creates the profile of OpenAuth (openauth.js.org).
  *
+ * **Details**
+ *
+ * The scopes of a token are those that your OpenAuth program writes into `properties.scopes`, as a list or as a string with
+ * spaces. OpenAuth ignores the scopes that a client requests.
+ *
  * **Gotchas**
  *
- * Tokens have no scope, so operations that require one are always rejected.
+ * The official MCP clients reject the token response of OpenAuth 0.4.3, because it has no `token_type` (RFC 6749 §5.1). Your
+ * program must add that member.
+ *
+ * OpenAuth registers no clients. The option `allow` of your program decides which redirect URIs a client id may use. The default
+ * accepts every client id with a redirect URI on a loopback host or on the domain of the issuer.
  *
  * **Example** (Its issuer)
  *
@@ -239,10 +248,14 @@ export const openauth = (options: OpenAuthOptions): Profile.Profile => {
     boundTo: "client",
     tokenType: TokenType.standard(["mode"]),
     accessTokenMarks: [{ claim: "mode", values: ["access"] }],
-    scopes: { requested: "none" },
+    scopes: { sources: [{ path: ["properties", "scopes"], shape: "string-or-list" }], requested: "none" },
     clientIdClaims: ["aud"],
-    confirmed: true,
-    notes: ["The metadata have no PKCE field, and the token response has no token_type."],
+    confirmed: false,
+    notes: [
+      "Sign-in is not confirmed for OpenAuth as it is: the token response has no token_type, so both official clients reject it. " +
+      "If the program adds token_type, both clients sign in.",
+      "The token rules were tested with tokens of OpenAuth 0.4.3. The scopes are those in properties.scopes."
+    ],
     issues: reader.issues
   })
 }

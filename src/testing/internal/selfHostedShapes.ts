@@ -204,7 +204,7 @@ export const selfHostedShapes = {
     claims: (content) => ({
       mode: "access",
       type: "user",
-      properties: { id: content.subject },
+      properties: { id: content.subject, scopes: content.scopes },
       aud: content.clientId,
       iss: content.issuer,
       sub: `user:${makeText(content.subject, 16, "0123456789abcdef")}`,

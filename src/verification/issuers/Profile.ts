@@ -82,7 +82,10 @@ export interface Profile extends TokenTraits {
    * the profile: `{ profile, introspection: Introspection.make({ clientId, clientSecret }) }`.
    */
   readonly introspection?: OpaqueTokens | undefined
-  /** Whether the rules were confirmed with real tokens or by complete documentation of the provider. */
+  /**
+   * Whether the rules were confirmed with real tokens or by complete documentation of the provider. `false` if no official client
+   * can sign in at the provider.
+   */
   readonly confirmed: boolean
   /** Settings that the provider needs, and open questions. */
   readonly notes: ReadonlyArray<string>
