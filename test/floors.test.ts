@@ -209,6 +209,7 @@ const besideTheKit = [
   "examples/authorization-server/AuthorizationServer.ts",
   "examples/testing/notes.node.ts",
   "test/outbound/Discovery.test.ts",
+  "test/provider/probe/certificate.ts",
   "test/threats/keys.test.ts"
 ]
 
@@ -219,10 +220,12 @@ const besideTheKit = [
 const serversByHand = [
   "bench/speed/servers.ts", // servers without authorization, as the baseline of measurements
   "bench/speed/toolServers.ts", // MCP servers that are measured
+  "test/cli/Network.test.ts", // a server that records its requests
   "test/cli/page/Page.test.ts", // an MCP server
   "test/cli/page/browser.test.ts", // an MCP server with faults
   "test/outbound/AddressGuard.test.ts", // a server at a private address, which counts its connections
   "test/outbound/Fetcher.test.ts", // responses that no issuer gives: broken, endless, too large
+  "test/provider/probe/ConnectionFailure.test.ts", // servers that reject or break the connection
   "test/servers/host/BodyMethods.test.ts", // handlers that use the result of a body parser
   "test/servers/hosts/hosts.ts", // a server adapter under test
   "test/servers/routeStreams.test.ts", // a route under test

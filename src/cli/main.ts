@@ -9,15 +9,15 @@ import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as TerminalCapabilities from "effect/cli/TerminalCapabilities"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as FetchHttpClient from "effect/http/FetchHttpClient"
 import * as Layer from "effect/Layer"
 import * as Stdio from "effect/Stdio"
 import manifest from "../../package.json" with { type: "json" }
+import * as Network from "./Network.ts"
 import * as Program from "./Program.ts"
 
 const Platform = TerminalCapabilities.layer.pipe(
   Layer.provideMerge(NodeServices.layer),
-  Layer.merge(FetchHttpClient.layer)
+  Layer.merge(Network.layer())
 )
 
 Effect.gen(function*() {

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Redacted } from "effect"
+import { Effect, Redacted } from "effect"
 import { AddressGuard } from "effect-mcp-auth/host"
 import { Check, Doctor, type Report, TokenReport } from "effect-mcp-auth/provider"
 import { TestIssuer } from "effect-mcp-auth/testing"
@@ -90,46 +90,203 @@ describe("a hostile MCP server", () => {
 })
 
 describe("a server that names hosts of the local network", () => {
-  const inside = "http://127.0.0.1:8080"
-  const publicHost = Layer.succeed(AddressGuard.Resolver, () => Effect.succeed(["93.184.216.34"]))
-  const privateHost = Layer.succeed(AddressGuard.Resolver, () => Effect.succeed(["10.0.0.7"]))
+  const publicAddress = ["93.184.216.34"]
+  const target = "https://hostile.test"
 
-  /** Runs a look-up of a server whose metadata contains URLs of other origins. Returns the contacted origins and the report. */
-  const runNaming = <E>(lookUp: Effect.Effect<Report.Report, E, HttpClient.HttpClient>, host: string) =>
+  /** Runs a check of a server whose documents name an origin everywhere. Returns the other origins to which it sends requests. */
+  const runNaming = <E>(
+    check: Effect.Effect<Report.Report, E, HttpClient.HttpClient>,
+    { host = target, inside, resolve }: {
+      readonly host?: string
+      readonly inside: string
+      readonly resolve: (name: string) => Effect.Effect<ReadonlyArray<string>, unknown>
+    }
+  ) =>
     Effect.gen(function*() {
       const { client, issuer } = yield* TestIssuer.make({ issuer: host })
       const metadata = {
         issuer: host,
         resource: `${host}/mcp`,
-        authorization_servers: [inside],
+        authorization_servers: [inside, `${inside}/tenant`],
         jwks_uri: `${inside}/keys`,
-        token_endpoint: `${inside}/token`,
-        registration_endpoint: "https://169.254.169.254/register"
+        token_endpoint: `${inside}/containers/prune`,
+        registration_endpoint: `${inside}/register`
       }
-      yield* issuer.respondWith("/mcp", () => new Response("", { status: 401 }))
+      const challenge = { "www-authenticate": `Bearer resource_metadata="${inside}/metadata"` }
+      yield* issuer.respondWith("/mcp", () => new Response("", { status: 401, headers: challenge }))
       yield* issuer.respondWith("/.well-known/", () => Response.json(metadata))
-      const report = yield* Effect.provideService(lookUp, HttpClient.HttpClient, client)
-      const hosts = (yield* issuer.requests).map(({ url }) => new URL(url).origin).filter((_) => _ !== host)
-      return { contacted: [...new Set(hosts)], report: JSON.stringify(report) }
+      const report = yield* Effect.provideService(check, HttpClient.HttpClient, client).pipe(
+        Effect.provideService(AddressGuard.Resolver, resolve),
+        Effect.match({ onSuccess: (report) => JSON.stringify(report), onFailure: String })
+      )
+      const origins = (yield* issuer.requests).map(({ url }) => new URL(url).origin)
+      return { contacted: [...new Set(origins)].filter((_) => _ !== host), origins, report }
     })
 
-  it.effect("[T-AUD-40c] does not make doctor or check contact them if it is a public server", () =>
+  const toHost = (inside: string, host: string = target) => (name: string) =>
+    name === new URL(host).hostname ? publicAddress : name === new URL(inside).hostname ? ["10.0.0.7"] : publicAddress
+
+  const checks = [
+    ["doctor", (options?: Doctor.Options) => Doctor.run(`${target}/mcp`, options)],
+    ["check", () => Check.run(target)]
+  ] as const
+
+  it.effect.each(
+    checks.flatMap(([command, check]) =>
+      [
+        "http://127.0.0.1:2375",
+        "http://localhost:2375",
+        "http://x.localhost:2375",
+        "http://[::1]:2375",
+        "https://127.1",
+        "https://2130706433",
+        "https://0x7f.0.0.1",
+        "https://0177.0.0.1",
+        "https://0.0.0.0",
+        "https://10.0.0.1",
+        "https://169.254.169.254",
+        "https://[::ffff:127.0.0.1]",
+        "https://[::ffff:7f00:1]",
+        "https://[64:ff9b::7f00:1]",
+        "https://[fd00::1]",
+        "https://localhost.",
+        "https://printer",
+        "https://vault.internal",
+        "https://rebound.example.com"
+      ].map((inside) => ({ command, check, inside }))
+    )
+  )(
+    "[T-AUD-40c] does not make $command contact $inside if it is a public server",
+    ({ check, inside }) =>
+      Effect.gen(function*() {
+        const resolve = toHost(inside)
+        const { contacted, report } = yield* runNaming(check(), {
+          inside,
+          resolve: (name) => Effect.sync(() => resolve(name))
+        })
+        assert.deepStrictEqual(contacted, [])
+        assert.include(report, "ENOTPUBLIC")
+      })
+  )
+
+  it.effect.each(checks)(
+    "[T-AUD-40c] does not make %s follow its redirects to them",
+    ([, check]) =>
+      Effect.gen(function*() {
+        const { client, issuer } = yield* TestIssuer.make({ issuer: target })
+        for (const status of [301, 302, 303, 307, 308]) {
+          yield* issuer.respondWith(
+            "",
+            () => new Response(null, { status, headers: { location: "http://127.0.0.1:2375/containers/prune" } })
+          )
+          yield* check().pipe(
+            Effect.provideService(HttpClient.HttpClient, client),
+            Effect.provideService(AddressGuard.Resolver, () => Effect.succeed(publicAddress)),
+            Effect.ignore
+          )
+        }
+        const origins = (yield* issuer.requests).map(({ url }) => new URL(url).origin)
+        assert.deepStrictEqual([...new Set(origins)], [target])
+      })
+  )
+
+  /** Ways in which the resolver of a public server could make it look like a private one. */
+  const evasions: ReadonlyArray<
+    readonly [string, () => (name: string) => Effect.Effect<ReadonlyArray<string>, unknown>]
+  > = [
+    ["the look-up of its name fails", () => () => Effect.fail("SERVFAIL")],
+    ["its name has no address", () => () => Effect.succeed([])],
+    ["its name changes to a private address after the first look-up", () => {
+      let count = 0
+      return () => Effect.sync(() => count++ === 0 ? publicAddress : ["127.0.0.1"])
+    }]
+  ]
+
+  it.effect.each(
+    evasions.flatMap(([way, resolve]) => checks.map(([command, check]) => ({ way, resolve, command, check })))
+  )("[T-AUD-40c] does not make $command contact them if $way", ({ check, resolve }) =>
     Effect.gen(function*() {
-      const doctor = yield* runNaming(Doctor.run("https://hostile.test/mcp"), "https://hostile.test")
-      assert.deepStrictEqual(doctor.contacted, [])
-      assert.include(doctor.report, "which a public server must not name")
-      const check = yield* runNaming(Check.run("https://hostile.test"), "https://hostile.test")
-      assert.deepStrictEqual(check.contacted, [])
-      assert.include(check.report, "which a public server must not name")
-    }).pipe(Effect.provide(publicHost)))
+      const { contacted } = yield* runNaming(check(), { inside: "http://127.0.0.1:2375", resolve: resolve() })
+      assert.deepStrictEqual(contacted, [])
+    }))
+
+  it.live.each(checks)(
+    "[T-AUD-40c] does not make %s contact them if its resolver is slow",
+    ([, check]) =>
+      Effect.gen(function*() {
+        let isFirst = true
+        const { contacted } = yield* runNaming(check(), {
+          inside: "http://127.0.0.1:2375",
+          resolve: () => {
+            const answer = isFirst ? Effect.never : Effect.succeed(["127.0.0.1"])
+            isFirst = false
+            return answer
+          }
+        })
+        assert.deepStrictEqual(contacted, [])
+      }),
+    15_000
+  )
+
+  it.effect.each(checks)(
+    "[T-AUD-40c] receives no request of %s if it has a private address itself as well",
+    ([, check]) =>
+      Effect.gen(function*() {
+        const { origins, report } = yield* runNaming(check(), {
+          inside: "http://127.0.0.1:2375",
+          resolve: () => Effect.succeed([...publicAddress, "192.168.0.1"])
+        })
+        assert.deepStrictEqual(origins, [])
+        assert.include(report, "EMIXED")
+      })
+  )
 
   it.effect("makes doctor and check contact them if it is in the local network itself", () =>
     Effect.gen(function*() {
-      const { contacted } = yield* runNaming(Doctor.run("http://localhost:3000/mcp"), "http://localhost:3000")
+      const inside = "http://127.0.0.1:8080"
+      const resolve = () => Effect.succeed(["10.0.0.7"])
+      const local = "http://localhost:3000"
+      const { contacted } = yield* runNaming(Doctor.run(`${local}/mcp`), { host: local, inside, resolve })
       assert.include(contacted, inside)
-      const named = yield* runNaming(Check.run("https://auth.corp.test"), "https://auth.corp.test")
+      const corporate = "https://auth.corp.test"
+      const named = yield* runNaming(Check.run(corporate), { host: corporate, inside, resolve })
       assert.include(named.contacted, inside)
-    }).pipe(Effect.provide(privateHost)))
+    }))
+})
+
+describe("a token", () => {
+  it.effect.each([
+    "http://mcp.example.com/mcp",
+    "http://10.0.0.1/mcp",
+    "http://printer/mcp",
+    "http://localhost.example.com"
+  ])(
+    "[T-AUD-40e] is not sent over http to %s by doctor",
+    (url) =>
+      Effect.gen(function*() {
+        const { client, issuer } = yield* TestIssuer.make({ issuer: new URL(url).origin })
+        const error = yield* Doctor.run(url, { token: Redacted.make("a-token") }).pipe(
+          Effect.provideService(HttpClient.HttpClient, client),
+          Effect.flip
+        )
+        assert.include(error.message, "is not https")
+        assert.deepStrictEqual(yield* issuer.requests, [])
+      })
+  )
+
+  it.effect.each(["http://localhost:3000/mcp", "http://127.0.0.1:3000/mcp", "http://[::1]:3000/mcp"])(
+    "is sent over http to %s by doctor",
+    (url) =>
+      Effect.gen(function*() {
+        const { client, issuer } = yield* TestIssuer.make({ issuer: new URL(url).origin })
+        yield* Effect.provideService(
+          Doctor.run(url, { token: Redacted.make("a-token") }),
+          HttpClient.HttpClient,
+          client
+        )
+        assert.include((yield* issuer.requests).map(({ headers }) => headers["authorization"]), "Bearer a-token")
+      })
+  )
 })
 
 describe("a hostile document", () => {

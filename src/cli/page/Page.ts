@@ -3,24 +3,20 @@
  *
  * @since 0.1.0
  */
-import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as HttpClient from "effect/http/HttpClient"
-import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as HttpServer from "effect/http/HttpServer"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
-import { lookup } from "node:dns"
 import { createServer } from "node:http"
-import * as AddressGuard from "../../outbound/AddressGuard.ts"
-import * as GuardedHttpClient from "../../outbound/http-client/GuardedHttpClient.ts"
+import type * as AddressGuard from "../../outbound/AddressGuard.ts"
 import { InvalidInput } from "../../provider/check/Check.ts"
 import { toJson } from "../format/json.ts"
+import * as Network from "../Network.ts"
 import * as Html from "./Html.ts"
 import * as LookUp from "./LookUp.ts"
 
@@ -127,8 +123,12 @@ const makeApp = (options: Options) => {
       }
       const parsed = yield* LookUp.parse(query)
       const client = Option.getOrElse(request.remoteAddress, () => "unknown").replace(/^::ffff:/, "")
+      const check = LookUp.run(parsed, options).pipe(
+        // Each check has its own look-ups, because addresses change while the page is served.
+        Effect.provide(Network.layer({ isPublicOnly: !options.local, lookup: options.lookup }))
+      )
       // Handlers run uninterruptibly. Without `interruptible`, a check would continue after its client disconnects.
-      return json(toJson(yield* limitChecks(client, Effect.interruptible(LookUp.run(parsed, options)))))
+      return json(toJson(yield* limitChecks(client, Effect.interruptible(check))))
     }).pipe(
       Effect.catchTag("NoReport", ({ detail, reason }) =>
         Effect.succeed(json(JSON.stringify({ error: reason, detail }, undefined, 2), statuses[reason])))
@@ -150,27 +150,6 @@ const makeApp = (options: Options) => {
     })
   })
 }
-
-/**
- * Creates a client that sends requests to public addresses only, unless `local` is set. `AddressGuard.lookup` checks the
- * addresses of a host name when the connection is opened. `GuardedHttpClient` has no `Resolver` here: it checks only the
- * text of the name and does not resolve it, because a second look-up could return other addresses.
- */
-const makeClient = ({ local, lookup: given = lookup }: Options): Layer.Layer<HttpClient.HttpClient> =>
-  Layer.effect(
-    HttpClient.HttpClient,
-    Effect.map(HttpClient.HttpClient, (client) =>
-      // Some servers reject requests without a user agent.
-      HttpClient.mapRequest(
-        local ? client : HttpClient.transform(
-          GuardedHttpClient.make(client),
-          (response) => Effect.provideService(response, AddressGuard.Resolver, undefined)
-        ),
-        HttpClientRequest.setHeader("user-agent", "effect-mcp-auth")
-      ))
-  ).pipe(
-    Layer.provide(NodeHttpClient.layerNodeHttpOptions({ lookup: local ? given : AddressGuard.lookup(given) }))
-  )
 
 /**
  * Serves the page until the scope closes, and returns its address.
@@ -200,8 +179,7 @@ export const serve = (options: Options): Effect.Effect<string, InvalidInput, Sco
         host,
         port,
         gracefulShutdownTimeout: Duration.millis(500)
-      })),
-      Layer.provide(makeClient(options))
+      }))
     )
     const context = yield* Layer.build(Served).pipe(
       Effect.catchTag("ServeError", ({ cause }) => {

@@ -65,7 +65,9 @@ export interface Options {
  * Fetches all well-known URLs, even after one of them has returned metadata, and then the key set. Sends requests with a
  * foreign `Origin` to the metadata, the token endpoint and the registration endpoint, to see whether their CORS headers allow
  * browser clients. Registers no client, signs in no user and follows no redirect. If the server is public, the check does not
- * follow URLs in its documents to loopback or private addresses.
+ * follow URLs in its documents to loopback or private addresses. This requires a client that connects to the addresses that
+ * `AddressGuard.Resolver` returns, as the command does. `FetchHttpClient` resolves names again, so a server can change its
+ * address in between (DNS rebinding).
  *
  * **Example** (Rules that fail)
  *
@@ -85,9 +87,17 @@ export interface Options {
  */
 export const run = Effect.fn("Check.run")(function*(
   issuer: string,
-  { onStep = () => Effect.void, revision = "2026-07-28" }: Options = {}
+  options: Options = {}
 ): Effect.fn.Return<Report.Report, Unreachable | InvalidInput, HttpClient.HttpClient> {
   const url = yield* parseIssuer(issuer)
+  return yield* NamedHosts.provideGuard(url)(examine(issuer, url, options))
+})
+
+const examine = Effect.fnUntraced(function*(
+  issuer: string,
+  url: URL,
+  { onStep = () => Effect.void, revision = "2026-07-28" }: Options
+): Effect.fn.Return<Report.Report, Unreachable, HttpClient.HttpClient> {
   yield* onStep(`fetching the metadata of ${url.host}`)
   const headers = { "mcp-protocol-version": revision }
   const wellKnownUrls = yield* Effect.forEach(
@@ -111,7 +121,7 @@ export const run = Effect.fn("Check.run")(function*(
       ? [{ kind, url: reading.url, metadata: reading.json, unseen: new Set(), complete: true }]
       : []
   )
-  const observations = yield* NamedHosts.provideGuard(url)(observe(issuer, wellKnownUrls, documents, onStep))
+  const observations = yield* observe(issuer, wellKnownUrls, documents, onStep)
   return report(observations, checkServer(observations), revision, yield* Clock.currentTimeMillis)
 })
 

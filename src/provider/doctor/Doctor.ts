@@ -29,7 +29,7 @@ import { parseAsStandard } from "./ClientChallenge.ts"
 export interface Options {
   /** The revision of MCP to check against. Default: the newest. */
   readonly revision?: Revision | undefined
-  /** An access token. If it is set, scopes, sessions and batches are checked as well. No tool runs. Default: none. */
+  /** An access token. Requires an https or loopback URL. If it is set, scopes, sessions and batches are checked as well. No tool runs. Default: none. */
   readonly token?: Redacted.Redacted | undefined
   /** Called before each step that can take seconds. */
   readonly onStep?: ((step: string) => Effect.Effect<void>) | undefined
@@ -68,6 +68,13 @@ export const run = Effect.fn("Doctor.run")(function*(
   if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
     return yield* new Check.InvalidInput({
       detail: `${shown(url)} is not the URL of an MCP server. Write one such as https://todos.example.com/mcp`
+    })
+  }
+  if (options.token !== undefined && !HttpUri.isSecure(new URL(url))) {
+    return yield* new Check.InvalidInput({
+      detail: `${
+        shown(url)
+      } is not https, so the token would be sent unencrypted. Write an https URL, or check without a token`
     })
   }
   return yield* NamedHosts.provideGuard(new URL(url))(examine(url, options))

@@ -5,7 +5,7 @@ import * as HttpClient from "effect/http/HttpClient"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as Stream from "effect/Stream"
 import { isShallow, parseJson, shown } from "../report/Json.ts"
-import { notPublic } from "./NamedHosts.ts"
+import { describeFailure, describeNoServer } from "./ConnectionFailure.ts"
 
 /** The result of one request. A failed connection is a value and not an error, because a report describes it. */
 export type Exchange =
@@ -77,7 +77,10 @@ export const send = (
         // The first event with data contains the reply. The server can keep the stream open afterwards, so the rest is not
         // read.
         (_) => isStream ? firstEvent(_) : Stream.mkString(Stream.decodeText(_)),
-        Effect.map(respond),
+        Effect.map((text) => {
+          const cause = describeNoServer(response.status, text, new URL(url))
+          return cause === undefined ? respond(text) : noResponse("network", cause)
+        }),
         Effect.catch((error) =>
           error === "too-large"
             ? Effect.succeed(noResponse("too-large", `sends more than ${limit.bytes} bytes`))
@@ -85,7 +88,7 @@ export const send = (
         )
       )
     }),
-    Effect.catch((error) => Effect.succeed(noResponse("network", describe(error)))),
+    Effect.catch((error) => Effect.succeed(noResponse("network", describeFailure(error, new URL(url))))),
     Effect.catchDefect(() => Effect.succeed(noResponse("network", "cannot be reached"))),
     Effect.timeoutOrElse({
       duration: limit.time,
@@ -93,6 +96,8 @@ export const send = (
         Effect.succeed(noResponse("timeout", `does not respond within ${Duration.toSeconds(limit.time)} seconds`))
     }),
     Effect.provideService(FetchHttpClient.RequestInit, { redirect: "manual", credentials: "omit" }),
+    // Trace ids must not be sent to other parties.
+    Effect.provideService(HttpClient.TracerPropagationEnabled, false),
     Effect.scoped
   )
 }
@@ -109,34 +114,6 @@ const firstEvent = <E>(stream: Stream.Stream<Uint8Array, E>): Effect.Effect<stri
     Stream.runCollect,
     Effect.map((lines) => lines.map(({ line }) => line).join("\n"))
   )
-
-/** Describes a failed connection by the code of the socket's error, which other errors can wrap. */
-const describe = (error: unknown): string => {
-  let current: unknown = error
-  for (let depth = 0; depth < 8 && typeof current === "object" && current !== null; depth++) {
-    const code = (current as { readonly code?: unknown }).code
-    if (typeof code === "string" && Object.hasOwn(codes, code)) return `${codes[code]} (${code})`
-    if (typeof code === "string" && /^(?:CERT_|ERR_TLS|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO)/.test(code)) {
-      return `has a certificate that is not trusted (${code})`
-    }
-    const { cause, reason } = current as { readonly cause?: unknown; readonly reason?: unknown }
-    const next = cause ?? reason
-    if (next === undefined || next === current) break
-    current = next
-  }
-  return "cannot be reached"
-}
-
-const codes: Readonly<Record<string, string>> = {
-  [notPublic]: "is on a loopback or private address, which a public server must not name. Check it separately",
-  ECONNREFUSED: "does not accept the connection",
-  ECONNRESET: "closes the connection",
-  ENOTFOUND: "is not a known host name",
-  EAI_AGAIN: "cannot be resolved",
-  ETIMEDOUT: "does not respond",
-  EHOSTUNREACH: "cannot be reached from here",
-  ENETUNREACH: "cannot be reached from here"
-}
 
 /** The content of a URL that should serve a JSON document. */
 export type Reading =
