@@ -661,7 +661,7 @@ const adfs: Row = {
     primarysid: "S-1-5-21-1",
     authmethod: "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport",
     auth_time: "2026-11-01T07:30:55.566Z",
-    scope: both,
+    scp: both,
     ver: "1.0"
   },
   admits: { subject: "S-1-5-21-1", clientId: "client-1", scopes: ["todos:read", "todos:write"] },
@@ -671,6 +671,7 @@ const adfs: Row = {
       claims: { upn: "renamed@example.com" },
       admits: { subject: "S-1-5-21-1" }
     },
+    "a token whose scopes are in another claim": { claims: { scp: undefined, scope: both }, admits: { scopes: [] } },
     "a token without a user": {
       claims: { appid: "program-1", primarysid: undefined, authmethod: undefined, auth_time: undefined },
       admits: { subject: undefined, clientId: "program-1" }
@@ -693,6 +694,7 @@ const adfs: Row = {
       reason: "unknown-issuer"
     },
     "a token without a user and a client": { claims: { appid: undefined }, reason: "token-type" },
+    "scopes that are a list": { claims: { scp: ["todos:read"] }, reason: "scope" },
     "an empty sub (JWT-05)": { claims: { sub: "" }, reason: "subject" },
     "a sub that is null (JWT-05)": { claims: { sub: null }, reason: "subject" }
   }

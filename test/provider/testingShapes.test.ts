@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import type { Profile } from "effect-mcp-auth"
-import { Profiles } from "effect-mcp-auth/provider"
+import { Facts, Profiles } from "effect-mcp-auth/provider"
 import { TokenShape } from "effect-mcp-auth/testing"
 import { authenticateToken, provider, resource } from "./harness.ts"
 
@@ -94,6 +94,15 @@ describe("the shapes of the testing kit", () => {
     )
     assert.deepStrictEqual(without, ["cloudflare-access"])
   })
+
+  it.each(
+    Facts.all.flatMap(({ evidence, id }) => evidence.flatMap(({ shape }) => shape === undefined ? [] : [{ id, shape }]))
+  )(
+    "include $shape, which is evidence for the profile of $id",
+    ({ id, shape }) => {
+      assert.strictEqual(pairs[shape as TokenShape.Provider]?.profile.id, id)
+    }
+  )
 
   it.effect.each(Object.entries(pairs) as ReadonlyArray<[TokenShape.Provider, Pair]>)(
     "%s: the profile admits tokens of users and of machines, and rejects ID tokens and tokens for another server",

@@ -45,7 +45,13 @@ export type ObservedDocument = typeof ObservedDocument.Type
  */
 export const Evidence = Schema.Struct({
   kind: Schema.Literals(["run", "token", "documentation", "code", "document", "unconfirmed"]),
-  source: Schema.String
+  source: Schema.String,
+  /** The test file of this repository that runs the server. */
+  test: Schema.optionalKey(Schema.String),
+  /** When the token was issued. */
+  issued: Schema.optionalKey(PartialDate),
+  /** The name of the shape in `TokenShape` that has the claims of the observed token. */
+  shape: Schema.optionalKey(Schema.String)
 })
 
 /** Whether a provider supports something. `Facts.Support` describes the values. */

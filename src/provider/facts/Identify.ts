@@ -25,7 +25,8 @@ const patterns: ReadonlyArray<readonly [id: string, issuer: RegExp]> = [
   ["vercel", /^https:\/\/vercel\.com\/?$/],
   ["keycloak", /^https?:\/\/[^/]+(?:\/auth)?\/realms\/[^/]+\/?$/],
   ["authentik", /^https?:\/\/[^/]+\/application\/o\/[^/]+\/?$/],
-  ["adfs", /^https?:\/\/[^/]+\/adfs\/?$/i],
+  // The issuer in access tokens of AD FS has another path than the issuer in its metadata.
+  ["adfs", /^https?:\/\/[^/]+\/adfs(?:\/services\/trust)?\/?$/i],
   ["notion-mcp", /^https:\/\/mcp\.notion\.com\/?$/],
   ["linear-mcp", /^https:\/\/mcp\.linear\.app\/?$/],
   ["sentry-mcp", /^https:\/\/mcp\.sentry\.dev\/?$/],

@@ -85,13 +85,15 @@ export const adfs = (options: AdfsOptions): Profile.Profile => {
     audience: toAudience(options.audience),
     tokenType: TokenType.standard(["appid"]),
     accessTokenMarks: [{ claim: "appid" }],
+    scopes: { sources: [{ path: ["scp"], shape: "string" }] },
     clientIdClaims: ["appid"],
     subjectClaims: options.subjectClaims ?? ["sub", "primarysid"],
     machineMarks: options.machineClients === undefined
       ? []
       : [{ claim: "appid", values: reader.ids("machineClients", options.machineClients, "2c3caa80-…") }],
-    confirmed: true,
+    confirmed: false,
     notes: [
+      "No real token of a user was seen. The rules were tested with a real token that identifies no user.",
       "The metadata have no PKCE field, so clients that follow the MCP specification strictly reject the server.",
       "By default, access tokens do not identify a user and are rejected. Add an issuance transform rule for primarysid.",
       "Tokens without a user cannot be distinguished from tokens of users. List programs without users in machineClients."

@@ -67,7 +67,7 @@ export const pingone = (options: PingOneOptions): Profile.Profile => {
     machineMarks: options.machineClients === undefined
       ? []
       : [{ claim: "client_id", values: reader.ids("machineClients", options.machineClients, "2f8d3b1c-…") }],
-    confirmed: true,
+    confirmed: false,
     notes: [
       "PingOne's documentation confirms the claims. No real token was seen. Tokens have no typ until 2027-03-02, and at+jwt after.",
       "A token without a user has no sub, and is rejected unless its client is listed in machineClients. Then Principal.subject " +

@@ -59,7 +59,7 @@ export const stytch = (options: StytchOptions): Profile.Profile => {
     // ID tokens have neither client_id nor scope.
     accessTokenMarks: [{ claim: "scope" }],
     clientIdClaims: ["client_id"],
-    confirmed: true,
+    confirmed: false,
     notes: [
       "Stytch's documentation confirms the claims. No real token was seen.",
       "Enable dynamic registration. Client metadata documents are supported. You provide the page at authorization_endpoint."

@@ -84,7 +84,7 @@ export const supabase = (options: SupabaseOptions): Profile.Profile => {
       requested: "none"
     },
     clientIdClaims: ["client_id"],
-    confirmed: true,
+    confirmed: false,
     notes: [
       "Supabase's documentation confirms the claims. No real token was seen. It is not confirmed that a hook can change aud.",
       "Supabase supports neither resource indicators nor custom scopes. Dynamic registration is disabled by default.",

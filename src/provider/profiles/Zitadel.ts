@@ -71,7 +71,7 @@ export const zitadel = (options: ZitadelOptions): Profile.Profile => {
       verifiedBy: "introspection",
       hint: "Zitadel issues opaque tokens unless the token type of the application is JWT"
     },
-    confirmed: true,
+    confirmed: false,
     notes: [
       "Zitadel's documentation and an observed document confirm the claims. No real token was seen.",
       "The introspection endpoint requires Basic authentication with form-encoded credentials, or private_key_jwt.",

@@ -25,8 +25,7 @@ export const selfHostedShapes = {
       apptype: "Confidential",
       appid: content.clientId,
       ver: "1.0",
-      scp: undefined,
-      scope: getScope(content),
+      scp: getScope(content),
       // Access tokens of AD FS have no `sub`. They identify the user only if a claim rule of the Web API adds a claim, such as
       // this one.
       ...(content.machine ? {} : {

@@ -83,8 +83,8 @@ export interface Profile extends TokenTraits {
    */
   readonly introspection?: OpaqueTokens | undefined
   /**
-   * Whether the rules were confirmed with real tokens or by complete documentation of the provider. `false` if no official client
-   * can sign in at the provider.
+   * Whether the rules were confirmed with real tokens: with those of a server that the tests run, or with a recorded token. `Facts`
+   * names the evidence. `false` if no official client can sign in at the provider.
    */
   readonly confirmed: boolean
   /** Settings that the provider needs, and open questions. */

@@ -2,7 +2,10 @@ import { assert, describe, it } from "@effect/vitest"
 import { Redacted, Result } from "effect"
 import type { Profile } from "effect-mcp-auth"
 import { Facts, Profiles } from "effect-mcp-auth/provider"
+import { TokenShape } from "effect-mcp-auth/testing"
+import { existsSync, readFileSync } from "node:fs"
 import * as Fact from "../../../src/provider/facts/Fact.ts"
+import { identify } from "../../../src/provider/facts/Identify.ts"
 
 const one = "https://auth.example.com"
 const guid = "8eaef023-2b34-4da1-9baa-8bc8c9d6a490"
@@ -78,6 +81,52 @@ describe("the facts", () => {
       if (some((_) => _.clientIdMetadataDocuments)) assert.strictEqual(fact.clientIdMetadataDocuments, "yes")
     }
   )
+})
+
+describe("identify", () => {
+  it.each([
+    ["https://fs.example.com/adfs", "adfs"],
+    ["http://fs.example.com/adfs/services/trust", "adfs"],
+    ["http://FS.EXAMPLE.COM/adfs/services/trust", "adfs"],
+    ["https://fs.example.com/adfs/services/trust/2005", undefined],
+    ["https://fs.example.com/adfs/other", undefined]
+  ])("the issuer %s belongs to the provider %s", (issuer, id) => {
+    assert.strictEqual(identify(issuer)?.id, id)
+  })
+})
+
+describe("every confirmed profile", () => {
+  const root = new URL("../../../", import.meta.url)
+
+  it.each(Object.entries(profiles).filter(([, profile]) => profile.confirmed))(
+    "%s has a server that a test runs, or a recorded token",
+    (name, profile) => {
+      const proofs = Facts.get(profile.id)!.evidence.filter(({ issued, kind, shape, test }) => {
+        if (kind === "run") {
+          if (test === undefined) return false
+          const file = new URL(test, root)
+          assert.isTrue(existsSync(file), `${test} does not exist`)
+          // The test passes the profile to a gate that verifies tokens of the server.
+          assert.include(readFileSync(file, "utf8"), `Profiles.${name}(`, test)
+          return true
+        }
+        if (kind !== "token" || issued === undefined || shape === undefined) return false
+        assert.isTrue(Object.hasOwn(TokenShape.shapes, shape), `unknown shape ${shape}`)
+        // testingShapes.test.ts verifies tokens of this shape with the profile.
+        assert.strictEqual(TokenShape.shapes[shape as TokenShape.Provider].confidence, "seen", shape)
+        return true
+      })
+      assert.isNotEmpty(proofs, `${profile.id}: the facts name neither a test nor a dated shape`)
+    }
+  )
+
+  it("is not one of those whose tokens were never seen", () => {
+    const unseen = Object.values(profiles).filter(({ id }) =>
+      !Facts.get(id)!.evidence.some(({ kind }) => kind === "run" || kind === "token")
+    )
+    assert.isNotEmpty(unseen)
+    for (const { confirmed, id } of unseen) assert.isFalse(confirmed, id)
+  })
 })
 
 describe("every profile", () => {

@@ -13,7 +13,7 @@ export const adfs: Fact = {
     algorithms: ["RS256"],
     issuer: "access_token_issuer of the metadata (http://…/adfs/services/trust), which is not its issuer",
     audience: "the relying party's identifier, which may be a URL",
-    scopes: "scope",
+    scopes: "scp, a string",
     clientId: "appid",
     machineSubject: "none"
   },
@@ -23,8 +23,18 @@ export const adfs: Fact = {
   dynamicRegistration: "no",
   clientIdMetadataDocuments: "unknown",
   introspection: "no",
-  evidence: [{ kind: "token", source: "a token without a user" }],
-  quirks: ["The metadata has no PKCE field."],
+  evidence: [
+    {
+      kind: "token",
+      source: "a token that identifies no user, in redpanda-data/redpanda jwt_test.cc",
+      issued: "2023-11",
+      shape: "adfs"
+    }
+  ],
+  quirks: [
+    "The metadata has no PKCE field.",
+    "The issuer in tokens is access_token_issuer of the metadata, with the scheme http."
+  ],
   documents: [{
     kind: "openid-configuration",
     url: "https://{host}/adfs/.well-known/openid-configuration",

@@ -24,7 +24,12 @@ export const auth0: Fact = {
   dynamicRegistration: "setting",
   clientIdMetadataDocuments: "guarded",
   introspection: "no",
-  evidence: [{ kind: "token", source: "a token without a user" }, {
+  evidence: [{
+    kind: "token",
+    source: "a token without a user, in redpanda-data/redpanda jwt_test.cc",
+    issued: "2023-09",
+    shape: "auth0"
+  }, {
     kind: "documentation",
     source: "auth0.com/docs, access token profiles, resource parameter compatibility profile, CIMD overview"
   }, { kind: "code", source: "PrefectHQ/fastmcp auth0.py" }],

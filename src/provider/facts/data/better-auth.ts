@@ -23,7 +23,7 @@ export const betterAuth: Fact = {
   dynamicRegistration: "setting",
   clientIdMetadataDocuments: "setting",
   introspection: "yes",
-  evidence: [{ kind: "run", source: "1.7.5" }, {
+  evidence: [{ kind: "run", source: "1.7.5", test: "test/providers/providers.test.ts" }, {
     kind: "documentation",
     source: "better-auth.com/docs, OAuth provider and client ID metadata documents"
   }],

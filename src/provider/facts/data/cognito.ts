@@ -24,13 +24,18 @@ export const cognito: Fact = {
   dynamicRegistration: "no",
   clientIdMetadataDocuments: "unknown",
   introspection: "no",
-  evidence: [{ kind: "token", source: "an access token" }, { kind: "code", source: "PrefectHQ/fastmcp aws.py" }, {
-    kind: "documentation",
-    source: "Verified Permissions"
-  }, {
-    kind: "documentation",
-    source: "AWS, Amazon Cognito now supports resource indicators"
-  }],
+  evidence: [
+    { kind: "token", source: "the claims of a user's token, in a public program", issued: "2018-08", shape: "cognito" },
+    { kind: "code", source: "PrefectHQ/fastmcp aws.py" },
+    {
+      kind: "documentation",
+      source: "Verified Permissions"
+    },
+    {
+      kind: "documentation",
+      source: "AWS, Amazon Cognito now supports resource indicators"
+    }
+  ],
   quirks: ["The metadata has ten members and no PKCE field; no document newer than 2019 was found."],
   documents: [{
     kind: "openid-configuration",

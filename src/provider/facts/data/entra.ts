@@ -23,7 +23,12 @@ export const entra: Fact = {
   dynamicRegistration: "no",
   clientIdMetadataDocuments: "unknown",
   introspection: "no",
-  evidence: [{ kind: "token", source: "a token without a user, version 1.0" }, {
+  evidence: [{
+    kind: "token",
+    source: "a token without a user, version 1.0, with its key set, in redpanda-data/redpanda jwt_test.cc",
+    issued: "2023-11",
+    shape: "entra-v1"
+  }, {
     kind: "documentation",
     source: "access token claims reference"
   }, { kind: "code", source: "PrefectHQ/fastmcp azure.py" }],

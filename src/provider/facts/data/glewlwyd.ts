@@ -23,7 +23,7 @@ export const glewlwyd: Fact = {
   dynamicRegistration: "setting",
   clientIdMetadataDocuments: "unknown",
   introspection: "yes",
-  evidence: [{ kind: "run", source: "2.7.5, Debian's package" }],
+  evidence: [{ kind: "run", source: "2.7.5, Debian's package", test: "test/providers/glewlwyd.test.ts" }],
   quirks: [
     "The OpenID document is the only one, appended to the issuer.",
     "Registration, if enabled, returns 200 instead of 201. Clients without a secret do not work.",

@@ -23,7 +23,12 @@ export const keycloak: Fact = {
   dynamicRegistration: "yes",
   clientIdMetadataDocuments: "experimental",
   introspection: "yes",
-  evidence: [{ kind: "token", source: "an access token" }, {
+  evidence: [{
+    kind: "token",
+    source: "the claims of a user's token, in charlescd-circle-matcher",
+    issued: "2022-03",
+    shape: "keycloak"
+  }, {
     kind: "documentation",
     source: "keycloak.org, MCP authorization server"
   }, { kind: "documentation", source: "phasetwo.io mcp-server-auth (26.8.0, 2026-10-12)" }],

@@ -23,7 +23,7 @@ export const lemonldap: Fact = {
   dynamicRegistration: "unknown",
   clientIdMetadataDocuments: "unknown",
   introspection: "yes",
-  evidence: [{ kind: "run", source: "a local server" }],
+  evidence: [{ kind: "token", source: "a token of a local server", issued: "2026-11", shape: "lemonldap" }],
   quirks: ["The RFC 8414 URL returns 200 with HTML.", "The introspection response has no aud."],
   documents: []
 }

@@ -23,7 +23,11 @@ export const oidcProvider: Fact = {
   dynamicRegistration: "setting",
   clientIdMetadataDocuments: "setting",
   introspection: "setting",
-  evidence: [{ kind: "run", source: "9.13.3" }],
-  quirks: ["Introspection of a JWT returns 400 unsupported_token_type.", "Registration returns no CORS headers."],
+  evidence: [{ kind: "run", source: "9.13.3", test: "test/providers/providers.test.ts" }],
+  quirks: [
+    "Introspection of a JWT returns 400 unsupported_token_type.",
+    "Introspection of an opaque token without a user returns no sub.",
+    "Registration returns no CORS headers."
+  ],
   documents: []
 }

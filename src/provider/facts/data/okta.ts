@@ -23,7 +23,12 @@ export const okta: Fact = {
   dynamicRegistration: "guarded",
   clientIdMetadataDocuments: "guarded",
   introspection: "yes",
-  evidence: [{ kind: "token", source: "a token without a user" }, {
+  evidence: [{
+    kind: "token",
+    source: "a token without a user, in redpanda-data/redpanda jwt_test.cc",
+    issued: "2023-11",
+    shape: "okta"
+  }, {
     kind: "documentation",
     source: "developer.okta.com, custom and organization authorization servers"
   }, { kind: "documentation", source: "apollographql auth-okta guide" }],
