@@ -30,12 +30,16 @@ const pages = {
   "better-auth": "better-auth.md",
   "glewlwyd": "glewlwyd.md",
   "oauth2-mock-server": "oauth2-mock-server.md",
-  "openauth": "openauth.md"
+  "openauth": "openauth.md",
+  "workers-oauth-provider": "workers-oauth-provider.md",
+  "mcp-sdk-demo": "mcp-sdk-demo.md"
 } as const
 
 /** The issuers on the pages of providers that have no profile. */
 const issuers: Partial<Record<string, string>> = {
-  "oauth2-mock-server": "http://localhost:8080"
+  "oauth2-mock-server": "http://localhost:8080",
+  "workers-oauth-provider": "https://auth.example.com",
+  "mcp-sdk-demo": "http://localhost:3001/"
 }
 
 const headings = [

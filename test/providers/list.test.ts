@@ -28,7 +28,9 @@ it.each([
   { id: "linear-mcp", supports: "own server only", earlier: "own server only" },
   { id: "pingone", supports: "unknown", earlier: "with setup" },
   { id: "clerk", supports: "unknown", earlier: "unknown" },
-  { id: "openauth", supports: "no", earlier: "no" }
+  { id: "openauth", supports: "no", earlier: "no" },
+  { id: "workers-oauth-provider", supports: "with setup", earlier: "with setup" },
+  { id: "supabase-platform", supports: "no", earlier: "no" }
 ])("$id supports 2026-07-28: $supports; 2025-06-18: $earlier", ({ earlier, id, supports }) => {
   assert.strictEqual(getSupport(id)["2026-07-28"], supports)
   assert.strictEqual(getSupport(id)["2025-06-18"], earlier)

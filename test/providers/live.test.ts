@@ -12,6 +12,8 @@ import { Glewlwyd, layer as glewlwyd } from "./glewlwyd.ts"
 import { checkRunning } from "./list.ts"
 import * as OAuth2MockServer from "./oauth2MockServer.ts"
 import * as OpenAuth from "./openauth.ts"
+import * as SdkDemo from "./sdkDemo.ts"
+import * as WorkersOAuthProvider from "./workersOAuthProvider.ts"
 
 const list = readFileSync(new URL("../../PROVIDERS.md", import.meta.url), "utf8").split("\n")
 
@@ -77,6 +79,17 @@ describe("a running server has the result in the list", () => {
         yield* assertSameEntry("oauth2-mock-server", server.issuer.url!)
       })
   )
+
+  it.live("the demo server of the SDK", () =>
+    Effect.gen(function*() {
+      yield* assertSameEntry("mcp-sdk-demo", (yield* SdkDemo.make({ resource: "http://127.0.0.1:9/mcp" })).issuer)
+    }))
+
+  it.live("workers-oauth-provider in workerd", () =>
+    Effect.gen(function*() {
+      const { issuer } = yield* WorkersOAuthProvider.make({ resources: ["http://127.0.0.1:9/mcp"], scopes: ["a"] })
+      yield* assertSameEntry("workers-oauth-provider", issuer)
+    }))
 
   it.live("OpenAuth without additions to its metadata", () =>
     Effect.gen(function*() {

@@ -20,6 +20,7 @@ export interface SignIn {
 }
 
 export interface SignedIn {
+  readonly clientId: string
   readonly tokens: OAuthTokens
   /** Calls a tool after the sign-in. */
   readonly callTool: (name: string, args: Record<string, unknown>) => Promise<Readonly<Record<string, unknown>>>
@@ -150,10 +151,11 @@ const make = (name: string, connectWith: typeof connectV1): OfficialClient => ({
       await first.close()
     }
     const tokens = store.tokens()
-    assert(tokens !== undefined)
+    const clientId = store.clientInformation()?.client_id
+    assert(tokens !== undefined && clientId !== undefined)
     const { callTool, close, connect } = connectWith(options, store)
     await connect()
-    return { tokens, callTool, close }
+    return { clientId, tokens, callTool, close }
   }
 })
 

@@ -77,13 +77,13 @@ export const makeEntry = (fact: Fact, live?: Readonly<Record<Revision, Report>>)
     if (fact.kind === "mcp-server") {
       return failures.every((rule) => rule === "tokens-verifiable") ? "own server only" : "no"
     }
-    if (fact.signInFault !== undefined || failures.some((rule) => !isPublicUrl(fact, rule))) return "no"
+    if (fact.signInFault !== undefined || failures.some((rule) => !isSolvable(fact, rule))) return "no"
     if (fact.resourceAudience === "unknown") return "unknown"
     return failures.length === 0 && needed.length === 0 ? "yes" : "with setup"
   }
   const failed = reports === undefined ? [] : getFailures(reports[revisions[0]])
   const failures = [
-    ...failed.filter((rule) => !isPublicUrl(fact, rule)),
+    ...failed.filter((rule) => !isSolvable(fact, rule)),
     ...(fact.signInFault === undefined ? [] : [fact.signInFault])
   ]
   return {
@@ -100,7 +100,7 @@ export const makeEntry = (fact: Fact, live?: Readonly<Record<Revision, Report>>)
       : documents.map(({ observed }) => observed).sort().at(-1)!,
     needs: failures.length > 0
       ? failures.join(", ")
-      : [...(failed.length === 0 ? [] : [publicUrl]), ...needed].join("; ")
+      : [...(failed.some((rule) => isPublicUrl(fact, rule)) ? [publicUrl] : []), ...needed].join("; ")
   }
 }
 
@@ -110,6 +110,10 @@ export const makeEntry = (fact: Fact, live?: Readonly<Record<Revision, Report>>)
  */
 const isPublicUrl = (fact: Fact, rule: string): boolean =>
   fact.kind === "server" && ["issuer-url", "issuer-identical", "endpoints-https"].includes(rule)
+
+/** Tells whether your configuration can make up for a rule that fails. */
+const isSolvable = (fact: Fact, rule: string): boolean =>
+  isPublicUrl(fact, rule) || (fact.lookUp !== undefined && rule === "tokens-verifiable")
 
 const getFailures = (report: Report): ReadonlyArray<string> =>
   report.findings.filter(({ level, verdict }) => level === "MUST" && verdict === "fail").map(({ rule }) => rule)
@@ -123,6 +127,7 @@ const publicUrl = "public URL"
 const getSetup = (fact: Fact): ReadonlyArray<string> =>
   fact.kind === "mcp-server" ? [] : [
     ...(fact.resourceIndicators === "yes" ? [] : [getAudienceSetup(fact)]),
+    ...(fact.lookUp === undefined ? [] : ["look-up"]),
     ...([fact.dynamicRegistration, fact.clientIdMetadataDocuments].includes("yes") ? [] : ["client id"])
   ]
 
@@ -160,7 +165,8 @@ export const toMarkdown = (entries: ReadonlyArray<Entry>): string => {
     "  without prior registration can sign in.",
     "- **with setup**: the same, after you configure the audience or give each client its client id. _Audience by client_",
     "  means that tokens are bound to clients that you list, not to your server. _Public URL_ means that the operator must",
-    "  configure the public https URL of the server.",
+    "  configure the public https URL of the server. _Look-up_ means that the metadata name no way to verify tokens: your server",
+    "  verifies them with `Introspection.lookUp`.",
     "- **no**: a MUST fails, or no official MCP client can sign in. The last column names the rule or the reason.",
     "- **own server only**: the provider serves its own MCP server, and cannot serve yours.",
     "- **unknown**: no complete document was observed, or it is not known how to set the audience. Run the command against",

@@ -94,6 +94,8 @@ export const Fact = Schema.Struct({
   dynamicRegistration: Support,
   clientIdMetadataDocuments: Support,
   introspection: Support,
+  /** How a server verifies tokens, if the metadata name neither keys nor an introspection endpoint. */
+  lookUp: Schema.optionalKey(Schema.String),
   /** Why no official MCP client can sign in, although the metadata allow it. Missing if a client can, or if it is not known. */
   signInFault: Schema.optionalKey(Schema.String),
   evidence: Schema.Array(Evidence),

@@ -54,6 +54,17 @@ const settings: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     "unknown-clients": registerManually("Google", "an OAuth client"),
     "tokens-verifiable": "Google: access tokens are opaque. Profiles.google verifies each of them at Google"
   },
+  "workers-oauth-provider": {
+    // cloudflare/workers-oauth-provider, docs/resource-servers.md
+    "tokens-verifiable":
+      "workers-oauth-provider: verify tokens with Introspection.lookUp and a service binding to validateToken",
+    // cloudflare/workers-oauth-provider, docs/authorization-server.md
+    "client-id-metadata-documents":
+      "workers-oauth-provider: set clientIdMetadataDocumentEnabled, and add the compatibility flag global_fetch_strictly_public"
+  },
+  "mcp-sdk-demo": {
+    "tokens-verifiable": "The demo server of the MCP SDK: verify tokens with Introspection.lookUp at {issuer}introspect"
+  },
   cognito: {
     // docs.aws.amazon.com/cognito, using-pkce-in-authorization-code
     "pkce-s256":

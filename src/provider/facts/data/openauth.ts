@@ -24,7 +24,7 @@ export const openauth: Fact = {
   clientIdMetadataDocuments: "no",
   introspection: "no",
   signInFault: "no token_type in the token response",
-  evidence: [{ kind: "run", source: "0.4.3" }],
+  evidence: [{ kind: "run", source: "0.4.3", test: "test/providers/openauth.test.ts" }],
   quirks: [
     "The token response has no token_type (RFC 6749 section 5.1), so both official clients end the sign-in with an error.",
     "The metadata has only the endpoints and jwks_uri: no PKCE field and no methods of client authentication.",
