@@ -226,7 +226,7 @@ export const floors: ReadonlyArray<Floor> = [
     packages: [],
     why: "The index of provider gathers its folders."
   },
-  ...provider.map((folder, index): Floor => ({
+  ...provider.slice(0, -1).map((folder, index): Floor => ({
     folder,
     ours: [
       ...ground,
@@ -238,6 +238,20 @@ export const floors: ReadonlyArray<Floor> = [
     packages: [...effect, ...httpClient],
     why: `${folder} knows the floors up to verification, and of provider the folders before it: no server.`
   })),
+  {
+    folder: "provider/token",
+    ours: [
+      ...ground,
+      "outbound/http-client",
+      "verification",
+      ...verification,
+      "authorization",
+      "composition",
+      ...provider
+    ],
+    packages: [...effect, ...httpClient],
+    why: "provider/token knows the floors up to composition, because it checks tokens with the gate: no server."
+  },
   {
     folder: "provider/facts/data",
     ours: ["provider/facts"],

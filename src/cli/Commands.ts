@@ -14,7 +14,6 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
-import type * as Redacted from "effect/Redacted"
 import * as Ref from "effect/Ref"
 import * as Terminal from "effect/Terminal"
 import * as Check from "../provider/check/Check.ts"
@@ -27,6 +26,7 @@ import { type Format, formats, write } from "./format/reportFormat.ts"
 import * as Page from "./page/Page.ts"
 import * as Progress from "./Progress.ts"
 import * as Secret from "./Secret.ts"
+import * as TokenFlags from "./TokenFlags.ts"
 
 const spec = Flag.Literals("spec", revisions).pipe(
   Flag.withDescription("The revision of MCP to check against"),
@@ -62,23 +62,23 @@ const token = Flag.Redacted("token").pipe(
   Flag.optional
 )
 
-const resource = Flag.String("resource").pipe(
-  Flag.withDescription("The URL of the MCP server that the token is for. Required with check --token"),
-  Flag.withMetavar("url"),
-  Flag.optional
-)
-
 interface Printing {
   readonly format: Format
   readonly verbose: boolean
 }
 
+/** The width of the output in columns. Default: 100, if standard output is not a terminal. */
+const getWidth = Effect.gen(function*() {
+  const terminal = yield* Terminal.Terminal
+  const columns = yield* terminal.columns
+  return columns > 0 ? columns : 100
+})
+
 /** Prints the report and sets the exit code. */
 const printReport = Effect.fnUntraced(function*(report: Report.Report, { format, verbose }: Printing) {
   const { canColor } = yield* TerminalCapabilities.TerminalCapabilities
-  const terminal = yield* Terminal.Terminal
-  const columns = yield* terminal.columns
-  yield* Console.log(write(format, report, { color: canColor, width: columns > 0 ? columns : 100, verbose }))
+  const width = yield* getWidth
+  yield* Console.log(write(format, report, { color: canColor, width, verbose }))
   const code = yield* ExitCode
   yield* Ref.set(code, Report.toExitCode(report))
 })
@@ -96,20 +96,6 @@ const withTimeout = <A, E, R>(self: Effect.Effect<A, E, R>, seconds: number, url
         )
     })
   )
-
-const checkToken = Effect.fnUntraced(function*(
-  given: Option.Option<Redacted.Redacted>,
-  options: Omit<TokenReport.Options, "now" | "resource"> & { readonly resource: Option.Option<string> }
-) {
-  if (Option.isNone(options.resource) || !URL.canParse(options.resource.value)) {
-    return yield* new Check.InvalidInput({
-      detail: "missing option: --resource URL. --token requires the URL of the MCP server, as clients write it"
-    })
-  }
-  const read = yield* Secret.read(given)
-  const now = yield* Clock.currentTimeMillis
-  return TokenReport.make(read, { ...options, resource: options.resource.value, now })
-})
 
 const check = Command.make(
   "check",
@@ -133,9 +119,10 @@ const check = Command.make(
       Flag.optional
     ),
     token,
-    resource
+    ...TokenFlags.recipient
   },
-  Effect.fnUntraced(function*({ document, issuer, keys, resource, spec: revision, timeout, token, ...printed }) {
+  Effect.fnUntraced(function*({ document, issuer, keys, spec: revision, timeout, token, ...flags }) {
+    const printed: Printing = flags
     const named = Option.getOrUndefined(issuer)
     if (document.length > 0) {
       const texts = yield* Effect.forEach(document, (name) => Effect.map(readFile(name), (text) => ({ name, text })))
@@ -144,18 +131,21 @@ const check = Command.make(
       const report = Check.checkDocuments(texts, { issuer: named, jwks, now, revision })
       return report instanceof Check.InvalidInput ? yield* report : yield* printReport(report, printed)
     }
-    if (named === undefined) {
-      if (Option.isSome(token)) return yield* printReport(yield* checkToken(token, { resource, revision }), printed)
+    if (named === undefined && Option.isNone(token)) {
       return yield* new Check.InvalidInput({ detail: "missing argument: issuer URL or --document FILE" })
     }
-    // Checks the token before any request is sent, so that an invalid token or resource is reported at once.
-    const part = Option.isNone(token) ? [] : [yield* checkToken(token, { resource, issuer: named, revision })]
-    const report = yield* withTimeout(
-      Progress.during((onStep) => Check.run(named, { revision, onStep })),
+    // Reads the token before any request is sent, so that an invalid option is reported at once.
+    const presented = Option.isNone(token) ? undefined : yield* TokenFlags.read(token, flags)
+    const part = presented === undefined
+      ? []
+      : [TokenReport.run(presented.token, { ...presented.options, issuer: named, revision })]
+    if (named === undefined) return yield* printReport(yield* part[0]!, printed)
+    const [report, parts] = yield* withTimeout(
+      Progress.during((onStep) => Effect.all([Check.run(named, { revision, onStep }), Effect.all(part)])),
       timeout,
       named
     )
-    return yield* printReport(Report.withParts(report, part), printed)
+    return yield* printReport(Report.withParts(report, parts), printed)
   })
 ).pipe(
   Command.withDescription(
@@ -174,6 +164,11 @@ const check = Command.make(
       command:
         "effect-mcp-auth check https://auth.example.com --token - --resource https://todos.example.com/mcp < token",
       description: "Check an access token as well, and print the options that accept it"
+    },
+    {
+      command:
+        "effect-mcp-auth check --token - --resource https://todos.example.com/mcp --at 2026-11-23T12:00:00Z < token",
+      description: "Check a token at a given time, without a network and without its signature"
     }
   ])
 )
@@ -234,15 +229,19 @@ const decode = Command.make(
     token: Argument.Redacted("token").pipe(
       Argument.withDescription("The token. Without it, or for -, standard input is read"),
       Argument.optional
-    )
+    ),
+    at: TokenFlags.at
   },
-  Effect.fnUntraced(function*({ token }) {
+  Effect.fnUntraced(function*({ at, token }) {
     const read = yield* Secret.read(token)
-    const now = yield* Clock.currentTimeMillis
-    yield* Console.log(TokenReport.describe(read, now))
+    const width = yield* getWidth
+    yield* Console.log(yield* TokenReport.describe(read, { at: Option.getOrUndefined(at), width }))
   })
 ).pipe(
-  Command.withDescription("Shows the header and the claims of a token, with times as text. Does not verify the token."),
+  Command.withDescription(
+    "Shows the header and the claims of a token, with times as text, and whether a server to which it is addressed accepts it. " +
+      "Does not verify its signature."
+  ),
   Command.withExamples([{ command: "effect-mcp-auth decode < token", description: "Read a token from a file" }])
 )
 

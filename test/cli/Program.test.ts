@@ -111,20 +111,41 @@ describe("check", () => {
       (folder) => Effect.sync(() => rmSync(folder, { recursive: true }))
     ))
 
-  it.effect("checks a token with the server, and does not print its signature", () =>
+  it.effect("checks a token with the keys of the server, and does not print its signature", () =>
     Effect.gen(function*() {
       const service = yield* TestIssuer.TestIssuer
-      const token = yield* service.mint({ audience: "https://other.test/mcp", expiresIn: "100000 days" })
+      const { publicJwk } = yield* service.currentKey
+      const check = (token: string, ...args: ReadonlyArray<string>) =>
+        run(["check", issuer, "--resource", "https://server.test/mcp", ...args], {
+          stdin: `${token}\n`,
+          prepare: (_) => _.publishKeys([publicJwk])
+        })
+      const token = yield* service.mint({ audience: "api://todos", scopes: ["todos:read"] })
       for (const way of [["--token", token], ["--token", "-"]]) {
-        const { code, stderr, stdout } = yield* run(
-          ["check", issuer, ...way, "--resource", "https://server.test/mcp"],
-          { stdin: `${token}\n` }
-        )
+        const { code, stderr, stdout } = yield* check(token, ...way)
         assert.strictEqual(code, 1)
         assert.match(stdout, /✗ MUST {3}The token is issued for this resource/)
-        assert.include(stdout, `Audience.oneOf(["https://other.test/mcp"])`)
+        assert.include(stdout, `Signature: verified with the keys of ${issuer}`)
+        assert.notInclude(stdout, "AuthLayer.make")
         assert.notInclude(stdout + stderr, token.split(".")[2]!)
       }
+      const named = yield* check(token, "--token", "-", "--audience", "api://todos")
+      assert.strictEqual(named.code, 0)
+      assert.include(named.stdout, `audience: Audience.oneOf(["api://todos"])`)
+      const later = yield* check(token, "--token", "-", "--audience", "api://todos", "--at", "2100-01-01T00:00:00Z")
+      assert.strictEqual(later.code, 1)
+      assert.include(later.stdout, "rejected: expired")
+    }).pipe(Effect.provide(TestIssuer.layer({ issuer }))))
+
+  it.effect("checks a token without an issuer and without a network", () =>
+    Effect.gen(function*() {
+      const token = yield* (yield* TestIssuer.TestIssuer).mint({ scopes: ["todos:read"] })
+      const { code, stdout } = yield* run(["check", "--token", "-", "--resource", "https://server.test/mcp"], {
+        stdin: token,
+        prepare: (_) => _.goDown()
+      })
+      assert.strictEqual(code, 0)
+      assert.include(stdout, "The signature was not verified")
     }).pipe(Effect.provide(TestIssuer.layer({ issuer }))))
 })
 
@@ -136,6 +157,17 @@ describe("decode", () => {
       assert.strictEqual(code, 0)
       assert.match(stdout, /^Not verified/)
       assert.match(stdout, /sub +"alice"/)
+    }).pipe(Effect.provide(TestIssuer.layer({ issuer }))))
+
+  it.effect("describes the token at a given time, in the width of the terminal", () =>
+    Effect.gen(function*() {
+      const token = yield* (yield* TestIssuer.TestIssuer).mint({ expiresIn: "5 minutes" })
+      const { stdout } = yield* run(["decode", "--at", "4102444800"], { stdin: token })
+      assert.match(stdout, /exp .* ago\)/)
+      assert.match(stdout, /rejects it: expired\.$/)
+      for (const at of ["tomorrow", "2026-11-23T12:00:00", "-1"]) {
+        assert.strictEqual((yield* run(["decode", "--at", at], { stdin: token })).code, 64)
+      }
     }).pipe(Effect.provide(TestIssuer.layer({ issuer }))))
 
   it.effect("exits with 64 without a token", () =>

@@ -1,135 +1,35 @@
 /**
- * Describes an access token, and checks its claims for a resource. **This module verifies no signature**: anyone can write a
- * token with these claims.
+ * Checks an access token with the code of the gate, and describes its content.
  *
  * @since 0.1.0
  */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import type * as HttpClient from "effect/http/HttpClient"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
-import * as Algorithm from "../../crypto/Algorithm.ts"
-import * as TokenType from "../../verification/claims/TokenType.ts"
+import type { AuthConfigError } from "../../protocol/AuthError.ts"
+import * as Claims from "../../verification/claims/Claims.ts"
+import * as AuthorizationServer from "../../verification/issuers/AuthorizationServer.ts"
+import { InvalidInput } from "../check/Check.ts"
+import type { Fact } from "../facts/Facts.ts"
 import { identify } from "../facts/Identify.ts"
-import { isObject, type Json, member, parseJson, shown, toJson } from "../report/Json.ts"
+import * as NamedHosts from "../probe/NamedHosts.ts"
+import { shown } from "../report/Json.ts"
 import * as Report from "../report/Report.ts"
 import { fail, inconclusive, pass, type Revision, type RuleResult, skip } from "../report/Rule.ts"
-import * as Rules from "./TokenRules.ts"
+import { addReason, checkParts } from "./CheckToken.ts"
+import { writeOptions } from "./OptionsCode.ts"
+import { atTime, type Decision, fetchedKeys, presentToken, unverifiedSignatures } from "./PresentToken.ts"
+import { type Recipient, type ServerEntry, serverEntryFor } from "./ServerEntry.ts"
+import * as TokenRules from "./TokenRules.ts"
+import { breakLines, decode, type Decoded, describeMembers, unreadable } from "./TokenText.ts"
+
+export { decode, describeTime } from "./TokenText.ts"
+export type { Decoded, UnreadableReason } from "./TokenText.ts"
 
 /**
- * The header and the claims of a token, not verified.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Decoded {
-  readonly header: Readonly<Record<string, unknown>>
-  readonly claims: Readonly<Record<string, unknown>>
-}
-
-/**
- * The reason why a token cannot be decoded.
- *
- * @category models
- * @since 0.1.0
- */
-export type UnreadableReason = "opaque" | "encrypted" | "malformed" | "too-large"
-
-/**
- * Decodes a JWT. Does not verify it.
- *
- * @category decoding
- * @since 0.1.0
- */
-export const decode = (token: Redacted.Redacted): Result.Result<Decoded, UnreadableReason> => {
-  const compact = Redacted.value(token).trim().replace(/^Bearer +/i, "")
-  if (compact.length > 16 * 1024) return Result.fail("too-large")
-  const segments = compact.split(".")
-  if (segments.length === 5) return Result.fail("encrypted")
-  if (segments.length !== 3) return Result.fail("opaque")
-  const header = decodeSegment(segments[0]!)
-  const claims = decodeSegment(segments[1]!)
-  return header === undefined || claims === undefined ? Result.fail("malformed") : Result.succeed({ header, claims })
-}
-
-const decodeSegment = (segment: string): Json | undefined => {
-  if (!/^[A-Za-z0-9_-]+$/.test(segment)) return undefined
-  try {
-    const binary = atob(segment.replaceAll("-", "+").replaceAll("_", "/"))
-    const bytes = Uint8Array.from(binary, (character) => character.charCodeAt(0))
-    const json = parseJson(new TextDecoder("utf-8", { fatal: true }).decode(bytes))
-    return isObject(json) ? json : undefined
-  } catch {
-    return undefined
-  }
-}
-
-const reasons: Readonly<Record<UnreadableReason, string>> = {
-  opaque: "an opaque token (it does not have three segments): only its authorization server can verify it",
-  encrypted: "an encrypted token (it has five segments): only the holder of the key can read it",
-  malformed: "not a JWT: its segments are not Base64url of JSON objects",
-  "too-large": "larger than 16 KiB, which servers reject in a header"
-}
-
-/**
- * Describes a token as text: its header, its claims, and times relative to `now` (in milliseconds since 1970).
- *
- * @category encoding
- * @since 0.1.0
- */
-export const describe = (token: Redacted.Redacted, now: number): string =>
-  Result.match(decode(token), {
-    onFailure: (reason) => `This is ${reasons[reason]}.`,
-    onSuccess: ({ claims, header }) =>
-      [
-        "Not verified: anyone can write a token with these claims.",
-        "",
-        "Header",
-        ...describeMembers(header, now),
-        "",
-        "Claims",
-        ...describeMembers(claims, now)
-      ].join("\n")
-  })
-
-const timeClaims = new Set(["exp", "nbf", "iat", "auth_time", "updated_at"])
-
-const describeMembers = (json: Json, now: number): ReadonlyArray<string> => {
-  const names = Object.keys(json)
-  const width = Math.min(24, Math.max(0, ...names.map((name) => name.length)))
-  return names.map((name) => {
-    const value = json[name]
-    const words = timeClaims.has(name) && typeof value === "number" ? `  (${describeTime(value, now)})` : ""
-    return `  ${shown(name, 40).padEnd(width)}  ${shown(toJson(value), 400)}${words}`
-  })
-}
-
-/**
- * Describes a time, such as `2026-11-23T12:00:00Z, in 5 minutes`. `seconds` is in seconds since 1970, `now` in milliseconds.
- *
- * @category encoding
- * @since 0.1.0
- */
-export const describeTime = (seconds: number, now: number): string => {
-  const date = new Date(seconds * 1000)
-  if (Number.isNaN(date.getTime())) return "not a time"
-  const distance = Math.round(seconds - now / 1000)
-  const iso = date.toISOString().replace(/\.000Z$/, "Z")
-  return distance === 0
-    ? `${iso}, now`
-    : distance > 0
-    ? `${iso}, in ${describeDuration(distance)}`
-    : `${iso}, ${describeDuration(-distance)} ago`
-}
-
-const units = [["day", 86_400], ["hour", 3600], ["minute", 60], ["second", 1]] as const
-
-const describeDuration = (seconds: number): string => {
-  const [unit, size] = units.find(([, size]) => seconds >= 2 * size) ?? ["second", 1]
-  const count = Math.floor(seconds / size)
-  return `${count} ${unit}${count === 1 ? "" : "s"}`
-}
-
-/**
- * The options of `make`.
+ * The options of `run`.
  *
  * @category models
  * @since 0.1.0
@@ -137,233 +37,305 @@ const describeDuration = (seconds: number): string => {
 export interface Options {
   /** The canonical URL of the MCP server. */
   readonly resource: string
-  /** The issuer that the token should name. Default: any issuer. */
+  /**
+   * The issuer of the authorization server whose tokens the MCP server accepts. Its metadata and keys are fetched, and the
+   * signature is verified. Default: the issuer in the token; nothing is fetched, and the signature is not verified.
+   */
   readonly issuer?: string | undefined
+  /**
+   * The values of `aud` that mean your MCP server and no other server, such as `api://todos`. They are not taken from the token,
+   * because a token for another server is valid too. Default: the resource.
+   */
+  readonly audiences?: ReadonlyArray<string> | undefined
+  /**
+   * The clients that you control, for providers whose tokens name no audience. Default: the client of a token is not checked.
+   */
+  readonly clientIds?: ReadonlyArray<string> | undefined
+  /** The time at which the token is checked, in milliseconds since 1970. Default: now. */
+  readonly at?: number | undefined
   /** The revision of MCP to check against. Default: the newest. */
   readonly revision?: Revision | undefined
-  /** The current time, in milliseconds since 1970. */
-  readonly now: number
 }
 
 /**
- * Checks the claims of a token as a server that uses this library does. Checks neither the signature of the token nor whether
- * the token was revoked. The report contains the `AuthLayer` options of a server that accepts such tokens.
+ * Presents a token to the gate of a server, and reports the decision of the gate and each problem of the token.
+ *
+ * **Details**
+ *
+ * The gate is the one that `AuthLayer.make` creates: with the profile of the provider if the issuer belongs to a known one and
+ * the options of the profile are known, and else with the issuer alone. The report contains the options of a server only if a
+ * gate with exactly these options has accepted the token. Whether the token was revoked is not checked. Fails with
+ * `InvalidInput` if `resource`, `audiences` or `clientIds` are no valid options of a server.
  *
  * **Example** (A token for another server)
  *
  * ```ts
+ * import { Effect, Redacted } from "effect"
  * import { Report, TokenReport } from "effect-mcp-auth/provider"
- * import { Redacted } from "effect"
  * import { TestIssuer } from "effect-mcp-auth/testing"
  * import assert from "node:assert/strict"
  *
  * const issuer = await TestIssuer.start({ issuer: "https://auth.example.com", resource: "https://other.example.com/mcp" })
  * const token = Redacted.make(await issuer.mint({ scopes: ["todos:read"] }))
  *
- * const report = TokenReport.make(token, { resource: "https://todos.example.com/mcp", now: Date.now() })
+ * const report = await TokenReport.run(token, { resource: "https://todos.example.com/mcp" }).pipe(
+ *   Effect.provide(issuer.httpClient),
+ *   Effect.runPromise
+ * )
  * assert.strictEqual(Report.toExitCode(report), 1)
+ * assert.strictEqual(report.options, undefined)
  * ```
  *
  * @category checks
  * @since 0.1.0
  */
-export const make = (token: Redacted.Redacted, options: Options): Report.Report => {
-  const decoded = decode(token)
-  const { now, revision = "2026-07-28" } = options
-  if (Result.isFailure(decoded)) {
-    const why = `the token is ${reasons[decoded.failure]}`
-    const opaque = decoded.failure === "opaque" && options.issuer !== undefined
-    return Report.make({
-      kind: "access-token",
-      subject: `an access token for ${options.resource}`,
-      revision,
-      now,
-      results: [decoded.failure === "opaque" ? inconclusive(Rules.readable, why) : fail(Rules.readable, why)],
-      options: opaque ? describeOptionsForOpaque(options.issuer, options.resource) : undefined
-    })
-  }
-  const { claims, header } = decoded.success
-  const issuer = member(claims, "iss")
-  const provider = identify(typeof issuer === "string" ? issuer : options.issuer ?? "")
-  const results = [
-    pass(Rules.readable, "a JWT; its signature was not verified"),
-    checkAlgorithm(header),
-    ...checkKind(header, claims),
-    checkIssuer(claims, options.issuer),
-    checkAudience(claims, options.resource, provider?.audienceSetup),
-    ...checkTimes(claims, now),
-    checkSubject(claims),
-    checkScope(claims),
-    Object.hasOwn(claims, "cnf")
-      ? fail(Rules.bearer, "cnf binds the token to a key")
-      : pass(Rules.bearer, "the token is not bound to a key")
-  ]
+export const run = Effect.fn("TokenReport.run")(function*(
+  token: Redacted.Redacted,
+  options: Options
+): Effect.fn.Return<Report.Report, InvalidInput, HttpClient.HttpClient> {
+  const now = options.at ?? (yield* Clock.currentTimeMillis)
+  const checked = yield* check(toToken(token), options, now).pipe(
+    atTime(options.at),
+    Effect.mapError((error) => new InvalidInput({ detail: error.message }))
+  )
   return Report.make({
     kind: "access-token",
     subject: `an access token for ${options.resource}`,
-    revision,
+    revision: options.revision ?? "2026-07-28",
     now,
-    results,
-    provider: provider?.name,
-    notes: ["The signature was not verified: the report describes the claims, not whether the token is genuine."],
-    options: describeOptions(claims, options, provider?.profile ?? undefined)
+    ...checked
   })
+})
+
+/** Removes the name of the scheme, which people copy with the token. */
+const toToken = (token: Redacted.Redacted): Redacted.Redacted =>
+  Redacted.make(Redacted.value(token).trim().replace(/^Bearer +/i, ""))
+
+/** An issuer for tokens whose issuer cannot be configured. The gate then rejects them as tokens of an unknown issuer. */
+const noIssuer = "https://issuer.invalid"
+
+/** The authorization server of a token, and how a server of this library names it in its options. */
+interface Target {
+  readonly entry: ServerEntry
+  readonly server: AuthorizationServer.AuthorizationServer
+  readonly provider: Fact | undefined
+  /** The reason why no server can name the issuer in its options. */
+  readonly problem: AuthConfigError | undefined
 }
 
-const checkAlgorithm = (header: Json): RuleResult => {
-  const alg = member(header, "alg")
-  return Algorithm.isAlgorithm(alg)
-    ? pass(Rules.algorithm, alg)
-    : fail(Rules.algorithm, `alg is ${shown(alg, 40)}`)
+const findTarget = (decoded: Decoded | undefined, issuer: string | undefined, recipient: Recipient): Target => {
+  const iss = decoded === undefined ? undefined : Claims.own(decoded.claims, "iss")
+  const tokenIssuer = typeof iss === "string" ? iss : issuer ?? noIssuer
+  const entry = serverEntryFor(issuer, tokenIssuer, recipient)
+  const made = AuthorizationServer.make(entry.input, "authorizationServers[0]")
+  const provider = identify(typeof entry.input === "string" ? entry.input : entry.input.issuer ?? "")
+  if (Result.isSuccess(made)) return { entry, server: made.success, provider, problem: undefined }
+  const none: ServerEntry = { ...entry, input: noIssuer, profile: undefined }
+  const server = Result.getOrThrow(AuthorizationServer.make(noIssuer, "authorizationServers[0]"))
+  return { entry: none, server, provider, problem: made.failure }
 }
 
-const checkKind = (header: Json, claims: Json): ReadonlyArray<RuleResult> => {
-  const typ = member(header, "typ")
-  const wrong = TokenType.checkKind(TokenType.standard(), typ, claims)
-  const idTokenClaims = ["nonce", "at_hash", "c_hash", "s_hash", "events"].filter((name) => Object.hasOwn(claims, name))
-  const named = `typ is ${shown(typ, 40)}`
-  const kind = TokenType.kindOf(claims)
-  return [
-    wrong === "id-token"
-      ? fail(
-        Rules.kind,
-        `the token is an ID token: it has ${idTokenClaims.length === 0 ? "claims of one" : idTokenClaims.join(" and ")}`
-      )
-      : wrong === "token-type" && kind === "other"
-      ? fail(Rules.kind, "the claims name another kind of token (token_use, token_type, typ)")
-      : wrong === "token-type"
-      ? fail(
-        Rules.kind,
-        `${named}, and no claim shows that it is an access token (scope, scp, client_id, cid, token_use: access)`,
-        "If it is the access_token, name the claim that distinguishes it from an ID token: TokenType.standard([…]) or a profile"
-      )
-      : pass(Rules.kind, named),
-    typeof typ === "string" && /^(?:application\/)?at\+jwt$/i.test(typ)
-      ? pass(Rules.typed, named)
-      : fail(Rules.typed, named)
-  ]
-}
+type Checked = Pick<Report.Options, "results" | "provider" | "notes" | "options">
 
-const checkIssuer = (claims: Json, expected: string | undefined): RuleResult => {
-  const iss = member(claims, "iss")
-  if (typeof iss !== "string" || iss === "") return fail(Rules.issuer, `iss is ${shown(iss, 40)}`)
-  return expected === undefined || expected === iss
-    ? pass(Rules.issuer, shown(iss))
-    : fail(Rules.issuer, `iss is ${shown(iss)}, not ${shown(expected)}`)
-}
+/** The scopes of OpenID Connect. They concern sign-in, and no operation of an MCP server requires them. */
+const signInScopes = new Set(["openid", "profile", "email", "address", "phone", "offline_access"])
 
-const getAudiences = (claims: Json): ReadonlyArray<string> => {
-  const aud = member(claims, "aud")
-  return typeof aud === "string"
-    ? [aud]
-    : Array.isArray(aud)
-    ? aud.filter((_): _ is string => typeof _ === "string")
-    : []
-}
+/** The scope of the first attempt. The gate decides about a token without regard to the scopes that a server offers. */
+const anyScope = ["any"] as const
 
-const checkAudience = (claims: Json, resource: string, how: string | undefined): RuleResult => {
-  const audiences = getAudiences(claims)
-  if (audiences.includes(resource)) return pass(Rules.audience, shown(audiences.join(", ")))
-  const close = audiences.find((audience) => audience.replace(/\/$/, "") === resource.replace(/\/$/, ""))
-  return fail(
-    Rules.audience,
-    audiences.length === 0
-      ? "aud is missing"
-      : close === undefined
-      ? `aud is ${shown(audiences.join(", "))}, not ${shown(resource)}`
-      : `aud is ${shown(close)}, which differs from ${shown(resource)} in the final slash`,
-    close !== undefined ? `Write the resource as ${shown(close)} everywhere` : how
-  )
-}
+const check = (
+  token: Redacted.Redacted,
+  options: Options,
+  now: number
+): Effect.Effect<Checked, AuthConfigError, HttpClient.HttpClient> =>
+  Effect.gen(function*() {
+    const { audiences = [], clientIds = [], issuer, resource } = options
+    const recipient = { audiences, clientIds }
+    const decoded = decode(token)
+    const target = findTarget(Result.getOrUndefined(decoded), issuer, recipient)
+    const { entry, problem, provider, server } = target
+    const attempt = (scopes: readonly [string, ...ReadonlyArray<string>]) =>
+      presentToken(writeOptions(resource, entry, recipient, scopes).options, token)
+    // The first attempt yields the scopes for the options, and the second one uses exactly these options.
+    const attempts = Effect.gen(function*() {
+      const decision = yield* attempt(anyScope)
+      const granted = decision._tag === "Accepted" ? [...decision.principal.granted] : []
+      const [first, ...others] = granted.filter((scope) => !signInScopes.has(scope))
+      if (first === undefined) return { decision, scopes: undefined }
+      const scopes = [first, ...others] as const
+      return { decision: yield* attempt(scopes), scopes }
+    })
+    const isFetched = issuer !== undefined && problem === undefined
+    const { decision, scopes } = yield* isFetched
+      ? NamedHosts.provideGuard(new URL(issuer))(Effect.provide(attempts, fetchedKeys))
+      : Effect.provide(attempts, unverifiedSignatures)
+    const rejection = decision._tag === "Rejected" ? decision.reason : undefined
+    const signature = checkSignature(decision, isFetched ? server.issuer : undefined)
+    const isOpaque = Result.isFailure(decoded) && decoded.failure === "opaque"
+    const accepted = checkAccepted(decision, isOpaque)
+    const rules = {
+      resource,
+      audience: writeOptions(resource, entry, recipient, anyScope).options.audience,
+      clockTolerance: undefined,
+      effectiveScopes: (granted: ReadonlySet<string>) => granted
+    }
+    const audienceSetup = provider === undefined ? undefined : `${provider.name}: ${provider.audienceSetup}`
+    const results = Result.isFailure(decoded)
+      ? [
+        accepted,
+        (isOpaque ? inconclusive : fail)(TokenRules.readable, `the token is ${unreadable[decoded.failure]}`)
+      ]
+      : addReason([
+        accepted,
+        pass(TokenRules.readable, "a JWT"),
+        signature,
+        ...checkParts(decoded.success, { server, rules, now, audienceSetup }).map((result) =>
+          result.rule === TokenRules.issuer && problem !== undefined
+            ? fail(TokenRules.issuer, `no server can name this issuer: ${problem.fix}`)
+            : result
+        )
+      ], rejection)
+    const { code } = scopes === undefined || decision._tag !== "Accepted"
+      ? { code: undefined }
+      : writeOptions(resource, entry, recipient, scopes)
+    return {
+      results,
+      provider: provider?.name,
+      options: code,
+      notes: [
+        signature.verdict === "pass" || signature.verdict === "fail"
+          ? `Signature: ${signature.why}.`
+          : "The signature was not verified: anyone can write a token with these claims.",
+        ...(decision._tag === "Accepted" && code === undefined
+          ? [
+            scopes === undefined
+              ? "No options are shown, because the token has no scope for an operation. Request the scopes of your server."
+              : "No options are shown, because the token has values with invisible characters."
+          ]
+          : [])
+      ]
+    }
+  })
 
-const checkTimes = (claims: Json, now: number): ReadonlyArray<RuleResult> => {
-  const seconds = now / 1000
-  const { exp, iat, nbf } = claims
-  const at = (name: string, value: unknown) => typeof value === "number" ? `${name} ${describeTime(value, now)}` : ""
-  const validity = typeof exp !== "number" || !Number.isFinite(exp)
-    ? fail(
-      Rules.expiry,
-      `exp is ${shown(exp, 40)}`,
-      "Configure the authorization server to limit the lifetime of tokens: exp is required"
-    )
-    : seconds >= exp
-    ? fail(Rules.expiry, `expired: ${at("exp", exp)}`)
-    : typeof nbf === "number" && nbf > seconds + 30
-    ? fail(Rules.expiry, `not valid yet: ${at("nbf", nbf)}`)
-    : typeof iat === "number" && iat > seconds + 30
-    ? fail(Rules.expiry, `issued in the future: ${at("iat", iat)}`)
-    : pass(Rules.expiry, at("exp", exp))
-  if (typeof exp !== "number" || typeof iat !== "number") {
-    return [validity, skip(Rules.lifetime, "exp or iat is missing")]
+/** Reports the decision of the gate. An opaque token is accepted by a server with introspection, which is not part of the check. */
+const checkAccepted = (decision: Decision, isOpaque: boolean): RuleResult => {
+  switch (decision._tag) {
+    case "Accepted":
+      return pass(TokenRules.accepted, "accepted")
+    case "Undecided":
+      return inconclusive(TokenRules.accepted, `not decided: ${decision.reason}`)
+    case "Rejected":
+      return isOpaque
+        ? inconclusive(TokenRules.accepted, `rejected without introspection: ${decision.reason}`)
+        : fail(TokenRules.accepted, `rejected: ${decision.reason}`)
   }
-  return [
-    validity,
-    exp - iat > 86_400
-      ? fail(Rules.lifetime, `valid for ${describeDuration(exp - iat)}`)
-      : pass(Rules.lifetime, `valid for ${describeDuration(exp - iat)}`)
+}
+
+/** The reasons for which the gate rejects a token before it verifies the signature. */
+const beforeSignature = new Set([
+  "no-authorization",
+  "other-scheme",
+  "no-token",
+  "not-token68",
+  "several-authorization-headers",
+  "too-large",
+  "malformed",
+  "unknown-issuer",
+  "algorithm",
+  "critical-header"
+])
+
+/** Reports whether the signature was verified. `issuer` is the server whose keys were fetched. */
+const checkSignature = (decision: Decision, issuer: string | undefined): RuleResult => {
+  if (issuer === undefined) return skip(TokenRules.signature, "not verified: name the issuer to fetch its keys")
+  if (decision._tag === "Undecided") {
+    return inconclusive(
+      TokenRules.signature,
+      `not verified: the keys of ${shown(issuer)} are unavailable (${decision.reason})`
+    )
+  }
+  if (decision._tag === "Accepted") return pass(TokenRules.signature, `verified with the keys of ${shown(issuer)}`)
+  if (decision.reason === "signature" || decision.reason === "unknown-key") {
+    return fail(
+      TokenRules.signature,
+      decision.reason === "signature" ? "the signature is invalid" : `${shown(issuer)} publishes no key for this token`
+    )
+  }
+  return beforeSignature.has(decision.reason)
+    ? skip(TokenRules.signature, `not verified: the token was rejected before (${decision.reason})`)
+    : pass(TokenRules.signature, `verified with the keys of ${shown(issuer)}`)
+}
+
+/**
+ * The options of `describe`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface DescribeOptions {
+  /** The time at which the token is checked, in milliseconds since 1970. Default: now. */
+  readonly at?: number | undefined
+  /** The maximum length of a line, in characters. Default: 100. */
+  readonly width?: number | undefined
+}
+
+/**
+ * Describes a token as text: its header, its claims with times as text, and whether the gate of a server to which the token is
+ * addressed accepts it. Fetches nothing, and does not verify the signature.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const describe = (
+  given: Redacted.Redacted,
+  { at, width = 100 }: DescribeOptions = {}
+): Effect.Effect<string> =>
+  Effect.gen(function*() {
+    const token = toToken(given)
+    const now = at ?? (yield* Clock.currentTimeMillis)
+    const decoded = decode(token)
+    const sentence = (text: string) => breakLines(text, width)
+    if (Result.isFailure(decoded)) return sentence(`This is ${unreadable[decoded.failure]}.`).join("\n")
+    const { claims, header } = decoded.success
+    const decision = yield* presentToAddressee(token, decoded.success).pipe(atTime(at))
+    return [
+      ...sentence("Not verified: anyone can write a token with these claims."),
+      "",
+      "Header",
+      ...describeMembers(header, now, width),
+      "",
+      "Claims",
+      ...describeMembers(claims, now, width),
+      "",
+      ...sentence(
+        decision._tag === "Accepted"
+          ? "A server to which this token is addressed accepts it, if a key of its issuer signed it."
+          : `A server to which this token is addressed rejects it: ${decision.reason}.`
+      )
+    ].join("\n")
+  })
+
+/** Presents a token to a server that its own claims name. The result shows only whether the rest of the token is in order. */
+const presentToAddressee = (token: Redacted.Redacted, decoded: Decoded): Effect.Effect<Decision> => {
+  const { claims } = decoded
+  const audiences = Claims.readAudience(claims).filter((_) => typeof _ === "string" && _ !== "")
+  const client = Claims.readClientId(claims)
+  const clientIds = Result.isSuccess(client) && client.success !== undefined ? [client.success] : []
+  const ofAudience = { audiences, clientIds: [] }
+  // A token without an audience can only be addressed by its client. Some providers bind every token to its client.
+  const recipients: ReadonlyArray<Recipient> = [
+    ...(audiences.length === 0 ? [] : [ofAudience]),
+    ...(clientIds.length === 0 ? [] : [{ audiences, clientIds }, { audiences: [], clientIds }]),
+    ...(audiences.length === 0 && clientIds.length === 0 ? [ofAudience] : [])
   ]
+  return Effect.gen(function*() {
+    let last: Decision = { _tag: "Rejected", reason: "audience" }
+    for (const recipient of recipients) {
+      const { entry } = findTarget(decoded, undefined, recipient)
+      const { options } = writeOptions("https://addressee.invalid", entry, recipient, anyScope)
+      last = yield* Effect.orDie(presentToken(options, token))
+      if (last._tag !== "Rejected" || last.reason !== "audience") return last
+    }
+    return last
+  }).pipe(Effect.provide(unverifiedSignatures))
 }
-
-const checkSubject = (claims: Json): RuleResult => {
-  const client = ["client_id", "azp", "cid", "appid"].find((name) => Object.hasOwn(claims, name))
-  const sub = member(claims, "sub")
-  return typeof sub === "string" && sub !== ""
-    ? pass(Rules.subject, client === undefined ? "sub; no claim names the client" : `sub, ${client}`)
-    : fail(Rules.subject, "sub is missing")
-}
-
-const checkScope = (claims: Json): RuleResult => {
-  const scopes = getScopes(claims)
-  return scopes === undefined
-    ? fail(Rules.scope, "scope and scp are missing, so the token grants nothing that requires a scope")
-    : pass(Rules.scope, scopes.length === 0 ? "none" : shown(scopes.join(" ")))
-}
-
-const getScopes = (claims: Json): ReadonlyArray<string> | undefined => {
-  const value = Object.hasOwn(claims, "scope") ? claims["scope"] : member(claims, "scp")
-  return typeof value === "string"
-    ? value.split(" ").filter((_) => _ !== "")
-    : Array.isArray(value)
-    ? value.filter((_): _ is string => typeof _ === "string")
-    : undefined
-}
-
-/** Writes the options as TypeScript. The values in the token are remote text, so they are written as quoted strings. */
-const describeOptions = (claims: Json, { issuer, resource }: Options, profile: string | undefined): string => {
-  const quote = (value: string) => JSON.stringify(shown(value, 200))
-  const iss = member(claims, "iss")
-  const named = typeof iss === "string" ? iss : issuer ?? "https://auth.example.com"
-  const server = issuer === undefined || issuer === named
-    ? quote(named)
-    : `{ issuer: ${quote(issuer)}, tokenIssuers: [${quote(named)}] }`
-  const audiences = getAudiences(claims)
-  const scopes = (getScopes(claims) ?? []).filter((scope) =>
-    !["openid", "profile", "email", "offline_access"].includes(scope)
-  )
-  return [
-    "AuthLayer.make({",
-    `  resource: ${quote(resource)},`,
-    ...(profile === undefined
-      ? []
-      : [`  // or authorizationServers: [Profiles.${profile}({ … })], which sets more for this provider`]),
-    `  authorizationServers: [${server}],`,
-    ...(audiences.includes(resource) || audiences.length === 0 ? [] : [
-      "  // only if no other server accepts this value:",
-      `  audience: Audience.oneOf([${quote(audiences[0]!)}]),`
-    ]),
-    `  scopes: [${scopes.map(quote).join(", ")}]`,
-    "})"
-  ].join("\n")
-}
-
-const describeOptionsForOpaque = (issuer: string | undefined, resource: string): string =>
-  [
-    "AuthLayer.make({",
-    `  resource: ${JSON.stringify(shown(resource, 200))},`,
-    "  authorizationServers: [{",
-    `    issuer: ${JSON.stringify(shown(issuer, 200))},`,
-    "    introspection: Introspection.make({ clientId: \"…\", clientSecret: Redacted.make(\"…\") })",
-    "  }],",
-    "  scopes: []",
-    "})"
-  ].join("\n")

@@ -9,6 +9,21 @@ import type { Rule } from "../report/Rule.ts"
  * @category rules
  * @since 0.1.0
  */
+export const accepted: Rule = {
+  id: "token-accepted",
+  title: "A server accepts the token",
+  level: "MUST",
+  derived: true,
+  standard: "MCP authorization, token handling",
+  sentence:
+    "MCP servers, acting in their role as an OAuth 2.1 resource server, MUST validate access tokens as described in OAuth 2.1 Section 5.2.",
+  change: "Correct the rules below that fail"
+}
+
+/**
+ * @category rules
+ * @since 0.1.0
+ */
 export const readable: Rule = {
   id: "token-readable",
   title: "The token is a readable JWT",
@@ -32,6 +47,19 @@ export const algorithm: Rule = {
   standard: "RFC 9068 §2.1",
   sentence: "JWT access tokens MUST be signed. […] JWT access tokens MUST NOT use \"none\" as the signing algorithm.",
   change: "Set the signing algorithm of the API to RS256, ES256 or another public-key algorithm"
+}
+
+/**
+ * @category rules
+ * @since 0.1.0
+ */
+export const signature: Rule = {
+  id: "token-signature",
+  title: "A key of the issuer signed the token",
+  level: "MUST",
+  standard: "RFC 9068 §4",
+  sentence: "The resource server MUST validate the signature of all incoming JWT access tokens according to [RFC7515]",
+  change: "Get a token from this authorization server, and publish the key with which it signs in its key set"
 }
 
 /**
@@ -71,7 +99,8 @@ export const issuer: Rule = {
   level: "MUST",
   standard: "RFC 9068 §4",
   sentence: "The issuer identifier for the authorization server […] MUST exactly match the value of the \"iss\" claim.",
-  change: "Name the issuer in authorizationServers exactly as in the token, or add it to tokenIssuers"
+  change:
+    "Name the issuer in authorizationServers exactly as in the token. Use tokenIssuers only if the provider documents that its tokens name another issuer than its metadata"
 }
 
 /**
@@ -86,7 +115,7 @@ export const audience: Rule = {
   sentence:
     "MCP servers MUST only accept tokens specifically intended for themselves and MUST reject tokens that do not include them in the audience claim or otherwise verify that they are the intended recipient of the token.",
   change:
-    "Configure the authorization server to write the resource into aud, or accept a value that belongs to your server alone: Audience.oneOf([…])"
+    "Configure the authorization server to write the resource into aud. If another value means your server alone, check again with --audience. If tokens have no audience, check with --client for each client that you control"
 }
 
 /**

@@ -1,0 +1,212 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Redacted } from "effect"
+import { Audience, AuthLayer, type Profile } from "effect-mcp-auth"
+import { Profiles, type Report, TokenReport } from "effect-mcp-auth/provider"
+import { Forgery, TestIssuer, TokenShape } from "effect-mcp-auth/testing"
+import { TestClock } from "effect/testing"
+import { gateLayer } from "../../servers/gates.ts"
+import { authenticateToken } from "../harness.ts"
+import { now, variants } from "./variants.ts"
+
+const resource = "https://server.test/mcp"
+
+type ServerOptions = Pick<AuthLayer.Options<readonly ["any"]>, "authorizationServers" | "audience">
+
+/** Returns `"accepted"`, or the reason for which the gate of a server rejects a token. */
+const decideByGate = (token: string, options: ServerOptions) =>
+  Effect.gen(function*() {
+    const gate = yield* AuthLayer.AuthLayer
+    const decision = yield* authenticateToken(gate, token)
+    return typeof decision === "string" ? decision : "accepted"
+  }).pipe(Effect.provide(gateLayer({ ...options, resource, scopes: ["any"] })), Effect.scoped)
+
+/** Returns the decision of the gate that a report contains. */
+const readDecision = (report: Report.Report): string => {
+  const finding = report.findings.find(({ rule }) => rule === "token-accepted")!
+  return finding.why.replace(/^(?:rejected(?: without introspection)?|not decided): /, "")
+}
+
+/** Evaluates the options that a report shows, as a program that contains them would. */
+const evaluate = (code: string): ServerOptions & { readonly resource: string; readonly scopes: readonly ["any"] } =>
+  new Function("AuthLayer", "Audience", "Profiles", `return ${code}`)({ make: (_: unknown) => _ }, Audience, Profiles)
+
+/** Checks that the report about a token agrees with the gate, and that the gate accepts the token with the shown options. */
+const assertAgrees = (
+  token: string,
+  server: ServerOptions,
+  options: Partial<TokenReport.Options>
+) =>
+  Effect.gen(function*() {
+    const expected = yield* decideByGate(token, server)
+    const report = yield* TokenReport.run(Redacted.make(token), { resource, ...options })
+    assert.strictEqual(readDecision(report), expected)
+    assert.strictEqual(report.outcome === "pass", expected === "accepted", JSON.stringify(report.findings))
+    if (expected !== "accepted") assert.strictEqual(report.options, undefined)
+    if (report.options === undefined) return report
+    assert.notMatch(report.options, /scopes: \[\]|tokenIssuers/)
+    const shown = evaluate(report.options)
+    const decision = yield* Effect.gen(function*() {
+      return yield* authenticateToken(yield* AuthLayer.AuthLayer, token)
+    }).pipe(Effect.provide(gateLayer(shown)), Effect.scoped)
+    assert.isObject(decision, String(decision))
+    return report
+  })
+
+describe("the report on a token and the gate agree", () => {
+  it.effect.each(Object.entries(variants))("on a signed token with %s", ([, variant]) =>
+    Effect.gen(function*() {
+      yield* TestClock.setTime(now * 1000)
+      const { issuer, mint } = yield* TestIssuer.TestIssuer
+      const token = yield* mint({ scopes: ["todos:read"], ...variant })
+      yield* assertAgrees(token, { authorizationServers: [issuer] }, { issuer })
+    }).pipe(Effect.provide(TestIssuer.layer())))
+
+  it.effect.each(Forgery.kinds)("on the forgery %s", (kind) =>
+    Effect.gen(function*() {
+      yield* TestClock.setTime(now * 1000)
+      const { issuer, mintBroken } = yield* TestIssuer.TestIssuer
+      const token = yield* mintBroken(kind, { scopes: ["todos:read"] })
+      const report = yield* assertAgrees(token, { authorizationServers: [issuer] }, { issuer })
+      assert.strictEqual(readDecision(report), Forgery.forgeries[kind].reason)
+    }).pipe(Effect.provide(TestIssuer.layer())))
+})
+
+interface Setup {
+  /** The profile that the report derives from the issuer. Default: the issuer alone. */
+  readonly profile?: Profile.Profile
+  /** The value of `aud` that means the server. Default: the resource. */
+  readonly audience?: string
+  /** Whether tokens are bound to their client. Default: `false`. */
+  readonly bindsClient?: true
+}
+
+const application = "2c3caa80-93f9-425e-8b85-0745f50c0d24"
+const tenant = "f5a0c4de-1f2b-4c1e-9d0a-3b2a1c0d9e8f"
+const entra = { tenant, applicationId: application }
+
+/** How each provider of the testing kit is set up for the server. */
+const setups: Readonly<Record<TokenShape.Provider, Setup>> = {
+  auth0: { profile: Profiles.auth0({ domain: "todos.eu.auth0.com" }) },
+  "auth0-rfc9068": { profile: Profiles.auth0({ domain: "todos.eu.auth0.com" }) },
+  okta: { profile: Profiles.okta({ domain: "todos.okta.com", server: "default" }) },
+  "entra-v1": { profile: Profiles.entra(entra), audience: `api://${application}` },
+  entra: { profile: Profiles.entra(entra), audience: application },
+  google: {},
+  github: {},
+  cognito: {
+    profile: Profiles.cognito({
+      region: "eu-central-1",
+      userPoolId: "eu-central-1_AbCdEfGhI",
+      clientIds: ["client-1"]
+    }),
+    bindsClient: true
+  },
+  workos: { profile: Profiles.authkit({ domain: "todos.authkit.app" }) },
+  stytch: { audience: "project-1" },
+  descope: {
+    profile: Profiles.descope({ projectId: "P2abcdefghijklmnopqrstuvwxyz", audience: "P2abcdefghijklmnopqrstuvwxyz" }),
+    audience: "P2abcdefghijklmnopqrstuvwxyz"
+  },
+  scalekit: { audience: "res_1234567890" },
+  clerk: { bindsClient: true },
+  supabase: {
+    profile: Profiles.supabase({ url: "https://abcdefghijklmnopqrst.supabase.co", clientIds: ["client-1"] }),
+    bindsClient: true
+  },
+  pingone: {
+    profile: Profiles.pingone({ environmentId: "2f8d3b1c-7a64-4d0e-9c55-8e1f6a2b3c4d", region: "eu" })
+  },
+  gitlab: {},
+  "cloudflare-access": { audience: "aud-tag" },
+  salesforce: {},
+  adfs: {
+    profile: Profiles.adfs({
+      issuer: "https://fs.todos.test/adfs",
+      accessTokenIssuer: "http://fs.todos.test/adfs/services/trust"
+    })
+  },
+  keycloak: { profile: Profiles.keycloak({ url: "https://id.todos.test", realm: "todos" }) },
+  logto: { profile: Profiles.logto({ endpoint: "https://todos.logto.app" }) },
+  zitadel: { profile: Profiles.zitadel({ url: "https://todos.zitadel.cloud", projectId: "27" }), audience: "27" },
+  "zitadel-opaque": {},
+  authentik: {
+    profile: Profiles.authentik({ url: "https://id.todos.test", slug: "todos", clientId: "client-1" }),
+    bindsClient: true
+  },
+  hydra: {},
+  "hydra-opaque": {},
+  "oidc-provider": {},
+  "better-auth": {},
+  glewlwyd: {},
+  lemonldap: {},
+  openauth: { bindsClient: true },
+  "django-oauth-toolkit": {},
+  doorkeeper: {}
+}
+
+/** Lists the tokens of a provider: those that the server is meant to accept, and those that it has to reject. */
+const mintAll = (name: TokenShape.Provider, { audience, bindsClient }: Setup) =>
+  Effect.gen(function*() {
+    const { mintIdTokenLike, mintLike } = yield* TestIssuer.TestIssuer
+    const content = { scopes: ["todos:read", "todos:write"], audience: audience ?? resource }
+    const elsewhere = bindsClient === true ? { clientId: "client-2" } : { audience: "https://other.test/mcp" }
+    return yield* Effect.all({
+      "a token of a user": mintLike(name, content),
+      "a token of a machine": mintLike(name, { ...content, machine: true }),
+      "a token without scopes": mintLike(name, { ...content, scopes: [] }),
+      "a token for another server": mintLike(name, { ...content, ...elsewhere }),
+      "an expired token": mintLike(name, { ...content, expiresIn: "-1 minute" }),
+      "a token that is bound to a key": mintLike(name, {
+        ...content,
+        boundTo: "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"
+      }),
+      "an ID token": mintIdTokenLike(name, content)
+    })
+  })
+
+describe("the report on a token of a provider and the gate agree", () => {
+  it.effect.each(TokenShape.providers)("at %s, with and without the keys", (name) =>
+    Effect.gen(function*() {
+      yield* TestClock.setTime(now * 1000)
+      const setup = setups[name]
+      const { issuer } = TokenShape.shapes[name]
+      const recipient = {
+        audiences: setup.audience === undefined ? [] : [setup.audience],
+        clientIds: setup.bindsClient === true ? ["client-1"] : []
+      }
+      const server: ServerOptions = setup.profile !== undefined ? { authorizationServers: [setup.profile] } : {
+        authorizationServers: [issuer],
+        audience: setup.bindsClient === true
+          ? Audience.clientIds(["client-1"])
+          : setup.audience === undefined
+          ? undefined
+          : Audience.oneOf([setup.audience])
+      }
+      for (const [title, token] of Object.entries(yield* mintAll(name, setup))) {
+        const fetched = yield* assertAgrees(token, server, { ...recipient, issuer })
+        // GitHub publishes no keys, so the gate cannot decide about a JWT.
+        if (readDecision(fetched) === "missing-member") continue
+        const unfetched = yield* assertAgrees(token, server, recipient)
+        assert.deepStrictEqual(
+          [unfetched.outcome, unfetched.options, readDecision(unfetched)],
+          [fetched.outcome, fetched.options, readDecision(fetched)],
+          title
+        )
+        if (title === "a token of a user" && setup.profile !== undefined && fetched.outcome === "pass") {
+          // Supabase adds no scopes to tokens.
+          if (name === "supabase") assert.match(fetched.notes.join(), /has no scope/)
+          else assert.match(fetched.options!, /Profiles\./)
+        }
+      }
+    }).pipe(
+      Effect.provide(
+        TestIssuer.layer({
+          ...TestIssuer.optionsLike(name),
+          // Keys of this algorithm are generated fast. The profiles accept all algorithms.
+          algorithm: "ES256",
+          jwksUri: setups[name].profile?.jwksUri,
+          resource
+        })
+      )
+    ))
+})
