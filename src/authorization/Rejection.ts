@@ -33,9 +33,28 @@ export interface Rejection {
   readonly status: 204 | 400 | 401 | 403 | 404 | 408 | 413 | 415 | 500 | 503
   readonly headers: Readonly<Record<string, string>>
   readonly body: string
-  readonly reason: string
+  readonly reason: RejectionReason
   readonly error: AuthError | undefined
 }
+
+/**
+ * Lists the reasons of rejections: those of all errors, and those that belong to no error.
+ *
+ * **Details**
+ *
+ * The page [Rejection reasons](../../docs/rejection-reasons.md) explains each of them.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type RejectionReason =
+  | AuthError["reason"]
+  | "foreign-host"
+  | "origin"
+  | "session"
+  | "closing"
+  | "broken"
+  | "preflight"
 
 /**
  * Which scopes a 403 challenge names: `"required"` names those that the operation requires, `"required-and-granted"` also those
@@ -104,7 +123,7 @@ interface Content {
 
 const rejection = (
   status: Rejection["status"],
-  reason: string,
+  reason: RejectionReason,
   error: AuthError | undefined,
   content: Content | undefined,
   headers: Readonly<Record<string, string>> = {}

@@ -85,5 +85,5 @@ export const authenticateToken = (gate: Provider["gate"], token: string) =>
         scopes: [...caller.scopes] as ReadonlyArray<string>
       }
     ),
-    Effect.catch((rejection) => Effect.succeed(rejection.reason))
+    Effect.catch((rejection) => Effect.succeed<string>(rejection.reason))
   )
