@@ -83,6 +83,19 @@ describe("the facts", () => {
   )
 })
 
+describe("the support of registration", () => {
+  // The first draft of client ID metadata documents is of October 2024. Older documents of a provider cannot show its support.
+  const answers = ({ complete, observed }: Facts.ObservedDocument) => complete && observed >= "2025"
+
+  it.each(Facts.all.filter((fact) => fact.documents.some(answers)))(
+    "$id: is known, because a complete document of 2025 or later shows it",
+    ({ clientIdMetadataDocuments, dynamicRegistration }) => {
+      assert.notStrictEqual(clientIdMetadataDocuments, "unknown")
+      assert.notStrictEqual(dynamicRegistration, "unknown")
+    }
+  )
+})
+
 describe("identify", () => {
   it.each([
     ["https://fs.example.com/adfs", "adfs"],

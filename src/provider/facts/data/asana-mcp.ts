@@ -21,7 +21,7 @@ export const asanaMcp: Fact = {
   audienceSetup: "not possible for other servers: the MCP server is its own authorization server",
   resourceIndicators: "unknown",
   dynamicRegistration: "yes",
-  clientIdMetadataDocuments: "unknown",
+  clientIdMetadataDocuments: "no",
   introspection: "no",
   evidence: [{ kind: "document", source: "api-evangelist/asana" }],
   quirks: ["The document has no jwks_uri.", "The server offers the PKCE methods S256 and plain."],

@@ -5,7 +5,7 @@ export const cognito: Fact = {
   name: "Amazon Cognito",
   kind: "service",
   profile: "cognito",
-  asOf: "2026-11",
+  asOf: "2026-11-30",
   tokens: {
     format: "jwt",
     note: "the header has only kid and alg; kid is Base64 with =, / and +",
@@ -26,6 +26,7 @@ export const cognito: Fact = {
   introspection: "no",
   evidence: [
     { kind: "token", source: "the claims of a user's token, in a public program", issued: "2018-08", shape: "cognito" },
+    { kind: "run", source: "cognito-local 5.3.0, an emulator", test: "test/providers/cognitoLocal.test.ts" },
     { kind: "code", source: "PrefectHQ/fastmcp aws.py" },
     {
       kind: "documentation",

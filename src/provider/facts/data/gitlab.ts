@@ -21,7 +21,7 @@ export const gitlab: Fact = {
   audienceSetup: "not possible: introspection names no resource",
   resourceIndicators: "unknown",
   dynamicRegistration: "yes",
-  clientIdMetadataDocuments: "unknown",
+  clientIdMetadataDocuments: "no",
   introspection: "yes",
   evidence: [{ kind: "document", source: "api-evangelist/gitlab" }, { kind: "token", source: "an access token" }, {
     kind: "run",

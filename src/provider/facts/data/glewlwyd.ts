@@ -21,7 +21,7 @@ export const glewlwyd: Fact = {
   audienceSetup: "send the resource parameter",
   resourceIndicators: "yes",
   dynamicRegistration: "setting",
-  clientIdMetadataDocuments: "unknown",
+  clientIdMetadataDocuments: "no",
   introspection: "yes",
   evidence: [{ kind: "run", source: "2.7.5, Debian's package", test: "test/providers/glewlwyd.test.ts" }],
   quirks: [

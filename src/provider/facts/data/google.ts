@@ -21,7 +21,7 @@ export const google: Fact = {
   audienceSetup: "not possible: a token is bound to the client",
   resourceIndicators: "no",
   dynamicRegistration: "no",
-  clientIdMetadataDocuments: "unknown",
+  clientIdMetadataDocuments: "no",
   introspection: "no",
   evidence: [{ kind: "token", source: "an access token" }, {
     kind: "documentation",

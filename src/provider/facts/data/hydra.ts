@@ -20,12 +20,15 @@ export const hydra: Fact = {
   resourceAudience: "yes",
   audienceSetup: "send audience= with a value from the list of the client",
   resourceIndicators: "unknown",
-  dynamicRegistration: "unknown",
+  dynamicRegistration: "setting",
   clientIdMetadataDocuments: "unknown",
   introspection: "guarded",
   evidence: [{ kind: "document", source: "a public fixture file" }, {
     kind: "documentation",
     source: "Hydra, advanced; pull request 3531"
+  }, {
+    kind: "documentation",
+    source: "ory/hydra, pull request 2909: the setting oidc.dynamic_client_registration.enabled, off by default"
   }],
   quirks: ["The metadata names no introspection_endpoint: it is on the admin port."],
   documents: [{

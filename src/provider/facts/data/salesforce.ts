@@ -21,7 +21,7 @@ export const salesforce: Fact = {
   audienceSetup: "not known",
   resourceIndicators: "unknown",
   dynamicRegistration: "yes",
-  clientIdMetadataDocuments: "unknown",
+  clientIdMetadataDocuments: "no",
   introspection: "yes",
   evidence: [{ kind: "document", source: "api-evangelist/salesforce" }],
   quirks: [

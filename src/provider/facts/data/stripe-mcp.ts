@@ -21,7 +21,7 @@ export const stripeMcp: Fact = {
   audienceSetup: "not possible for other servers: the MCP server is its own authorization server",
   resourceIndicators: "unknown",
   dynamicRegistration: "yes",
-  clientIdMetadataDocuments: "unknown",
+  clientIdMetadataDocuments: "no",
   introspection: "no",
   evidence: [{ kind: "document", source: "api-evangelist/stripe" }],
   quirks: ["The document has no jwks_uri."],

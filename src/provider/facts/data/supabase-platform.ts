@@ -21,7 +21,7 @@ export const supabasePlatform: Fact = {
   audienceSetup: "not known",
   resourceIndicators: "unknown",
   dynamicRegistration: "yes",
-  clientIdMetadataDocuments: "unknown",
+  clientIdMetadataDocuments: "no",
   introspection: "no",
   evidence: [{ kind: "document", source: "api-evangelist/supabase" }],
   quirks: ["The document has no jwks_uri."],

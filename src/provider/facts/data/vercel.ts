@@ -21,7 +21,7 @@ export const vercel: Fact = {
   audienceSetup: "not known",
   resourceIndicators: "unknown",
   dynamicRegistration: "yes",
-  clientIdMetadataDocuments: "unknown",
+  clientIdMetadataDocuments: "no",
   introspection: "no",
   evidence: [{ kind: "document", source: "a public fixture file" }],
   quirks: [],

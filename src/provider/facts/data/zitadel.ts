@@ -21,7 +21,7 @@ export const zitadel: Fact = {
   audienceSetup: "request the scope urn:zitadel:iam:org:project:id:{id}:aud, which adds the project",
   resourceIndicators: "no",
   dynamicRegistration: "no",
-  clientIdMetadataDocuments: "unknown",
+  clientIdMetadataDocuments: "no",
   introspection: "yes",
   evidence: [{ kind: "documentation", source: "zitadel.com/docs, claims and scopes" }, {
     kind: "document",
