@@ -227,6 +227,7 @@ const serversByHand = [
   "test/outbound/Fetcher.test.ts", // responses that no issuer gives: broken, endless, too large
   "test/provider/probe/ConnectionFailure.test.ts", // servers that reject or break the connection
   "test/servers/host/BodyMethods.test.ts", // handlers that use the result of a body parser
+  "test/servers/host/NodeHeaders.test.ts", // middleware that changes headers, in front of each server adapter
   "test/servers/hosts/hosts.ts", // a server adapter under test
   "test/servers/routeStreams.test.ts", // a route under test
   "test/servers/tenants/hosts.ts" // a server adapter under test, with a route for each tenant

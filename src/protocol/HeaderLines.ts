@@ -20,12 +20,3 @@ export const ofRaw = (rawHeaders: ReadonlyArray<unknown>, name: string): Readonl
   }
   return lines
 }
-
-/** Returns whether Node's `rawHeaders` contain a header. `name` is in lower case. */
-export const hasRaw = (rawHeaders: ReadonlyArray<unknown>, name: string): boolean => {
-  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
-    const header = rawHeaders[i] as string
-    if (header.length === name.length && header.toLowerCase() === name) return true
-  }
-  return false
-}

@@ -12,6 +12,7 @@ import * as Rejection from "../../authorization/Rejection.ts"
 import * as headerLines from "../../protocol/HeaderLines.ts"
 import * as requestPath from "../../protocol/RequestPath.ts"
 import type { Answer } from "./Documents.ts"
+import * as nodeRequest from "./NodeRequest.ts"
 import * as requestHost from "./RequestHost.ts"
 
 /** Presents a request of Effect's server to the gate. */
@@ -29,9 +30,7 @@ class GateRequest implements Request {
   }
 
   header(name: string): string | undefined {
-    // The first access to `headers` makes Effect and Node copy all headers. The gate reads the `Origin` header of every
-    // request, and most requests have none, so this method looks for `Origin` in the raw headers first.
-    return name === "origin" && !hasOrigin(this.#request) ? undefined : this.#request.headers[name]
+    return name === "origin" ? originOf(this.#request) : this.#request.headers[name]
   }
 
   get authorization(): ReadonlyArray<string> {
@@ -65,46 +64,56 @@ export const toGateRequest = (
   fiber: Fiber.Fiber<unknown, unknown>
 ): Request => new GateRequest(request, fiber)
 
+/** Returns the request of Node behind a request of Effect, or `undefined` on other platforms. */
+const nodeRequestOf = (
+  { source }: HttpServerRequest.HttpServerRequest
+): nodeRequest.Headed & { readonly originalUrl?: unknown; readonly url?: unknown } | undefined => {
+  const { headers, on } = source as { readonly headers?: unknown; readonly on?: unknown }
+  return typeof on === "function" && typeof headers === "object" && headers !== null
+    ? source as unknown as nodeRequest.NodeRequest
+    : undefined
+}
+
 /**
- * Returns the value of each line of a header, as the client sent it. On Node, `headers` contains only the first `Authorization`
- * line, but `rawHeaders` contains all of them. On other platforms, `Headers` joins all lines of a header to one value.
+ * Returns the value of each line of a header. `NodeRequest` states the rule for Node. On other platforms, `Headers` joins all
+ * lines of a header to one value.
  */
 const linesOf = (request: HttpServerRequest.HttpServerRequest, name: string): ReadonlyArray<string> => {
-  const raw = (request.source as { readonly rawHeaders?: unknown }).rawHeaders
-  if (Array.isArray(raw)) return headerLines.ofRaw(raw, name)
+  const onNode = nodeRequestOf(request)
+  if (onNode !== undefined) return nodeRequest.linesOf(onNode, name)
   const line = request.headers[name]
   if (line === undefined) return []
   // `Credentials.parse` rejects a joined value that contains several credentials.
   return name === "authorization" ? [line] : headerLines.split(line)
 }
 
-/** Returns `false` if a request certainly has no `Origin` header. Without raw headers, returns `true`. */
-const hasOrigin = ({ source }: HttpServerRequest.HttpServerRequest): boolean => {
-  const { rawHeaders } = source as { readonly rawHeaders?: unknown }
-  return !Array.isArray(rawHeaders) || headerLines.hasRaw(rawHeaders, "origin")
+/**
+ * Returns the value of `Origin`. On Node, reads it from the request of the platform: the first access to `headers` makes Effect
+ * copy all headers, and most requests have no `Origin`.
+ */
+const originOf = (request: HttpServerRequest.HttpServerRequest): string | undefined => {
+  const onNode = nodeRequestOf(request)
+  return onNode !== undefined && nodeRequest.originOf(onNode) === undefined ? undefined : request.headers["origin"]
 }
 
 /** Returns whether a request asks for a WebSocket: a GET request with an `Upgrade` header. */
-export const isUpgrade = ({ method, source }: HttpServerRequest.HttpServerRequest): boolean => {
-  if (method !== "GET") return false
-  const { headers, rawHeaders } = source as { readonly headers?: unknown; readonly rawHeaders?: unknown }
-  return Array.isArray(rawHeaders)
-    ? headerLines.hasRaw(rawHeaders, "upgrade")
-    : headers instanceof Headers && headers.has("upgrade")
+export const isUpgrade = (request: HttpServerRequest.HttpServerRequest): boolean => {
+  if (request.method !== "GET") return false
+  const onNode = nodeRequestOf(request)
+  if (onNode !== undefined) return nodeRequest.linesOf(onNode, "upgrade").length > 0
+  const { headers } = request.source as { readonly headers?: unknown }
+  return headers instanceof Headers && headers.has("upgrade")
 }
 
 /**
  * Returns the hosts that a request names: the value of each `Host` header (`:authority` in HTTP/2), and the host of its URL if
  * the URL is absolute. Reads the request of the platform if possible.
  */
-const hostOf = ({ headers, source, url }: HttpServerRequest.HttpServerRequest): ReadonlyArray<string> => {
-  const { headers: own, originalUrl, rawHeaders, url: target } = source as {
-    readonly headers?: unknown
-    readonly originalUrl?: unknown
-    readonly rawHeaders?: unknown
-    readonly url?: unknown
-  }
-  if (Array.isArray(rawHeaders)) return requestHost.ofRaw(rawHeaders, originalUrl ?? target)
+const hostOf = (request: HttpServerRequest.HttpServerRequest): ReadonlyArray<string> => {
+  const onNode = nodeRequestOf(request)
+  if (onNode !== undefined) return nodeRequest.hostsOf(onNode, onNode.originalUrl ?? onNode.url)
+  const { headers, source, url } = request
+  const { headers: own, url: target } = source as { readonly headers?: unknown; readonly url?: unknown }
   if (own instanceof Headers && typeof target === "string") return requestHost.ofFetch(target, own)
   return requestHost.ofRaw(headers["host"] === undefined ? [] : ["host", headers["host"]], url)
 }
@@ -176,11 +185,7 @@ export const respondWith = (
   request: HttpServerRequest.HttpServerRequest,
   rejection: Rejection.Rejection
 ): HttpServerResponse.HttpServerResponse =>
-  fromRejection(
-    hasOrigin(request)
-      ? Rejection.allowOrigin(rejection, request.headers["origin"], gate.published.allowedOrigins)
-      : rejection
-  )
+  fromRejection(Rejection.allowOrigin(rejection, originOf(request), gate.published.allowedOrigins))
 
 /**
  * Runs a step of the gate and passes its result to `next`. If the step fails, responds with the rejection. If the step is a

@@ -22,7 +22,7 @@ export interface NodeResponse {
   getHeader(name: string): number | string | ReadonlyArray<string> | undefined
   setHeader(name: string, value: string): unknown
   on(event: string, listener: () => void): unknown
-  off(event: string, listener: () => void): unknown
+  removeListener(event: string, listener: () => void): unknown
   end(data?: string): unknown
 }
 

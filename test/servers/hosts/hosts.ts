@@ -12,8 +12,9 @@ import express5 from "express"
 // @ts-expect-error The package `express4` has no types. The code below uses the types of Express 5.
 import express4 from "express4"
 import { Hono } from "hono"
-import { createServer, type Server } from "node:http"
+import { createServer, type IncomingMessage, type Server } from "node:http"
 import type { AddressInfo } from "node:net"
+import { buffer } from "node:stream/consumers"
 import * as Functions from "./functions.ts"
 import { type Adapter, type Given, type Host, overFetch, overSocket, withFunctions, type Written } from "./Host.ts"
 import { sdkHosts } from "./sdkHosts.ts"
@@ -187,16 +188,27 @@ const reply = (res: NodeReply, { body, headers, status }: TodoServer.Reply) => {
   else res.end(body)
 }
 
-const nodeHttp: Adapter = {
-  name: "node:http",
+/** A server of `node:http`. `prepare` changes each request before the gate receives it, as a platform or a body parser does. */
+const nodeServer = (
+  name: string,
+  prepare: (req: IncomingMessage) => void | Promise<void> = () => {},
+  parsedBody?: McpAuthNode.ProtectOptions<string>["parsedBody"]
+): Adapter => ({
+  name,
   streams: "GET",
   hasPolicy: true,
+  ...(parsedBody === undefined ? {} : { readsBodyFirst: true }),
   start: async (options, client, functions) => {
     const record = TodoServer.recorder()
     const auth = await McpAuthNode.make(hostOptions(options, client, functions))
     const metadata = auth.metadataRouter()
-    const guard = auth.protect({ policy: functions.policy ?? TodoServer.requirementOf, tenant: functions.tenant })
+    const guard = auth.protect({
+      parsedBody,
+      policy: functions.policy ?? TodoServer.requirementOf,
+      tenant: functions.tenant
+    })
     const server = await listen(createServer(async (req, res) => {
+      await prepare(req)
       if (await metadata(req, res)) return
       const admission = await guard(req, res)
       if (admission === undefined) return
@@ -204,7 +216,24 @@ const nodeHttp: Adapter = {
     }))
     return { ...overNode(server), ran: async () => record.take(), stop: () => stop(server, auth) }
   }
+})
+
+/** Leaves only `headers`, in which the lines of one header are joined, as API Gateway passes them to a function of AWS Lambda. */
+const keepHeadersOnly = (req: IncomingMessage): void => {
+  const { rawHeaders } = req
+  for (const name of ["authorization", "dpop", "host"]) {
+    const lines = rawHeaders.filter((_, index) => index % 2 === 1 && rawHeaders[index - 1]!.toLowerCase() === name)
+    if (lines.length > 0) req.headers[name] = lines.join(", ")
+  }
+  Object.assign(req, { rawHeaders: undefined })
 }
+
+/** Reads the body before the gate does, and stores its bytes where Google Cloud Functions store them. */
+const readBody = async (req: IncomingMessage): Promise<void> => {
+  Object.assign(req, { rawBody: await buffer(req) })
+}
+
+const rawBodyOf = (req: object) => (req as { readonly rawBody: Buffer }).rawBody
 
 const express = (name: string, framework: typeof express5): Adapter => ({
   name,
@@ -234,7 +263,9 @@ const inProcess: ReadonlyArray<Adapter> = [
   effectSocket,
   fetchWrapper,
   hono,
-  nodeHttp,
+  nodeServer("node:http"),
+  nodeServer("node:http, headers only", keepHeadersOnly),
+  nodeServer("node:http, body already read", readBody, rawBodyOf),
   express("Express 4", express4 as unknown as typeof express5),
   express("Express 5", express5),
   ...sdkHosts
