@@ -107,6 +107,13 @@ export const parsed = (value: unknown, limits: Limits): Result.Result<Message, M
   return isValueWithin(value) ? check(value, limits) : tooDeep
 }
 
+/** Returns whether text or bytes have at most this length, in bytes. Returns `true` for a parsed value, which has no length. */
+export const isWithin = (received: unknown, bytes: number): boolean =>
+  received instanceof Uint8Array
+    ? received.length <= bytes
+    : typeof received !== "string" ||
+      (received.length <= bytes && new TextEncoder().encode(received).length <= bytes)
+
 /** Checks only those options of an adapter that set limits, and returns the limits. Throws `AuthConfigError`. */
 export const checkLimits = ({ bodyTimeout, maximumBody, maximumOperations }: Options): Limits =>
   checkReader({ bodyTimeout, maximumBody, maximumOperations })

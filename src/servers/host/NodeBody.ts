@@ -61,3 +61,39 @@ export const listen = (
     source.off("data", onData)
   }
 }
+
+/**
+ * Emits the bytes of a body once more, when a listener for them is added after the end of the stream. The parsers of frameworks
+ * such as Fastify add one although the stream has ended, and would wait forever.
+ */
+export const replay = (source: Source, bytes: Uint8Array): void => {
+  const onListener = (event: unknown) => {
+    if (event !== "data") return
+    source.off("newListener", onListener)
+    // The parser adds its listener for `end` in the same turn of the event loop.
+    queueMicrotask(() => {
+      const { emit, readableEncoding } = source as Source & Emitter
+      emit.call(source, "data", readableEncoding ? new TextDecoder().decode(bytes) : toBuffer(bytes))
+      emit.call(source, "end")
+    })
+  }
+  source.on("newListener", onListener)
+}
+
+interface Emitter {
+  /** The encoding of `setEncoding`, with which the chunks of a stream are strings. */
+  readonly readableEncoding?: string | null | undefined
+  readonly emit: (event: string, argument?: unknown) => unknown
+}
+
+/** Returns the bytes as a `Buffer`, because parsers decode the chunks of a stream with `toString("utf8")`. */
+const toBuffer = (bytes: Uint8Array): Uint8Array =>
+  (globalThis as unknown as { readonly Buffer: BufferConstructor }).Buffer.from(
+    bytes.buffer,
+    bytes.byteOffset,
+    bytes.byteLength
+  )
+
+interface BufferConstructor {
+  readonly from: (buffer: ArrayBufferLike, offset: number, length: number) => Uint8Array
+}

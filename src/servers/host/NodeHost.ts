@@ -33,6 +33,7 @@ export interface DecisionOptions {
   readonly tenantOf?: TenantOf | undefined
   /** Answers preflights in place of the gate. */
   readonly preflight?: AnswerPreflight | undefined
+  readonly parsedBody?: bodies.ParsedBody | undefined
 }
 
 /**
@@ -52,7 +53,7 @@ export const decideCall = <A>(
   removeAuth(req)
   const caller = host.start(() => host.admitCaller(toGateRequest(req, host.fiber, options.tenantOf)))
   const admitted = andThen(caller, (caller) => {
-    const read = reading.receive<bodies.ReadResult>((end) => bodies.readBody(req, reading, end))
+    const read = reading.receive<bodies.ReadResult>((end) => bodies.readBody(req, reading, end, options.parsedBody))
     const awaited = !Result.isResult(read)
     return andThen(read, (read) => host.start(() => host.admitBody(caller, () => read, policies, awaited)))
   })
@@ -101,7 +102,8 @@ const settle = <A>(
   if (Result.isResult(started)) return settleResult(started)
   res.on("close", started.abandon)
   return started.result.then((result) => {
-    res.off("close", started.abandon)
+    // Not `off`, which the responses of some mocks lack.
+    res.removeListener("close", started.abandon)
     return settleResult(result)
   })
 }

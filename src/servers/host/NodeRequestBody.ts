@@ -38,6 +38,9 @@ export const bodyReader = (req: NodeRequest, reading: Reading): Read | undefined
 
 const hasBody = (req: NodeRequest): boolean => body.carriesMessages(req.method ?? "GET") || announcesBody(req)
 
+/** Returns the body that a framework has parsed, or `undefined` if there is none. The author of a server supplies this function. */
+export type ParsedBody = () => unknown
+
 /**
  * Reads and parses the body of a request, if it has or needs one, and stores it in `req.body`. Calls `callback` once, with the
  * result. Returns a function that stops the reading.
@@ -45,7 +48,8 @@ const hasBody = (req: NodeRequest): boolean => body.carriesMessages(req.method ?
 export const readBody = (
   req: NodeRequest,
   { deadlines, limits }: Reading,
-  callback: (read: ReadResult) => void
+  callback: (read: ReadResult) => void,
+  parsedBody?: ParsedBody | undefined
 ): () => void => {
   const end = (read: ReadResult) => {
     if (Exit.isSuccess(read)) {
@@ -56,11 +60,81 @@ export const readBody = (
     }
     callback(read)
   }
-  if (!hasBody(req)) {
-    callback(Exit.succeed(body.empty))
+  const known = withoutReading(req)
+  if (known !== undefined) {
+    if (known === noBody) callback(known)
+    else end(known)
     return () => {}
   }
-  const known = withoutReading(req, limits)
+  if (parsedBody === undefined) return readStream(req, limits, deadlines, end)
+  let stopReading: (() => void) | undefined
+  const stopParsing = callParser(parsedBody, deadlines, (parsed) => {
+    if (Exit.isFailure(parsed)) end(Exit.failCause(parsed.cause))
+    else if (parsed.value !== undefined) end(checkParsed(req, parsed.value, limits))
+    else stopReading = readStream(req, limits, deadlines, end)
+  })
+  return () => (stopReading ?? stopParsing)()
+}
+
+const noBody: ReadResult = Exit.succeed(body.empty)
+
+/** Returns the result for a request that has no body or has the wrong type of body. */
+const withoutReading = (req: NodeRequest): ReadResult | undefined => {
+  if (!hasBody(req)) return noBody
+  return body.carriesMessages(req.method ?? "GET") && !body.isJson(contentTypeOf(req))
+    ? Exit.fail(body.contentTypeRejected)
+    : undefined
+}
+
+/** Calls the function of the author, which returns a value or a promise. Returns a function that stops the wait. */
+const callParser = (
+  parsedBody: ParsedBody,
+  deadlines: BodyDeadlines,
+  callback: (parsed: Exit.Exit<unknown, MalformedRequest>) => void
+): () => void => {
+  // A parser fails with a `SyntaxError` for a body that is not JSON. Other failures are bugs.
+  const failed = (defect: unknown) =>
+    callback(defect instanceof SyntaxError ? Exit.fail(body.notJson) : Exit.die(defect))
+  let parsed: unknown
+  try {
+    parsed = parsedBody()
+  } catch (defect) {
+    failed(defect)
+    return () => {}
+  }
+  if (!isThenable(parsed)) {
+    callback(Exit.succeed(parsed))
+    return () => {}
+  }
+  let ended = false
+  const stop = () => {
+    ended = true
+    deadlines.delete(pending)
+  }
+  const pending = deadlines.add(() => {
+    stop()
+    callback(Exit.fail(body.tooSlow))
+  })
+  const settle = <A>(next: (value: A) => void) => (value: A) => {
+    if (ended) return
+    stop()
+    next(value)
+  }
+  parsed.then(settle((value) => callback(Exit.succeed(value))), settle(failed))
+  return stop
+}
+
+const isThenable = (value: unknown): value is PromiseLike<unknown> =>
+  typeof (value as { readonly then?: unknown } | null | undefined)?.then === "function"
+
+/** Reads the stream of a request to its end, or uses the value of the body parser that has read it. */
+const readStream = (
+  req: NodeRequest,
+  limits: body.Limits,
+  deadlines: BodyDeadlines,
+  end: (read: ReadResult) => void
+): () => void => {
+  const known = withoutStream(req, limits)
   if (known !== undefined) {
     end(known)
     return () => {}
@@ -69,8 +143,11 @@ export const readBody = (
   // checked that value, the handler could read the stream and execute another body.
   return nodeBody.listen(req, limits.bytes, deadlines, (read) => {
     if (Exit.isFailure(read)) return end(Exit.failCause(read.cause))
-    if (read.value.byteLength > 0) return end(exitOf(body.parse(read.value, limits)))
-    end(body.carriesMessages(req.method ?? "GET") ? leftByParser(req, limits, body.notJson) : Exit.succeed(body.empty))
+    if (read.value.byteLength > 0) {
+      nodeBody.replay(req, read.value)
+      return end(exitOf(body.parse(read.value, limits)))
+    }
+    end(body.carriesMessages(req.method ?? "GET") ? leftByParser(req, limits, body.notJson) : noBody)
   })
 }
 
@@ -82,19 +159,22 @@ const announcesBody = (req: NodeRequest): boolean =>
   req.headers["transfer-encoding"] !== undefined || Number(req.headers["content-length"] ?? 0) !== 0 ||
   extras(req).stream?.endAfterHeaders === false
 
-const withoutReading = (req: NodeRequest, limits: body.Limits): ReadResult | undefined => {
-  if (body.carriesMessages(req.method ?? "GET") && !body.isJson(contentTypeOf(req))) {
-    return Exit.fail(body.contentTypeRejected)
-  }
-  if (req.readableEnded) return leftByParser(req, limits, body.consumed)
+const withoutStream = (req: NodeRequest, limits: body.Limits): ReadResult | undefined => {
+  // The requests of some mocks are no streams, so `readableEnded` is `undefined`.
+  if (req.readableEnded !== false) return leftByParser(req, limits, body.consumed)
   return Number(req.headers["content-length"] ?? 0) > limits.bytes ? Exit.fail(body.tooLarge) : undefined
 }
 
 const leftByParser = (req: NodeRequest, limits: body.Limits, otherwise: Unread): ReadResult => {
   const left = extras(req).body
-  if (left === undefined) return Exit.fail(otherwise)
-  const isEmpty = !body.carriesMessages(req.method ?? "GET") && isNothing(left, contentTypeOf(req))
-  return isEmpty ? Exit.succeed(body.empty) : exitOf(body.parsed(left, limits))
+  return left === undefined ? Exit.fail(otherwise) : checkParsed(req, left, limits)
+}
+
+/** Checks the output of a body parser: a parsed value, or the text or bytes of the body. */
+const checkParsed = (req: NodeRequest, parsed: unknown, limits: body.Limits): ReadResult => {
+  if (!body.isWithin(parsed, limits.bytes)) return Exit.fail(body.tooLarge)
+  const isEmpty = !body.carriesMessages(req.method ?? "GET") && isNothing(parsed, contentTypeOf(req))
+  return isEmpty ? noBody : exitOf(body.parsed(parsed, limits))
 }
 
 // A parser for another content type may set `req.body` to `{}` and store the body elsewhere, so `{}` counts as empty only for

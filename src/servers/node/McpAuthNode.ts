@@ -60,7 +60,7 @@ export type { NodeRequest, NodeResponse } from "../host/NodeHost.ts"
  * @category models
  * @since 0.1.0
  */
-export interface ProtectOptions<Offered extends string> {
+export interface ProtectOptions<Offered extends string, Rest extends ReadonlyArray<unknown> = []> {
   /**
    * Returns what an operation requires, or `undefined` for an unknown operation. An unknown tool, prompt or resource requires
    * a principal. The gate decides on the parsed body, before the handler runs. Default: every operation is unknown.
@@ -79,16 +79,24 @@ export interface ProtectOptions<Offered extends string> {
   /** The maximum time for reading a body. Slower bodies are rejected with 408. Default: 30 seconds. */
   readonly bodyTimeout?: Duration.Input | undefined
   /**
-   * Returns the tenant that the router of the application found in a request. Set it for `Tenants.fromRoute` if the framework
-   * has no `req.params`. Default: the parameter in `req.params`.
+   * Returns the body that a framework has read and does not store in `req.body`: a parsed value, its text, its bytes, or a
+   * promise of one of them. It receives the request and the further arguments of the middleware. If it returns `undefined`, the
+   * gate reads the stream of the request. The handler must then use `admission.body` or `req.body`, which the gate has checked.
+   * Default: the gate reads the stream, and uses `req.body` if the stream has ended before.
    */
-  readonly tenant?: nodeHost.TenantOf | undefined
+  readonly parsedBody?: ((req: nodeHost.NodeRequest, ...rest: Rest) => unknown) | undefined
+  /**
+   * Returns the tenant that the router of the application found in a request. It receives the request and the further arguments
+   * of the middleware. Set it for `Tenants.fromRoute` if the framework has no `req.params`. Default: the parameter in
+   * `req.params`.
+   */
+  readonly tenant?: ((req: nodeHost.NodeRequest, ...rest: Rest) => string | undefined) | undefined
   /**
    * Answers preflights from allowed origins. A preflight has no token, so this function does not know the caller. The
    * middleware does not call `next` for a preflight. Default: the gate answers preflights with 204, and allows the headers that
    * MCP clients send.
    */
-  readonly preflight?: ((req: nodeHost.NodeRequest, res: nodeHost.NodeResponse) => unknown) | undefined
+  readonly preflight?: ((req: nodeHost.NodeRequest, res: nodeHost.NodeResponse, ...rest: Rest) => unknown) | undefined
 }
 
 /**
@@ -112,15 +120,17 @@ export interface RouteOptions<Offered extends string> {
 
 /**
  * A middleware that answers a request or calls `next`. The promise resolves to the admission if the request was admitted, and
- * to `undefined` if the middleware answered it. The promise rejects only if `next` or the option `preflight` fails.
+ * to `undefined` if the middleware answered it. The promise rejects only if `next` or the option `preflight` fails. The
+ * functions of the options receive the further arguments, such as the context of Koa.
  *
  * @category models
  * @since 0.1.0
  */
-export type Middleware<A> = (
+export type Middleware<A, Rest extends ReadonlyArray<unknown> = []> = (
   req: nodeHost.NodeRequest,
   res: nodeHost.NodeResponse,
-  next?: (error?: unknown) => unknown
+  next?: (error?: unknown) => unknown,
+  ...rest: Rest
 ) => Promise<A | undefined>
 
 /**
@@ -149,10 +159,16 @@ export interface McpAuthNode<Offered extends string, A = unknown> extends AsyncD
    * **Gotchas**
    *
    * The gate reads the stream of the request for every method, so handlers must use `req.body`. If a body parser runs before
-   * the gate, the gate checks the `req.body` of that parser. A body parser that runs after the gate finds the body already
-   * parsed.
+   * the gate, the gate checks the `req.body` of that parser, or the result of the option `parsedBody`. If neither exists, the
+   * gate answers 500 and logs the reason.
+   *
+   * The body parser of Express finds the body already parsed if it runs after the gate. Any other parser that runs after the
+   * gate and listens for `data` receives the bytes again. A parser that asks first whether the stream has ended, such as that of
+   * Koa, reports an error: give it `admission.body`.
    */
-  readonly protect: (options?: ProtectOptions<Offered>) => Middleware<Admission<A>>
+  readonly protect: <Rest extends ReadonlyArray<unknown> = []>(
+    options?: ProtectOptions<Offered, Rest>
+  ) => Middleware<Admission<A>, Rest>
   /**
    * Protects a route that is not an MCP endpoint. It requires a principal, and does not read the body. Preflights are answered,
    * and event streams end, as in `protect`.
@@ -182,6 +198,7 @@ const protectTable: ConfigOption.Table<keyof ProtectOptions<string>> = {
   maximumBody: true,
   maximumOperations: true,
   bodyTimeout: true,
+  parsedBody: ConfigOption.functionThat("takes a request and returns its parsed body"),
   tenant: true,
   preflight
 }
@@ -265,15 +282,16 @@ const fromHost = <Offered extends string, A>(host: hosts.Host<A>): McpAuthNode<O
   const caller = Symbol("effect-mcp-auth/principal")
   type Caller = { [caller]?: Principal | undefined }
 
-  const middleware = (
+  const middleware = <Rest extends ReadonlyArray<unknown>>(
     decide: (
       req: nodeHost.NodeRequest,
-      res: nodeHost.NodeResponse
+      res: nodeHost.NodeResponse,
+      rest: Rest
     ) => Admitted<A> | undefined | Promise<Admitted<A> | undefined>
-  ): Middleware<Admission<A>> =>
-  async (req, res, next) => {
+  ): Middleware<Admission<A>, Rest> =>
+  async (req, res, next, ...rest) => {
     ;(req as Caller)[caller] = undefined
-    const decided = decide(req, res)
+    const decided = decide(req, res, rest)
     // `await` would delay `next` even if there is nothing to wait for.
     const admitted = decided instanceof Promise ? await decided : decided
     if (admitted === undefined) return undefined
@@ -289,9 +307,15 @@ const fromHost = <Offered extends string, A>(host: hosts.Host<A>): McpAuthNode<O
       ConfigOption.check(options, "protect", protectTable)
       const reading = nodeHost.reading(host, body.checkLimits(options))
       const policies = policiesFrom(options.policy)
-      const { preflight } = options
+      const { parsedBody, preflight } = options
       const tenantOf = checkTenantOption(host.gate, options.tenant, "protect.tenant")
-      return middleware((req, res) => nodeHost.decideCall(host, req, res, reading, policies, { tenantOf, preflight }))
+      return middleware((req, res, rest) =>
+        nodeHost.decideCall(host, req, res, reading, policies, {
+          parsedBody: parsedBody && (() => parsedBody(req, ...rest)),
+          tenantOf: tenantOf && ((req) => tenantOf(req, ...rest)),
+          preflight: preflight && ((req, res) => preflight(req, res, ...rest))
+        })
+      )
     },
     protectRoute: (options = {}) => {
       ConfigOption.check(options, "protectRoute", routeTable)

@@ -114,6 +114,8 @@ export interface Host<R extends Running = Running> {
     | undefined
   /** Whether the option `policy` of `protect` determines the scopes of an operation. Otherwise its registration does. */
   readonly hasPolicy?: true | undefined
+  /** Whether other code reads the body before the gate authenticates the request. */
+  readonly readsBodyFirst?: true | undefined
   /** The method that opens a stream which the server keeps open: the HTTP method GET, or the MCP method. */
   readonly streams: "GET" | "subscriptions/listen"
   /** The status with which this server answers the DELETE of a session. Default: 204. */

@@ -694,11 +694,14 @@ export const cases: ReadonlyArray<Case> = [
     ),
     notOn: "workerd"
   },
-  one(
-    "a body that is announced as too large: the gate does not wait for it",
-    ({ reader }) => ({ ...raw(bearer(reader), `"x`), announced: 4 * 1024 * 1024 + 1 }),
-    tooLarge
-  ),
+  {
+    ...one(
+      "a body that is announced as too large: the gate does not wait for it",
+      ({ reader }) => ({ ...raw(bearer(reader), `"x`), announced: 4 * 1024 * 1024 + 1 }),
+      tooLarge
+    ),
+    notOn: "node:http, body already read"
+  },
   ...["text/plain", "text/plain; a=application/json", "application/json-seq", "multipart/form-data; boundary=x"].map((
     type
   ) =>

@@ -166,15 +166,8 @@ export const bodyReader = (received: ReceivedBody, options: body.Options = {}): 
   const limits = body.checkReader(options)
   return () => {
     if (!body.isJson(received.contentType)) return Effect.fail(body.contentTypeRejected)
-    return isWithin(received.body, limits.bytes)
+    return body.isWithin(received.body, limits.bytes)
       ? Effect.fromResult(body.parsed(received.body, limits))
       : Effect.fail(body.tooLarge)
   }
 }
-
-/** Returns whether text or bytes have at most this length, in bytes. Returns `true` for a parsed value, which has no length. */
-const isWithin = (received: unknown, bytes: number): boolean =>
-  received instanceof Uint8Array
-    ? received.length <= bytes
-    : typeof received !== "string" ||
-      (received.length <= bytes && new TextEncoder().encode(received).length <= bytes)
