@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { Profiles } from "effect-mcp-auth/provider"
 import { decodeJwt, decodeProtectedHeader, type JWTPayload } from "jose"
+import { checkRunning } from "./list.ts"
 import { clients } from "./officialClients.ts"
 import * as OpenAuth from "./openauth.ts"
 import * as TodoManager from "./todoManager.ts"
@@ -43,6 +44,20 @@ describe("a server with OpenAuth", () => {
         assert.include(error, "token_type")
       })
   )
+
+  it.live("passes the check, and stays open to clients in a browser, if the program adds the missing members", () =>
+    Effect.gen(function*() {
+      const { issuer } = yield* serve({ isCompleted: true })
+      const reports = yield* checkRunning(issuer)
+      const failed = reports["2026-07-28"].findings.filter(({ level, verdict }) =>
+        level === "MUST" && verdict === "fail"
+      )
+      assert.deepStrictEqual(failed.map(({ rule }) => rule), [])
+      assert.deepStrictEqual(
+        reports["2026-07-28"].findings.filter(({ rule }) => rule.startsWith("cors")).map(({ verdict }) => verdict),
+        ["pass", "pass", "skipped"]
+      )
+    }))
 
   it.live("admits tokens with the scopes in properties.scopes", () =>
     Effect.gen(function*() {
