@@ -18,9 +18,12 @@ import * as Ref from "effect/Ref"
 import * as Terminal from "effect/Terminal"
 import * as Check from "../provider/check/Check.ts"
 import * as Doctor from "../provider/doctor/Doctor.ts"
+import { shown } from "../provider/report/Json.ts"
 import * as Report from "../provider/report/Report.ts"
-import { revisions } from "../provider/report/Rule.ts"
+import { type Revision, revisions } from "../provider/report/Rule.ts"
+import * as ServerReport from "../provider/report/ServerReport.ts"
 import * as TokenReport from "../provider/token/TokenReport.ts"
+import * as CheckServer from "./CheckServer.ts"
 import { ExitCode } from "./ExitCode.ts"
 import { type Format, formats, write } from "./format/reportFormat.ts"
 import * as Page from "./page/Page.ts"
@@ -29,13 +32,13 @@ import * as Secret from "./Secret.ts"
 import * as TokenFlags from "./TokenFlags.ts"
 
 const spec = Flag.Literals("spec", revisions).pipe(
-  Flag.withDescription("The revision of MCP to check against"),
+  Flag.withDescription("The revision of MCP to check against. Default: the newest"),
   Flag.withDefault(revisions[0])
 )
 
 const format = Flag.Literals("format", formats).pipe(
   Flag.withAlias("f"),
-  Flag.withDescription("The format of the report"),
+  Flag.withDescription("The format of the report. Default: table"),
   Flag.withDefault("table")
 )
 
@@ -45,11 +48,11 @@ const verbose = Flag.Boolean("verbose").pipe(
 )
 
 const timeout = Flag.Finite("timeout").pipe(
-  Flag.withDescription("The time limit of the command, in seconds"),
+  Flag.withDescription("The time limit of the command, in seconds. Default: 30"),
   Flag.withMetavar("seconds"),
   Flag.filter(
     (seconds) => seconds > 0 && seconds <= 600,
-    () => "--timeout requires a number of seconds greater than 0 and at most 600"
+    () => "a number of seconds greater than 0 and at most 600"
   ),
   Flag.withDefault(30)
 )
@@ -82,6 +85,39 @@ const printReport = Effect.fnUntraced(function*(report: Report.Report, { format,
   const code = yield* ExitCode
   yield* Ref.set(code, Report.toExitCode(report))
 })
+
+interface Run {
+  readonly url: string
+  readonly kind: Report.Report["kind"]
+  readonly revision: Revision
+  readonly timeout: number
+}
+
+/**
+ * Runs a check within the time limit, shows its steps, and prints its report. If there is none, prints a report that says why,
+ * except for people: they read the error.
+ */
+const printChecked = <E, R>(
+  { kind, revision, timeout, url }: Run,
+  printing: Printing,
+  check: (onStep: (step: string) => Effect.Effect<void>) => Effect.Effect<Report.Report, E, R>
+) =>
+  withTimeout(Progress.during(check), timeout, url).pipe(
+    Effect.catchDefect((defect) =>
+      Effect.fail(
+        new Check.Unreachable({ url, detail: `cannot be checked, because of an internal error: ${String(defect)}` })
+      )
+    ),
+    Effect.tapError((error) =>
+      error instanceof Check.Unreachable && printing.format !== "table"
+        ? Effect.flatMap(
+          Clock.currentTimeMillis,
+          (now) => printReport(ServerReport.fromNoResponse({ url, revision, now }, kind, error.detail), printing)
+        )
+        : Effect.void
+    ),
+    Effect.flatMap((report) => printReport(report, printing))
+  )
 
 const withTimeout = <A, E, R>(self: Effect.Effect<A, E, R>, seconds: number, url: string) =>
   self.pipe(
@@ -140,12 +176,15 @@ const check = Command.make(
       ? []
       : [TokenReport.run(presented.token, { ...presented.options, issuer: named, revision })]
     if (named === undefined) return yield* printReport(yield* part[0]!, printed)
-    const [report, parts] = yield* withTimeout(
-      Progress.during((onStep) => Effect.all([Check.run(named, { revision, onStep }), Effect.all(part)])),
-      timeout,
-      named
+    return yield* printChecked(
+      { url: named, kind: "authorization-server", revision, timeout },
+      printed,
+      (onStep) =>
+        Effect.map(
+          Effect.all([Check.run(named, { revision, onStep }), Effect.all(part)]),
+          ([report, parts]) => Report.withParts(report, parts)
+        )
     )
-    return yield* printReport(Report.withParts(report, parts), printed)
   })
 ).pipe(
   Command.withDescription(
@@ -201,12 +240,11 @@ const doctor = Command.make(
   },
   Effect.fnUntraced(function*({ spec: revision, timeout, token, url, ...printed }) {
     const read = Option.isNone(token) ? undefined : yield* Secret.read(token)
-    const report = yield* withTimeout(
-      Progress.during((onStep) => Doctor.run(url, { revision, token: read, onStep })),
-      timeout,
-      url
+    return yield* printChecked(
+      { url, kind: "mcp-server", revision, timeout },
+      printed,
+      (onStep) => Doctor.run(url, { revision, token: read, onStep })
     )
-    return yield* printReport(report, printed)
   })
 ).pipe(
   Command.withDescription(
@@ -254,8 +292,8 @@ const page = Command.make(
       Flag.withDefault("127.0.0.1")
     ),
     port: Flag.Int("port").pipe(
-      Flag.withDescription("The port to listen on. 0 selects a free port"),
-      Flag.filter((port) => port >= 0 && port <= 65535, () => "--port requires a number from 0 to 65535"),
+      Flag.withDescription("The port to listen on. 0 selects a free port. Default: 8414"),
+      Flag.filter((port) => port >= 0 && port <= 65535, () => "a number from 0 to 65535"),
       Flag.withDefault(8414)
     ),
     local: Flag.Boolean("local").pipe(
@@ -289,36 +327,72 @@ const runSelected = Command.runWith(
   { version: "" }
 )
 
-const bare = Command.make("effect-mcp-auth", {}, () =>
-  Effect.gen(function*() {
-    const { canPrompt } = yield* TerminalCapabilities.TerminalCapabilities
-    if (!canPrompt) {
+/** Asks what to check, and runs the selected command. */
+const prompt = Effect.gen(function*() {
+  const { canPrompt } = yield* TerminalCapabilities.TerminalCapabilities
+  if (!canPrompt) {
+    return yield* new Check.InvalidInput({
+      detail:
+        "missing argument: a URL, or one of the commands check, doctor, decode and page. Run effect-mcp-auth --help"
+    })
+  }
+  const chosen = yield* Prompt.run(Prompt.Select({
+    message: "Select what to check",
+    choices: [
+      { title: "An authorization server: does it support MCP?", value: "check" as const },
+      { title: "An MCP server: does it have problems?", value: "doctor" as const },
+      { title: "A token: what does it contain?", value: "decode" as const },
+      { title: "Use a web page instead", value: "page" as const }
+    ]
+  }))
+  if (chosen === "decode" || chosen === "page") return yield* runSelected([chosen])
+  const questions = {
+    check: "Its issuer, such as https://auth.example.com",
+    doctor: "Its URL, such as https://todos.example.com/mcp"
+  }
+  const url = yield* Prompt.run(Prompt.String({ message: questions[chosen] }))
+  yield* Console.log(`\n$ effect-mcp-auth ${chosen} ${url}\n`)
+  return yield* runSelected([chosen, url.trim()])
+})
+
+const bare = Command.make(
+  "effect-mcp-auth",
+  {
+    url: Argument.String("url").pipe(
+      Argument.withDescription("The URL of an authorization server or of an MCP server"),
+      Argument.optional
+    ),
+    spec,
+    format,
+    verbose,
+    timeout
+  },
+  Effect.fnUntraced(function*({ spec: revision, timeout, url, ...printed }) {
+    if (Option.isNone(url)) return yield* prompt
+    if (!/^https?:/i.test(url.value)) {
       return yield* new Check.InvalidInput({
-        detail: "missing command: check, doctor, decode or page. Run effect-mcp-auth --help"
+        detail:
+          `${
+            shown(url.value)
+          } is neither a command nor a URL. The commands are check, doctor, decode and page. A URL ` +
+          "begins with https://"
       })
     }
-    const chosen = yield* Prompt.run(Prompt.Select({
-      message: "Select what to check",
-      choices: [
-        { title: "An authorization server: does it support MCP?", value: "check" as const },
-        { title: "An MCP server: does it have problems?", value: "doctor" as const },
-        { title: "A token: what does it contain?", value: "decode" as const },
-        { title: "Use a web page instead", value: "page" as const }
-      ]
-    }))
-    if (chosen === "decode" || chosen === "page") return yield* runSelected([chosen])
-    const questions = {
-      check: "Its issuer, such as https://auth.example.com",
-      doctor: "Its URL, such as https://todos.example.com/mcp"
-    }
-    const url = yield* Prompt.run(Prompt.String({ message: questions[chosen] }))
-    yield* Console.log(`\n$ effect-mcp-auth ${chosen} ${url}\n`)
-    return yield* runSelected([chosen, url.trim()])
-  })).pipe(
-    Command.withDescription(
-      "Checks authorization servers, MCP servers and access tokens. Without a command, prompts for one."
+    return yield* printChecked(
+      { url: url.value, kind: "server", revision, timeout },
+      printed,
+      (onStep) => CheckServer.run(url.value, { revision, onStep })
     )
-  )
+  })
+).pipe(
+  Command.withDescription(
+    "Checks authorization servers, MCP servers and access tokens. With a URL, detects the kind of the server, and runs check or " +
+      "doctor. Without arguments, prompts for a command."
+  ),
+  Command.withExamples([
+    { command: "effect-mcp-auth https://auth.example.com", description: "Detect what a URL is, and check it" }
+  ])
+)
 
 /**
  * The root command.

@@ -68,13 +68,52 @@ describe("check", () => {
     `chekc ${issuer}`,
     "page --port 65536",
     "page --local --host 0.0.0.0",
+    `check ${issuer} --spec`,
+    `${issuer} ${issuer}`,
+    `${issuer} --token abc`,
+    "auth.example.com",
+    "localhost:3000",
+    "ftp://auth.example.com",
+    "https://",
     ""
-  ])("exits with 64 for the command line %j", (line) =>
+  ])("exits with 64 for the command line %j, and writes to standard error only", (line) =>
     Effect.gen(function*() {
-      const { code, stderr } = yield* run(line.split(" ").filter((_) => _ !== ""))
+      const { code, stderr, stdout } = yield* run(line.split(" ").filter((_) => _ !== ""))
       assert.strictEqual(code, 64)
-      assert.notStrictEqual(stderr, "")
+      assert.match(stderr, /^effect-mcp-auth: /)
+      assert.strictEqual(stdout, "")
     }))
+
+  it.effect.each([
+    ["chekc", /^effect-mcp-auth: chekc is neither a command nor a URL\. The commands are check, doctor/],
+    ["check --bogus", /--bogus.*\nUsage: effect-mcp-auth check .*\nRun effect-mcp-auth check --help for help\.$/],
+    [`check ${issuer} --timeout 0`, /--timeout: "0"\. Expected: a number of seconds greater than 0/]
+  ])("explains the error of the command line %j", ([line, expected]) =>
+    Effect.gen(function*() {
+      assert.match((yield* run((line as string).split(" "))).stderr, expected as RegExp)
+    }))
+
+  it.effect.each(["check", "doctor", ""])(
+    "prints a report in every machine format if %j ends with 2",
+    (command) =>
+      Effect.gen(function*() {
+        const args = [...(command === "" ? [] : [command]), issuer]
+        const down = { prepare: (_: TestIssuer.TestIssuer["Service"]) => _.goDown() }
+        const json = yield* run([...args, "--format", "json"], down)
+        assert.strictEqual(json.code, 2)
+        const report = JSON.parse(json.stdout)
+        assert.strictEqual(report.outcome, "inconclusive")
+        assert.strictEqual(report.subject, issuer)
+        assert.strictEqual(report.findings[0].why, "cannot be reached")
+        assert.match(json.stderr, /^effect-mcp-auth: inconclusive: .* cannot be reached$/)
+        const junit = yield* run([...args, "-f", "junit"], down)
+        assert.strictEqual(junit.code, 2)
+        assert.match(junit.stdout, /errors="1" skipped="0"[^]*<error message="inconclusive: cannot be reached">/)
+        const markdown = yield* run([...args, "-f", "markdown"], down)
+        assert.strictEqual(markdown.code, 2)
+        assert.match(markdown.stdout, /^## .*[^]*cannot be reached/)
+      })
+  )
 
   it.effect("prints colors if the terminal supports them", () =>
     Effect.gen(function*() {
@@ -149,6 +188,69 @@ describe("check", () => {
     }).pipe(Effect.provide(TestIssuer.layer({ issuer }))))
 })
 
+describe("the command with a URL", () => {
+  it.effect("runs check for an authorization server", () =>
+    Effect.gen(function*() {
+      const { code, stdout } = yield* run([issuer, "--format", "json"])
+      assert.strictEqual(code, 0, stdout)
+      assert.strictEqual(JSON.parse(stdout).kind, "authorization-server")
+    }))
+
+  it.effect.each([
+    ["a challenge", () => new Response("", { status: 401, headers: { "www-authenticate": "Bearer" } })],
+    ["401", () => new Response("", { status: 401 })],
+    ["a message of MCP", () => Response.json({ jsonrpc: "2.0", id: 1, result: { tools: [] } })],
+    [
+      "an error of MCP",
+      () => Response.json({ jsonrpc: "2.0", error: { code: -32000, message: "no" } }, { status: 400 })
+    ]
+  ])("runs doctor for a server that responds with %s", ([, respond]) =>
+    Effect.gen(function*() {
+      const { stdout } = yield* run([`${issuer}/mcp`, "--format", "json"], {
+        prepare: (_) => _.respondWith("/mcp", respond as () => Response)
+      })
+      assert.strictEqual(JSON.parse(stdout).kind, "mcp-server")
+    }))
+
+  it.effect.each([
+    [
+      "a web page",
+      () => new Response("<html>", { headers: { "content-type": "text/html" } }),
+      /returns 200 for a request of MCP/
+    ],
+    ["404", () => new Response("", { status: 404 }), /returns 404 for a request of MCP/],
+    [
+      "a redirect",
+      () => new Response(null, { status: 307, headers: { location: "https://elsewhere.test/mcp/" } }),
+      /redirects to https:\/\/elsewhere\.test\/mcp\//
+    ]
+  ])(
+    "exits with 1 for a server that responds with %s, because it is of neither kind",
+    ([, respond, why]) =>
+      Effect.gen(function*() {
+        const prepare = (_: TestIssuer.TestIssuer["Service"]) => _.respondWith("", respond as () => Response)
+        const { code, stdout } = yield* run([issuer, "--format", "json"], { prepare })
+        assert.strictEqual(code, 1)
+        const report = JSON.parse(stdout)
+        assert.deepInclude(report, { kind: "server", outcome: "fail" })
+        assert.match(report.findings[0].why, why as RegExp)
+        const table = yield* run([issuer], { prepare })
+        assert.match(table.stdout, /✗ MUST {3}The URL is that of an authorization server or an MCP server — fail/)
+      })
+  )
+
+  it.effect("runs check for the issuer of a known provider that publishes no metadata", () =>
+    Effect.gen(function*() {
+      const github = "https://github.com/login/oauth"
+      const { code, stdout } = yield* run([github, "--format", "json"], {
+        issuer: github,
+        prepare: (_) => _.respondWith("", () => new Response("", { status: 404 }))
+      })
+      assert.strictEqual(code, 1)
+      assert.deepInclude(JSON.parse(stdout), { kind: "authorization-server", provider: "GitHub" })
+    }))
+})
+
 describe("decode", () => {
   it.effect("reads the token from standard input, and states that it is not verified", () =>
     Effect.gen(function*() {
@@ -184,6 +286,15 @@ describe("help", () => {
         const { code, stdout } = yield* run(line.split(" "))
         assert.strictEqual(code, 0)
         assert.include(stdout, "effect-mcp-auth")
+      })
+  )
+
+  it.effect.each(["", "check", "doctor", "decode", "page"])(
+    "fits 60 columns for the command %j",
+    (command) =>
+      Effect.gen(function*() {
+        const { stdout } = yield* run([...(command === "" ? [] : [command]), "--help"], { columns: 60 })
+        assert.isAtMost(Math.max(...stdout.split("\n").map((line) => line.length)), 60)
       })
   )
 })

@@ -1,8 +1,16 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Report } from "effect-mcp-auth/provider"
+import { CliOutput } from "effect/cli"
 import { markdownTable } from "../../src/cli/format/markdownTable.ts"
 import { formats, write } from "../../src/cli/format/reportFormat.ts"
-import { fail, inconclusive, pass, type Rule, skip } from "../../src/provider/report/Rule.ts"
+import * as AccessTokenRules from "../../src/provider/check/AccessTokenRules.ts"
+import * as BrowserRules from "../../src/provider/check/BrowserRules.ts"
+import * as ClientRules from "../../src/provider/check/ClientRules.ts"
+import * as DiscoveryRules from "../../src/provider/check/DiscoveryRules.ts"
+import * as DoctorRules from "../../src/provider/doctor/DoctorRules.ts"
+import { fail, inconclusive, pass, revisions, type Rule, skip } from "../../src/provider/report/Rule.ts"
+import * as ServerReport from "../../src/provider/report/ServerReport.ts"
+import * as TokenRules from "../../src/provider/token/TokenRules.ts"
 
 const rule = (id: string, level: Rule["level"]): Rule => ({
   id,
@@ -79,4 +87,79 @@ describe("a report", () => {
   it("calls an option that is not offered by that name, not a failure", () => {
     assert.include(write("table", made, { color: false, width: 100 }), "· MAY    Title of may — not offered")
   })
+})
+
+describe("a report in a narrow terminal", () => {
+  const rules = [
+    AccessTokenRules,
+    BrowserRules,
+    ClientRules,
+    DiscoveryRules,
+    DoctorRules,
+    ServerReport,
+    TokenRules
+  ].flatMap((set) => Object.values(set)).filter((_): _ is Rule => typeof _ === "object" && "id" in _)
+  const long = `https://auth.example.com/${"tenant/".repeat(30)}mcp?${"x".repeat(100)}`
+  const verdicts = [pass, (rule: Rule, why: string) => fail(rule, why, `Replace ${why}`), inconclusive, skip]
+
+  const getWidest = (text: string): string =>
+    text.split("\n").reduce((a, b) => CliOutput.displayWidth(a) < CliOutput.displayWidth(b) ? b : a)
+
+  it.each(
+    [
+      ["the texts of all rules", rules, "the server returns 404 without Access-Control-Allow-Origin"],
+      ["long URLs", rules.slice(0, 3), `resource is ${long}, which covers ${long}`],
+      ["full-width characters", rules.slice(0, 3), "漢字".repeat(100)],
+      ["emoji", rules.slice(0, 3), `${"👩‍👩‍👧‍👦".repeat(40)} and text`],
+      ["combining characters", rules.slice(0, 3), "e\u0301".repeat(200)]
+    ] as const
+  )("fits its width with %s", (_, rules, why) => {
+    assert.isAbove(rules.length, 2)
+    for (const revision of revisions) {
+      const part = Report.make({ kind: "access-token", subject: long, revision, now: 0, results: [pass(must, why)] })
+      const made = Report.make({
+        kind: "mcp-server",
+        subject: long,
+        revision,
+        now: 0,
+        provider: "An identity provider with a rather long name, which does not fit the line",
+        results: rules.flatMap((rule) => verdicts.map((verdict) => verdict(rule, why))),
+        notes: [why, long],
+        parts: [part]
+      })
+      for (const width of [40, 60]) {
+        const widest = getWidest(write("table", made, { color: false, width, verbose: true }))
+        assert.isAtMost(CliOutput.displayWidth(widest), width, widest)
+      }
+    }
+  })
+
+  it("contains all of a long URL, on several lines", () => {
+    const made = Report.make({ kind: "server", subject: long, revision: "2026-07-28", now: 0, results: [] })
+    const lines = write("table", made, { color: false, width: 60 }).split("\n")
+    assert.include(lines.join(""), long)
+    assert.strictEqual(JSON.parse(write("json", made, { color: false, width: 60 })).subject, long)
+  })
+
+  it("keeps the options of a token as they are, because they are code", () => {
+    const options = `authorizationServers: ["${long}"]`
+    const made = Report.make({
+      kind: "access-token",
+      subject: "a",
+      revision: "2026-07-28",
+      now: 0,
+      results: [],
+      options
+    })
+    assert.include(write("table", made, { color: false, width: 60 }).split("\n"), options)
+  })
+})
+
+it("reports a MUST that is inconclusive as an error of JUnit, and a SHOULD as skipped", () => {
+  const text = write("junit", report(inconclusive(must, "silent"), inconclusive(should, "silent"), fail(must, "bad")), {
+    color: false,
+    width: 100
+  })
+  assert.include(text, `tests="3" failures="1" errors="1" skipped="1"`)
+  assert.include(text, `<error message="inconclusive: silent">`)
 })

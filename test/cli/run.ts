@@ -1,5 +1,5 @@
 import { NodeServices } from "@effect/platform-node"
-import { Effect, Layer, Stdio, Stream } from "effect"
+import { Effect, Layer, Stdio, Stream, Terminal } from "effect"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import { TerminalCapabilities } from "effect/cli"
 import { TestConsole } from "effect/testing"
@@ -16,7 +16,9 @@ export interface Exit {
 /** Runs the command against an issuer in memory. */
 export const run = (
   args: ReadonlyArray<string>,
-  { color = false, issuer: url = issuer, prepare, stdin = "" }: {
+  { color = false, columns = 0, issuer: url = issuer, prepare, stdin = "" }: {
+    /** 0 stands for output without a terminal. */
+    readonly columns?: number
     readonly issuer?: string
     readonly stdin?: string
     readonly color?: boolean
@@ -32,6 +34,10 @@ export const run = (
     Effect.provide(Layer.mergeAll(
       TestIssuer.layer({ issuer: url }),
       NodeServices.layer,
+      Layer.effect(
+        Terminal.Terminal,
+        Effect.map(Terminal.Terminal, (terminal) => Terminal.make({ ...terminal, columns: Effect.succeed(columns) }))
+      ).pipe(Layer.provide(NodeServices.layer)),
       Layer.fresh(TestConsole.layer),
       Stdio.layerTest({
         stdin: Stream.succeed(new TextEncoder().encode(stdin)),

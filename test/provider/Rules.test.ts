@@ -6,6 +6,7 @@ import { all } from "../../src/provider/check/CheckRules.ts"
 import * as ClientRules from "../../src/provider/check/ClientRules.ts"
 import * as DiscoveryRules from "../../src/provider/check/DiscoveryRules.ts"
 import * as DoctorRules from "../../src/provider/doctor/DoctorRules.ts"
+import * as ServerReport from "../../src/provider/report/ServerReport.ts"
 import * as TokenRules from "../../src/provider/token/TokenRules.ts"
 
 const words: Readonly<Record<Rule.Level, RegExp>> = {
@@ -16,7 +17,7 @@ const words: Readonly<Record<Rule.Level, RegExp>> = {
 
 const CheckRules = { ...DiscoveryRules, ...ClientRules, ...AccessTokenRules, ...BrowserRules, all }
 
-const sets = { CheckRules, DoctorRules, TokenRules }
+const sets = { CheckRules, DoctorRules, ServerReport, TokenRules }
 
 const getRules = (set: object): ReadonlyArray<Rule.Rule> =>
   Object.values(set).filter((_): _ is Rule.Rule => typeof _ === "object" && "id" in _)

@@ -5,6 +5,7 @@ import { Check, Doctor, type Report, TokenReport } from "effect-mcp-auth/provide
 import { TestIssuer } from "effect-mcp-auth/testing"
 import { HttpClient } from "effect/http"
 import { detectKind } from "../../src/provider/probe/DetectKind.ts"
+import * as Probe from "../../src/provider/probe/Probe.ts"
 
 const url = "https://hostile.test/mcp"
 const length = 1_000_000
@@ -23,6 +24,15 @@ const runAgainst = <A, E>(
 const text = (body: string, type: string) => new Response(body, { status: 401, headers: { "content-type": type } })
 const events = "text/event-stream"
 
+/** Creates a response that repeats a chunk as long as it is read. */
+const makeEndless = (chunk: string) => {
+  const bytes = new TextEncoder().encode(chunk)
+  return new Response(new ReadableStream({ pull: (controller) => controller.enqueue(bytes) }), {
+    status: 401,
+    headers: { "content-type": events }
+  })
+}
+
 /** Creates a response of 20,000 chunks, each of ten bytes. */
 const makeDrip = (chunk: string) => {
   const bytes = new TextEncoder().encode(chunk.padEnd(10))
@@ -39,20 +49,27 @@ describe("a hostile MCP server", () => {
   it.effect.each<readonly [string, () => Response]>([
     ["a million line breaks", () => text("\n".repeat(length), "text/plain")],
     ["a million data fields", () => text("data:".repeat(length / 5), events)],
+    ["a million empty events", () => text("\n".repeat(length), events)],
+    ["a hundred thousand events without a reply", () => text("data: {}\n\n".repeat(100_000), events)],
+    ["an event of a hundred thousand lines", () => text("data: [\n".repeat(100_000), events)],
+    ["comments that do not end", () => makeEndless(": still here\n")],
+    ["a line that does not end", () => makeEndless("data:".repeat(1000))],
     ["an event in the smallest chunks", () => makeDrip("data:x")],
     ["empty lines in the smallest chunks", () => makeDrip("\n\n\n\n")]
   ])("[T-AUD-40a] does not keep doctor busy with %s", ([, respond]) =>
     Effect.gen(function*() {
-      const report = yield* runAgainst(Doctor.run(url), { "/mcp": respond })
-      assert.strictEqual(report.outcome, "fail")
+      const found = yield* runAgainst(Doctor.run(url), { "/mcp": respond }).pipe(
+        Effect.match({ onSuccess: ({ outcome }) => outcome, onFailure: ({ message }) => message })
+      )
+      assert.match(found, /^fail$|sends more than 1 MiB$/)
     }), 15_000)
 
   it.effect("[T-AUD-40a] does not keep doctor busy with the name of its resource", () =>
     Effect.gen(function*() {
       const resource = `https://hostile.test${"/".repeat(length)}mcp`
       const found = yield* runAgainst(detectKind(new URL(url), "2026-07-28"), {
-        "/.well-known/oauth-protected-resource/mcp": () => Response.json({ resource }),
-        "/mcp": () => Response.json({ jsonrpc: "2.0", id: 1 })
+        "/mcp": () => new Response("", { status: 404 }),
+        "/.well-known/oauth-protected-resource/mcp": () => Response.json({ resource })
       })
       assert.deepStrictEqual(found, { _tag: "Kind", kind: "mcp-server" })
     }))
@@ -68,22 +85,29 @@ describe("a hostile MCP server", () => {
       assert.strictEqual(report.outcome, "fail")
     }))
 
-  it.effect("is read up to the first event of a stream that stays open", () =>
+  it.effect.each([
+    ["a comment", ": hello\n\n"],
+    ["an event without data, from which clients resume", "id: 1\ndata:\n\n"],
+    ["a notification", `data: {"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info"}}\n\n`],
+    ["a request", `data: {"jsonrpc":"2.0","id":1,"method":"ping"}\r\n\r\n`]
+  ])("is read up to the reply in a stream that begins with %s and stays open", ([, before]) =>
     Effect.gen(function*() {
       const reply = JSON.stringify({ jsonrpc: "2.0", id: 1, result: { tools: [] } })
       const open = () => {
-        const encode = (part: string) => new TextEncoder().encode(part)
-        const parts = [": hello\n\n", "event: message\r\nda", `ta: ${reply}\r`, "\n\r\n", "data: later\n\n"]
+        const parts = [before!, "event: message\r\nda", `ta: ${reply}\r`, "\n\r\n", "data: later\n\n"]
         return new Response(
           new ReadableStream({
             pull: (controller) => {
               const part = parts.shift()
-              return part === undefined ? new Promise(() => {}) : controller.enqueue(encode(part))
+              return part === undefined ? new Promise(() => {}) : controller.enqueue(new TextEncoder().encode(part))
             }
           }),
           { headers: { "content-type": events } }
         )
       }
+      const exchange = yield* runAgainst(Probe.send(url), { "/mcp": open })
+      assert.include(exchange._tag === "Response" ? exchange.body : exchange.detail, reply)
+      assert.notInclude(exchange._tag === "Response" ? exchange.body : "", "later")
       const found = yield* runAgainst(detectKind(new URL(url), "2026-07-28"), { "/mcp": open })
       assert.deepStrictEqual(found, { _tag: "Kind", kind: "mcp-server" })
     }))

@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import type { Report } from "../../provider/report/Report.ts"
+import type { Finding, Report } from "../../provider/report/Report.ts"
 import { isFailure, safe, wordFor } from "./labels.ts"
 
 const escape = (text: string): string =>
@@ -12,13 +12,15 @@ const escape = (text: string): string =>
     (character) => `&#${character.charCodeAt(0)};`
   )
 
+const isError = ({ level, verdict }: Finding): boolean => verdict === "inconclusive" && level === "MUST"
+
 /**
  * Writes a report as JUnit XML, with one test case for each rule.
  *
  * **Details**
  *
- * A MUST that fails becomes a failure. Every other rule that does not pass becomes a skipped test case with the reason: a
- * SHOULD or a MAY that fails, and a rule that is inconclusive or skipped.
+ * A MUST that fails becomes a failure, and a MUST that is inconclusive an error, as in the exit code. Every other rule that does
+ * not pass becomes a skipped test case with the reason.
  *
  * @category encoding
  * @since 0.1.0
@@ -31,14 +33,20 @@ export const toJunit = (report: Report): string => {
       }"`
       const text = `${finding.why}${finding.change === undefined ? "" : `. ${finding.change}`} (${finding.standard})`
       if (finding.verdict === "pass") return `${head}/>`
-      return isFailure(finding)
-        ? `${head}><failure message="${escape(finding.why)}">${escape(text)}</failure></testcase>`
+      const tag = isFailure(finding) ? "failure" : isError(finding) ? "error" : undefined
+      return tag !== undefined
+        ? `${head}><${tag} message="${escape(tag === "error" ? `${wordFor(finding)}: ${finding.why}` : finding.why)}">${
+          escape(text)
+        }</${tag}></testcase>`
         : `${head}><skipped message="${escape(`${wordFor(finding)}: ${text}`)}"/></testcase>`
     })
     const failures = one.findings.filter(isFailure).length
-    const skipped = one.findings.filter((_) => _.verdict !== "pass" && !isFailure(_)).length
+    const errors = one.findings.filter(isError).length
+    const skipped = one.findings.filter((_) => _.verdict !== "pass").length - failures - errors
     return [
-      `  <testsuite name="${escape(one.subject)}" tests="${one.findings.length}" failures="${failures}" errors="0" ` +
+      `  <testsuite name="${
+        escape(one.subject)
+      }" tests="${one.findings.length}" failures="${failures}" errors="${errors}" ` +
       `skipped="${skipped}" timestamp="${one.at}">`,
       ...cases,
       "  </testsuite>"

@@ -18,7 +18,8 @@ const symbols: Readonly<Record<Verdict, string>> = { pass: "✓", fail: "✗", i
 export const kinds: Readonly<Record<Report["kind"], string>> = {
   "authorization-server": "authorization server",
   "mcp-server": "MCP server",
-  "access-token": "access token"
+  "access-token": "access token",
+  server: "server"
 }
 
 /**

@@ -6,6 +6,7 @@
 import { sanitizeLines } from "../../protocol/RemoteText.ts"
 import type { Finding, Report } from "../../provider/report/Report.ts"
 import { isFailure, kinds, safe, symbolFor, wordFor } from "./labels.ts"
+import { toWidth, wrap } from "./wrap.ts"
 
 /**
  * Configures the layout of a report at a terminal.
@@ -15,7 +16,7 @@ import { isFailure, kinds, safe, symbolFor, wordFor } from "./labels.ts"
  */
 export interface TerminalLayout {
   readonly color: boolean
-  /** The width in columns. A width below 40 counts as 40, and a width above 120 as 120. */
+  /** The width in columns. A width below 40 counts as 40, a width above 120 as 120, and 0 as 100. */
   readonly width: number
   /**
    * Also explains the rules that pass or are skipped, quotes the standard for every rule that fails or is inconclusive, and
@@ -46,49 +47,39 @@ const outcomes: Readonly<Record<Report["outcome"], { readonly symbol: string; re
   inconclusive: { symbol: "?", color: "33;1" }
 }
 
-const wrap = (text: string, width: number): ReadonlyArray<string> => {
-  const lines: Array<string> = []
-  let line = ""
-  for (const word of text.split(" ")) {
-    if (line !== "" && line.length + 1 + word.length > width) {
-      lines.push(line)
-      line = word
-    } else {
-      line = line === "" ? word : `${line} ${word}`
-    }
-  }
-  return [...lines, line]
-}
-
 /**
  * Writes a report as lines for a terminal. Symbols and words repeat what the colors express, for readers and terminals without
- * colors.
+ * colors. No line is longer than the width, except lines of the options of a token: they are code to copy.
  *
  * @category encoding
  * @since 0.1.0
  */
 export const toTable = (report: Report, layout: TerminalLayout): string => {
   const { color, verbose = false } = layout
-  const width = Math.max(40, Math.min(layout.width, 120))
+  const width = toWidth(layout.width)
   const lines: Array<string> = []
-  const indented = (text: string, first: string, rest: string, code?: string) =>
-    wrap(safe(text), width - rest.length).forEach((line, index) =>
-      lines.push((index === 0 ? first : rest) + (code === undefined ? line : paint(code, line, color)))
-    )
-  const title = safe(`${report.subject}${report.provider === undefined ? "" : ` (${report.provider})`}`)
-  lines.push(paint("1", title, color))
-  lines.push(paint("2", `${kinds[report.kind]}, checked against MCP ${safe(report.revision)}`, color), "")
+  const add = (text: string, { code, first = "", rest = "" }: Indentation = {}) =>
+    wrap(safe(text), width - rest.length).forEach((line, index) => {
+      const indentation = index === 0 ? first : rest
+      lines.push(indentation + (code === undefined ? line : paint(code, line, color)))
+    })
+  const explanation = " ".repeat(11)
+  add(`${report.subject}${report.provider === undefined ? "" : ` (${report.provider})`}`, { code: "1" })
+  add(`${kinds[report.kind]}, checked against MCP ${report.revision}`, { code: "2" })
+  lines.push("")
   for (const finding of report.findings) {
     const open = finding.verdict === "fail" || finding.verdict === "inconclusive"
     const head = `${symbolFor(finding)} ${finding.level.padEnd(6)} `
     const word = open ? ` — ${wordFor(finding)}` : ""
-    lines.push(paint(colorFor(finding), `${head}${safe(finding.title)}${word}`, color))
-    if (open || verbose) indented(finding.why, "           ", "           ")
+    wrap(safe(`${finding.title}${word}`), width - head.length).forEach((line, index) =>
+      lines.push(paint(colorFor(finding), `${index === 0 ? head : " ".repeat(head.length)}${line}`, color))
+    )
+    if (open || verbose) add(finding.why, { first: explanation, rest: explanation })
     if (finding.verdict === "fail" && (finding.level !== "MAY" || verbose)) {
-      indented(finding.change ?? "", "         → ", "           ", "1")
+      add(finding.change ?? "", { first: "         → ", rest: explanation, code: "1" })
     }
     if (isFailure(finding) || (open && verbose)) {
-      indented(`${finding.standard}: “${finding.sentence}”`, "           ", "           ", "2")
+      add(`${finding.standard}: “${finding.sentence}”`, { first: explanation, rest: explanation, code: "2" })
     }
   }
   if (report.options !== undefined) {
@@ -96,10 +87,20 @@ export const toTable = (report: Report, layout: TerminalLayout): string => {
   }
   if (report.notes.length > 0) {
     lines.push("")
-    for (const note of report.notes) indented(note, "• ", "  ")
+    for (const note of report.notes) add(note, { first: "• ", rest: "  " })
   }
   const outcome = outcomes[report.outcome]
-  lines.push("", paint(outcome.color, `${outcome.symbol} ${safe(report.summary)}`, color))
+  lines.push("")
+  add(`${outcome.symbol} ${report.summary}`, { code: outcome.color })
   for (const part of report.parts) lines.push("", toTable(part, layout))
   return lines.join("\n")
+}
+
+interface Indentation {
+  /** The indentation of the first line, as wide as that of the others. Default: none. */
+  readonly first?: string
+  /** The indentation of every other line. Default: none. */
+  readonly rest?: string
+  /** The ANSI code of the color. */
+  readonly code?: string
 }

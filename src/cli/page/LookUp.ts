@@ -10,10 +10,10 @@ import type * as HttpClient from "effect/http/HttpClient"
 import * as AddressGuard from "../../outbound/AddressGuard.ts"
 import * as Check from "../../provider/check/Check.ts"
 import * as Doctor from "../../provider/doctor/Doctor.ts"
-import { detectKind } from "../../provider/probe/DetectKind.ts"
 import { shown } from "../../provider/report/Json.ts"
 import type * as Report from "../../provider/report/Report.ts"
 import { type Revision, revisions } from "../../provider/report/Rule.ts"
+import * as CheckServer from "../CheckServer.ts"
 
 /**
  * Reports why a request has no report: `reason` for programs, and `detail` as a sentence for people.
@@ -131,9 +131,14 @@ export const run = (
           "effect-mcp-auth page --local"
       })
     }
-    const found = kind === "auto" ? yield* detectKind(target, revision) : { _tag: "Kind" as const, kind }
-    if (found._tag === "NoResponse") return yield* new Check.Unreachable({ url: written, detail: found.detail })
-    return yield* found.kind === "mcp-server" ? Doctor.run(written, { revision }) : Check.run(written, { revision })
+    switch (kind) {
+      case "auto":
+        return yield* CheckServer.run(written, { revision })
+      case "mcp-server":
+        return yield* Doctor.run(written, { revision })
+      case "authorization-server":
+        return yield* Check.run(written, { revision })
+    }
   }).pipe(
     Effect.catchTags({
       Unreachable: (error) => Effect.fail(new NoReport({ reason: "unreachable", detail: error.message })),

@@ -37,7 +37,8 @@ export const makeRenderer = () => {
   const kinds: Readonly<Record<Report["kind"], string>> = {
     "authorization-server": "Authorization server",
     "mcp-server": "MCP server",
-    "access-token": "Access token"
+    "access-token": "Access token",
+    server: "Server"
   }
   const outcomes: Readonly<Record<Report["outcome"], string>> = { pass: "✓", fail: "✗", inconclusive: "?" }
 

@@ -1,23 +1,26 @@
 import * as Effect from "effect/Effect"
 import type * as HttpClient from "effect/http/HttpClient"
 import * as WellKnown from "../../protocol/WellKnown.ts"
-import { isObject, parseJson, text, withoutFinalSlashes } from "../report/Json.ts"
+import { shown, text, withoutFinalSlashes } from "../report/Json.ts"
 import type { Revision } from "../report/Rule.ts"
 import * as Mcp from "./McpProbe.ts"
+import * as McpWire from "./McpWire.ts"
 import * as Probe from "./Probe.ts"
 
 export type Kind = "authorization-server" | "mcp-server"
 
-/** The detected kind of a URL, or the reason why no server responds there. */
+/** The detected kind of a URL, or the reason why it has none. `detail` is the second part of a sentence that begins with the URL. */
 export type Detected =
   | { readonly _tag: "Kind"; readonly kind: Kind }
+  | { readonly _tag: "Neither"; readonly detail: string }
   | { readonly _tag: "NoResponse"; readonly detail: string }
 
 const kind = (kind: Kind): Detected => ({ _tag: "Kind", kind })
 
 /**
  * Detects whether a URL is an MCP server or an authorization server. Compares the URL with the published metadata first. If no
- * document names this URL, sends a request as an MCP client does.
+ * document names this URL, sends requests as MCP clients do. If the responses are not those of an MCP server, metadata of
+ * another URL of the host decide.
  */
 export const detectKind = (target: URL, revision: Revision): Effect.Effect<Detected, never, HttpClient.HttpClient> =>
   Effect.gen(function*() {
@@ -41,18 +44,34 @@ export const detectKind = (target: URL, revision: Revision): Effect.Effect<Detec
       const [first] = unreached
       return { _tag: "NoResponse", detail: first?._tag === "NoDocument" ? first.detail : "cannot be reached" }
     }
-    const response = yield* Probe.send(
-      target.href,
-      revision === "2026-07-28"
-        ? Mcp.post({ revision, headers: {} }, "tools/list")
-        : Mcp.initialize({ revision, headers: {} })
-    )
-    if (response._tag === "Response" && isMcp(response)) return kind("mcp-server")
-    return kind(issuers.length === 0 && resourceNamed !== undefined ? "mcp-server" : "authorization-server")
+    const stateless = yield* Probe.send(target.href, Mcp.post({ revision: "2026-07-28", headers: {} }, "tools/list"))
+    if (isMcp(stateless)) return kind("mcp-server")
+    // Servers of earlier revisions can reject the request above in a form that is not MCP.
+    const stateful = yield* Probe.send(target.href, Mcp.initialize({ revision, headers: {} }))
+    if (isMcp(stateful)) return kind("mcp-server")
+    if (issuers.length > 0) return kind("authorization-server")
+    return resourceNamed === undefined ? { _tag: "Neither", detail: describeNeither(stateful) } : kind("mcp-server")
   })
 
-const isMcp = ({ body, headers, status }: Probe.Response): boolean => {
-  if (status === 401 && headers["www-authenticate"] !== undefined) return true
-  const message = parseJson(body.replace(/^[\s\S]*?(?:^|\n)data:\s*/, ""))
-  return isObject(message) && message["jsonrpc"] === "2.0"
+/**
+ * Tells whether a response is that of an MCP server: a JSON-RPC message, or 401. Servers that are not MCP servers rarely require
+ * authorization for a POST request, and `doctor` reports a missing challenge.
+ */
+const isMcp = (exchange: Probe.Exchange): boolean => {
+  if (exchange._tag === "NoResponse") return false
+  const { body, headers, status } = exchange
+  if (status === 401) return true
+  const texts = McpWire.isEventStream(headers["content-type"]) ? McpWire.getEvents(body) : [body]
+  return texts.some((text) => McpWire.findReply(text) !== undefined)
+}
+
+const describeNeither = (exchange: Probe.Exchange): string => {
+  const publishes = "It publishes no metadata at a well-known URL"
+  if (exchange._tag === "NoResponse") return `${exchange.detail}. ${publishes}`
+  const { headers, status } = exchange
+  const location = headers["location"]
+  if (status >= 300 && status < 400 && location !== undefined) {
+    return `redirects to ${shown(location, 200)}, and clients do not follow redirects of requests to an MCP server`
+  }
+  return `returns ${status} for a request of MCP, and not a message of MCP. ${publishes}`
 }

@@ -6,6 +6,7 @@ import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as Stream from "effect/Stream"
 import { isShallow, parseJson, shown } from "../report/Json.ts"
 import { describeFailure, describeNoServer } from "./ConnectionFailure.ts"
+import { readReply } from "./EventStream.ts"
 
 /** The result of one request. A failed connection is a value and not an error, because a report describes it. */
 export type Exchange =
@@ -74,16 +75,15 @@ export const send = (
           limit.bytes,
           (): Stream.Stream<Uint8Array, "broken" | "too-large"> => Stream.fail("too-large" as const)
         ),
-        // The first event with data contains the reply. The server can keep the stream open afterwards, so the rest is not
-        // read.
-        (_) => isStream ? firstEvent(_) : Stream.mkString(Stream.decodeText(_)),
+        // The server can keep the stream open after the reply, so the rest is not read.
+        (_) => isStream ? readReply(_) : Stream.mkString(Stream.decodeText(_)),
         Effect.map((text) => {
           const cause = describeNoServer(response.status, text, new URL(url))
           return cause === undefined ? respond(text) : noResponse("network", cause)
         }),
         Effect.catch((error) =>
           error === "too-large"
-            ? Effect.succeed(noResponse("too-large", `sends more than ${limit.bytes} bytes`))
+            ? Effect.succeed(noResponse("too-large", `sends more than ${limit.bytes / 1024 / 1024} MiB`))
             : Effect.succeed(noResponse("network", "closes the connection in the middle of its response"))
         )
       )
@@ -101,19 +101,6 @@ export const send = (
     Effect.scoped
   )
 }
-
-/** Reads the lines up to the end of the first event with data. Examines each line once, however small the chunks are. */
-const firstEvent = <E>(stream: Stream.Stream<Uint8Array, E>): Effect.Effect<string, E> =>
-  Stream.decodeText(stream).pipe(
-    Stream.splitLines,
-    Stream.mapAccum(() => false, (hasData, line) => {
-      const isEnd = hasData && line === ""
-      return [hasData || line.startsWith("data:"), [{ line, isEnd }]] as const
-    }),
-    Stream.takeUntil(({ isEnd }) => isEnd),
-    Stream.runCollect,
-    Effect.map((lines) => lines.map(({ line }) => line).join("\n"))
-  )
 
 /** The content of a URL that should serve a JSON document. */
 export type Reading =

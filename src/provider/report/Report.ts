@@ -41,7 +41,8 @@ export type Outcome = "pass" | "fail" | "inconclusive"
  * @since 0.1.0
  */
 export interface Report {
-  readonly kind: "authorization-server" | "mcp-server" | "access-token"
+  /** `"server"` is a server whose kind could not be detected. */
+  readonly kind: "authorization-server" | "mcp-server" | "access-token" | "server"
   /** The URL that was checked, or a description of what was checked. Never a token. */
   readonly subject: string
   readonly revision: Revision
@@ -99,7 +100,7 @@ export const make = ({ kind, now, options, parts = [], results, revision, subjec
   const outcome = getOutcome(findings)
   return {
     kind,
-    subject: shown(subject, 300),
+    subject: shown(subject, 2048),
     revision,
     at: new Date(now).toISOString(),
     outcome,
