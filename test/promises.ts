@@ -52,7 +52,20 @@ export const promises: Readonly<Record<string, ReadonlyArray<string>>> = {
     "T-AUD-14b",
     "T-AUD-14c",
     "T-AUD-14d",
-    "T-AUD-14e"
+    "T-AUD-14e",
+    "T-AUD-14g"
+  ],
+  "An explanation in the log contains no part of the token, no subject and no value of a custom claim.": [
+    "T-AUD-14g",
+    "is in no log, span, metric, decision, error and answer",
+    "never shows a token that a client sends without a scheme",
+    "names the paths and types of claims that the author's schema rejects, and never their values"
+  ],
+  "With `decisions: { details: false }`, an explanation contains only advice.": [
+    "contains only advice with details: false"
+  ],
+  "For each reason, the log has at most `linesPerMinute` lines about rejections per minute (60 by default).": [
+    "T-AUD-14h"
   ],
   "Two people never become one owner: a token without a subject is rejected unless it is provably a program's own.": [
     "T-AUD-17"

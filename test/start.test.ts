@@ -34,14 +34,14 @@ const nameOf = (url: string): string | undefined => /\/node_modules\/effect\/dis
  * modules. Raise it only for a reason.
  */
 const budgets = [
-  { entry: "node", ours: 108, effect: 70 },
-  { entry: "fetch", ours: 107, effect: 70 },
-  { entry: "sdk-v1", ours: 126, effect: 70 },
-  { entry: "sdk-v2", ours: 125, effect: 70 },
-  { entry: "host", ours: 109, effect: 70 },
+  { entry: "node", ours: 110, effect: 70 },
+  { entry: "fetch", ours: 109, effect: 70 },
+  { entry: "sdk-v1", ours: 128, effect: 70 },
+  { entry: "sdk-v2", ours: 127, effect: 70 },
+  { entry: "host", ours: 111, effect: 70 },
   { entry: "protocol", ours: 13, effect: 45 },
-  { entry: "verification", ours: 65, effect: 73 },
-  { entry: "introspection", ours: 66, effect: 73 },
+  { entry: "verification", ours: 66, effect: 73 },
+  { entry: "introspection", ours: 67, effect: 73 },
   { entry: "dpop", ours: 30, effect: 67 },
   { entry: "tenants", ours: 60, effect: 67 },
   { entry: "revocation", ours: 15, effect: 67 },

@@ -10,9 +10,12 @@
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
-import { type AuthorizationServerUnavailable, InvalidToken } from "../protocol/AuthError.ts"
+import {
+  type AuthorizationServerUnavailable,
+  InvalidToken,
+  type RevocationStoreUnavailable
+} from "../protocol/AuthError.ts"
 import * as Credentials from "../protocol/Credentials.ts"
-import { sanitize } from "../protocol/RemoteText.ts"
 import type { Principal } from "../verification/Principal.ts"
 import type { Tenants } from "../verification/tenants/Tenants.ts"
 import type { Presentation } from "../verification/tokens/Presentation.ts"
@@ -44,7 +47,11 @@ export interface Parts {
     | undefined
   readonly tenants: Pick<Tenants<ProtectedResource>, "isNamedBy"> | undefined
   readonly revocation:
-    | { readonly isRevoked: (principal: Principal) => Effect.Effect<boolean, AuthorizationServerUnavailable> }
+    | {
+      readonly isRevoked: (
+        principal: Principal
+      ) => Effect.Effect<boolean, RevocationStoreUnavailable | AuthorizationServerUnavailable>
+    }
     | undefined
   /** How long after `expiresAt` a token is still accepted, in seconds. */
   readonly expiryTolerance: number
@@ -84,7 +91,7 @@ export const make = (parts: Parts): Authentication => {
 
   const checkRevocation = (
     principal: Principal
-  ): Effect.Effect<Principal, InvalidToken | AuthorizationServerUnavailable> =>
+  ): Effect.Effect<Principal, InvalidToken | RevocationStoreUnavailable | AuthorizationServerUnavailable> =>
     revocation === undefined
       ? Effect.succeed(principal)
       : Effect.flatMapEager(
@@ -97,22 +104,23 @@ export const make = (parts: Parts): Authentication => {
     request: Caller.Request,
     credentials: Credentials.Credentials,
     timing: Decision.RequestTiming | undefined
-  ): Effect.Effect<Principal, VerificationError> => {
+  ): Effect.Effect<Principal, VerificationError | RevocationStoreUnavailable> => {
     const verification = verifier.verify(credentials, request, timing)
     // The verifier can be custom code, so its result is checked: a request without a principal must not be admitted.
-    const found: Effect.Effect<Principal, VerificationError> = !Effect.isEffect(verification as unknown)
-      ? failNoPrincipal
-      : Effect.flatMapEager(
-        verification,
-        (verified): Effect.Effect<Principal, VerificationError> => {
-          const principal: unknown = (verified as Partial<Verified> | undefined)?.principal
-          if (!isPrincipal(principal) || !Object.keys(verified).every(isMemberOfVerified)) return failNoPrincipal
-          // A custom verifier may cache results by token alone, but only the request names the tenant.
-          return tenants === undefined || tenants.isNamedBy(principal, credentials.token, request)
-            ? checkRevocation(principal)
-            : foreignTenant
-        }
-      )
+    const found: Effect.Effect<Principal, VerificationError | RevocationStoreUnavailable> =
+      !Effect.isEffect(verification as unknown)
+        ? failNoPrincipal
+        : Effect.flatMapEager(
+          verification,
+          (verified): Effect.Effect<Principal, VerificationError | RevocationStoreUnavailable> => {
+            const principal: unknown = (verified as Partial<Verified> | undefined)?.principal
+            if (!isPrincipal(principal) || !Object.keys(verified).every(isMemberOfVerified)) return failNoPrincipal
+            // A custom verifier may cache results by token alone, but only the request names the tenant.
+            return tenants === undefined || tenants.isNamedBy(principal, credentials.token, request)
+              ? checkRevocation(principal)
+              : foreignTenant
+          }
+        )
     return Effect.flatMapEager(traceVerification(found, request.fiber), claims.decode)
   }
 
@@ -157,8 +165,7 @@ export const make = (parts: Parts): Authentication => {
     if (allowsHost !== undefined) {
       const { host = [] } = request
       if (host.length === 0 || !host.every(allowsHost)) {
-        const advice = adviceOnHost(host.find((name) => !allowsHost(name)))
-        return rejectWith(Caller.make(request, undefined, timing), Rejection.foreignHost, { advice })
+        return rejectWith(Caller.make(request, undefined, timing), Rejection.foreignHost)
       }
     }
     const origin = request.header("origin")
@@ -221,14 +228,3 @@ const failNoPrincipal = Effect.fail(noPrincipal)
 const revoked = Effect.fail(new InvalidToken({ reason: "revoked" }))
 const foreignTenant = Effect.fail(new InvalidToken({ reason: "unknown-tenant" }))
 const expired = new InvalidToken({ reason: "expired" })
-
-/** The length at which the log cuts a `Host` header, in characters. It is short because any client can fill the log with it. */
-const longestHost = 64
-
-const adviceOnHost = (host: string | undefined): string =>
-  host === undefined
-    ? "The request has no Host header"
-    : `The Host ${
-      sanitize(JSON.stringify(host), longestHost)
-    } is not allowed. If clients reach this server under that ` +
-      "name, add it without the port to allowedHosts"

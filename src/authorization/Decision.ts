@@ -3,7 +3,7 @@
  *
  * The gate counts each decision in the metrics `mcp_auth_decisions_total` and `mcp_auth_decision_duration_seconds`, by outcome
  * and reason. It writes the decision to the log with fixed annotations and passes it to the `DecisionListener`. A decision contains no token,
- * and no claims except issuer, subject and client.
+ * and no claims except issuer, subject and client, and those that its explanation names.
  *
  * @since 0.1.0
  */
@@ -18,9 +18,10 @@ import * as base64url from "../crypto/Base64Url.ts"
 import * as Hmac from "../crypto/Hmac.ts"
 import * as ConfigOption from "../protocol/ConfigOption.ts"
 import type { Principal } from "../verification/Principal.ts"
+import type { Explanation } from "./Explanation.ts"
 
 /**
- * One decision. It contains no token, and no claims except issuer, subject and client.
+ * One decision. It contains no token, and no claims except issuer, subject and client, and those in `explanation`.
  *
  * **Details**
  *
@@ -49,6 +50,8 @@ export interface Decision {
    * gate decided after that.
    */
   readonly duration: Duration.Duration
+  /** Explains a rejection to the operator. `undefined` for admissions. */
+  readonly explanation: Explanation | undefined
 }
 
 /**

@@ -23,7 +23,12 @@ import type * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type { AuthError, AuthorizationServerUnavailable, InvalidMetadata } from "../protocol/AuthError.ts"
+import type {
+  AuthError,
+  AuthorizationServerUnavailable,
+  InvalidMetadata,
+  RevocationStoreUnavailable
+} from "../protocol/AuthError.ts"
 import { MissingCredentials } from "../protocol/AuthError.ts"
 import type { AuthorizationServerMetadata } from "../protocol/AuthorizationServerMetadata.ts"
 import type * as Credentials from "../protocol/Credentials.ts"
@@ -263,7 +268,9 @@ export interface Options {
  */
 export interface Revocation {
   /** Tells whether the token of a principal is revoked. */
-  readonly isRevoked: (principal: Principal) => Effect.Effect<boolean, AuthorizationServerUnavailable>
+  readonly isRevoked: (
+    principal: Principal
+  ) => Effect.Effect<boolean, RevocationStoreUnavailable | AuthorizationServerUnavailable>
   /** Waits until the token of an open stream is revoked. Checks the token once per `interval`. */
   readonly untilRevoked: (principal: Principal, interval: Duration.Duration) => Effect.Effect<void>
 }
@@ -276,14 +283,17 @@ export interface Revocation {
  */
 export const make = (options: Options): Gate => {
   const { expiryTolerance = 0, resource, revocation, tenants } = options
-  const record = RecordDecision.make(options.decisions ?? {}, Rejection.broken)
+  const allowedOrigins = [...new Set([resource.origin, ...(options.allowedOrigins ?? [])])]
+  const record = RecordDecision.make({
+    ...options.decisions,
+    setup: { ...options.decisions?.setup, allowedOrigins, allowedHosts: options.allowedHosts }
+  }, Rejection.broken)
   const rejecting = reject.make({ resource, tenants, challengeScopes: options.challengeScopes, record })
   const streams = openStreams.make({
     revocation,
     interval: options.revocationInterval ?? Duration.seconds(30)
   })
   const claims = ownClaims.make(options.claims)
-  const allowedOrigins = [...new Set([resource.origin, ...(options.allowedOrigins ?? [])])]
   const { authenticate, recheck } = Authenticate.make({
     verifier: options.verifier,
     lookupVerified: options.lookupVerified,

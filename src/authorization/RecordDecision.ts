@@ -19,7 +19,12 @@ import type { AuthError } from "../protocol/AuthError.ts"
 import type { Operation } from "../protocol/Operation.ts"
 import { sanitize, sanitizeCause } from "../protocol/RemoteText.ts"
 import type { Principal } from "../verification/Principal.ts"
+import type { Request } from "./Caller.ts"
 import { type Decision, DecisionListener, now, plainSubject, type RequestTiming, type SubjectForm } from "./Decision.ts"
+import type { Explanation } from "./Explanation.ts"
+import type { Setup } from "./internal/explained.ts"
+import { explain } from "./internal/explanations.ts"
+import type { ProtectedResource } from "./ProtectedResource.ts"
 import type { Rejection } from "./Rejection.ts"
 
 /**
@@ -38,8 +43,9 @@ export interface Facts {
   readonly until?: bigint | undefined
   /** The failure, if the rejection has no error that describes it. Only the log shows it. */
   readonly cause?: Cause.Cause<unknown> | undefined
-  /** Advice for the operator. Only the log shows it. */
-  readonly advice?: string | undefined
+  /** The rejected request, and the resource that rejected it. Required for an explanation. */
+  readonly request?: Request | undefined
+  readonly resource?: ProtectedResource | undefined
 }
 
 /**
@@ -52,6 +58,12 @@ export interface Options {
   /** Default: the `DecisionListener` of the request's fiber. */
   readonly listener?: ((decision: Decision) => Effect.Effect<void>) | undefined
   readonly subject?: SubjectForm | undefined
+  /** Whether explanations of rejections contain values of the request and of the configuration. Default: `true`. */
+  readonly details?: boolean | undefined
+  /** The maximum number of log lines per minute about rejections with one reason. Default: 60. */
+  readonly linesPerMinute?: number | undefined
+  /** The configuration that explanations of rejections name. Default: none. */
+  readonly setup?: Setup | undefined
 }
 
 /**
@@ -71,9 +83,13 @@ export type RecordDecision = (facts: Facts, fiber: Fiber.Fiber<unknown, unknown>
  * The log level depends on the decision:
  *
  * - debug: admissions, and requests without credentials, because every sign-in begins with one
- * - error: status 500
+ * - error: status 500, and the reason `client-rejected`: the authorization server rejects the credentials of this server
  * - warning: status 503, except the reasons `keys-cooling-down` and `overloaded`, which clients without a valid token can cause
  * - info: all other rejections
+ *
+ * Each line about a rejection has an explanation. For one reason, at most `linesPerMinute` lines are logged in a minute. The last
+ * one has the annotation `linesPerMinute`. The first line of a later minute has the annotation `suppressed`: the number of lines
+ * that were left out. The metrics count every decision.
  *
  * If the log level excludes a decision and there is no listener, the decision is only counted.
  *
@@ -86,6 +102,8 @@ export type RecordDecision = (facts: Facts, fiber: Fiber.Fiber<unknown, unknown>
 export const make = (options: Options, broken: Rejection): RecordDecision => {
   const { nameSubject } = options.subject ?? plainSubject
   const own = options.listener ?? noListener
+  const { details = true, linesPerMinute = defaultLines, setup = noSetup } = options
+  const limitLines = lineLimit(linesPerMinute)
   return (facts, fiber) => {
     const { timing } = facts
     timing.reported = true
@@ -96,11 +114,15 @@ export const make = (options: Options, broken: Rejection): RecordDecision => {
 
     const listener = own === noListener ? fiber.getRef(DecisionListener) : own
     const level = levelOf(facts.rejection)
-    const logs = LogLevel.isGreaterThanOrEqualTo(level, fiber.cache.minimumLogLevel)
+    const isLogged = LogLevel.isGreaterThanOrEqualTo(level, fiber.cache.minimumLogLevel)
+    const line = !isLogged || facts.rejection === undefined
+      ? everyLine
+      : limitLines(facts.rejection.reason, now(timing))
+    const logs = isLogged && line !== undefined
     if (!logs && listener === noListener) return Effect.void
     const named = facts.principal === undefined ? Effect.undefined : nameSubject(facts.principal)
-    return Effect.flatMap(named, (subject) => {
-      const decision = toDecision(facts, subject, Duration.millis(milliseconds))
+    const report = (subject: string | undefined, explanation: Explanation | undefined) => {
+      const decision = toDecision(facts, subject, Duration.millis(milliseconds), explanation)
       const notified = Effect.catchCause(
         Effect.suspend(() => {
           const heard = listener(decision)
@@ -118,10 +140,26 @@ export const make = (options: Options, broken: Rejection): RecordDecision => {
           )
         }
       )
-      return logs ? Effect.andThen(log(decision, level, facts), notified) : notified
-    })
+      return logs ? Effect.andThen(log(decision, level, facts, line), notified) : notified
+    }
+    return Effect.flatMap(
+      named,
+      (subject) =>
+        Effect.flatMapEager(explainFacts(facts, setup, details), (explanation) => report(subject, explanation))
+    )
   }
 }
+
+const noSetup: Setup = {}
+
+const explainFacts = (
+  { rejection, request, resource, timing }: Facts,
+  setup: Setup,
+  details: boolean
+): Effect.Effect<Explanation | undefined> =>
+  rejection === undefined || request === undefined
+    ? Effect.undefined
+    : explain({ rejection, request, resource, now: timing.clock.currentTimeMillisUnsafe() }, setup, details)
 
 /** The default of `DecisionListener`, which does nothing. */
 const noListener = DecisionListener.defaultValue()
@@ -140,7 +178,8 @@ const tooSlow = new Error(
 const toDecision = (
   { operations, principal, rejection, required }: Facts,
   subject: string | undefined,
-  duration: Duration.Duration
+  duration: Duration.Duration,
+  explanation: Explanation | undefined
 ): Decision => ({
   outcome: rejection === undefined ? "admitted" : "rejected",
   status: rejection?.status ?? 200,
@@ -154,7 +193,8 @@ const toDecision = (
   ),
   required,
   missing: required.filter((scope) => principal?.scopes.has(scope) !== true),
-  duration
+  duration,
+  explanation
 })
 
 const optional = (text: string | undefined): string | undefined => text === undefined ? undefined : sanitize(text)
@@ -201,29 +241,73 @@ const levelOf = (rejection: Rejection | undefined): LogLevel.Severity => {
   if (rejection === undefined || rejection.error?._tag === "MissingCredentials") return "Debug"
   // A client can cause these with invented tokens or tenants, so they do not indicate an outage.
   if (rejection.reason === "keys-cooling-down" || rejection.reason === "overloaded") return "Info"
-  return rejection.status === 500 ? "Error" : rejection.status === 503 ? "Warn" : "Info"
+  return rejection.status === 500 || rejection.reason === "client-rejected"
+    ? "Error"
+    : rejection.status === 503
+    ? "Warn"
+    : "Info"
 }
 
+/** The default of `linesPerMinute`. */
+const defaultLines = 60
+
+/** Annotations about the limit of lines. */
+interface LimitedLine {
+  readonly suppressed?: number | undefined
+  readonly linesPerMinute?: number | undefined
+}
+
+const everyLine: LimitedLine = {}
+
+const minute = 60_000_000_000n
+
+/**
+ * Limits lines by their reason, because any client can cause them. Returns the annotations of the line, or `undefined` if the
+ * line is left out. `at` is in monotonic nanoseconds.
+ */
+const lineLimit = (linesPerMinute: number) => {
+  const windows = new Map<string, { since: bigint; lines: number; suppressed: number }>()
+  return (reason: string, at: bigint): LimitedLine | undefined => {
+    const before = windows.get(reason)
+    const isOpen = before !== undefined && at - before.since < minute
+    const window = isOpen ? before : { since: at, lines: 0, suppressed: 0 }
+    if (!isOpen) windows.set(reason, window)
+    if (window.lines >= linesPerMinute) {
+      window.suppressed++
+      return undefined
+    }
+    window.lines++
+    return {
+      suppressed: isOpen ? undefined : before?.suppressed || undefined,
+      linesPerMinute: window.lines === linesPerMinute ? linesPerMinute : undefined
+    }
+  }
+}
+
+/** Writes one line. The message is always one text, so that a JSON log has one shape. Everything else is an annotation. */
 const log = (
-  decision: Decision,
+  { explanation, ...decision }: Decision,
   level: LogLevel.Severity,
-  { advice, cause, rejection }: Facts
+  { cause, rejection }: Facts,
+  line: LimitedLine
 ): Effect.Effect<void> => {
   const { duration, outcome, reason, status } = decision
-  const line = outcome === "admitted" ? "request admitted" : `request rejected with ${status}: ${reason}`
   const annotations = Object.fromEntries(
-    Object.entries({ ...decision, duration: Duration.toMillis(duration) })
-      .filter(([, value]) => value !== undefined && !(Array.isArray(value) && value.length === 0))
+    Object.entries({
+      ...decision,
+      duration: Duration.toMillis(duration),
+      error: status >= 500 ? rejection?.error?.message : undefined,
+      ...explanation,
+      ...line
+    }).filter(([, value]) => value !== undefined && !(Array.isArray(value) && value.length === 0))
   )
-  const error = rejection?.error
-  const detail = cause !== undefined
-    ? [sanitizeCause(cause)]
-    : advice !== undefined
-    ? [advice]
-    : status >= 500 && error !== undefined
-    ? [error.message]
-    : []
-  return Effect.annotateLogs(Effect.logWithLevel(level)(line, ...detail), annotations)
+  return Effect.annotateLogs(
+    Effect.logWithLevel(level)(
+      outcome === "admitted" ? "request admitted" : `request rejected with ${status}: ${reason}`,
+      cause === undefined ? Cause.empty : sanitizeCause(cause)
+    ),
+    annotations
+  )
 }
 
 /* ---------------------------------------------------------------------------------------------------------------------

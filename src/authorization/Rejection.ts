@@ -315,6 +315,7 @@ export const make = (resource: ProtectedResource, challengeScopes: ChallengeScop
         // No challenge: the token may be valid, and a challenge would make the client sign in again because of an outage.
         case "AuthorizationServerUnavailable":
         case "ReplayStoreUnavailable":
+        case "RevocationStoreUnavailable":
           return rejection(503, reason, error, unavailable, { "retry-after": toRetryAfter(error.retryAfter) })
         case "InvalidMetadata":
           return rejection(503, reason, error, unavailable, { "retry-after": "30" })

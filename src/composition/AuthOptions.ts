@@ -234,11 +234,8 @@ export interface Common<S extends Scopes, C = never, A = unknown, RD = never, RT
    * same on every instance. Default: a random secret.
    */
   readonly requestState?: { readonly secret?: Redacted.Redacted | undefined } | undefined
-  /**
-   * Configures decision events. `subject` selects the form in which logs and audits contain the subject of a token. Default:
-   * `Decision.plainSubject`.
-   */
-  readonly decisions?: { readonly subject?: Decision.SubjectForm | undefined } | undefined
+  /** Configures how decisions are logged and reported. */
+  readonly decisions?: DecisionOptions | undefined
   /**
    * Publishes a copy of the first authorization server's metadata at `/.well-known/oauth-authorization-server`, where
    * clients of MCP 2025-03-26 look for it, because they treat the server as the authorization server. Default: `false`.
@@ -248,6 +245,28 @@ export interface Common<S extends Scopes, C = never, A = unknown, RD = never, RT
   readonly resourceName?: string | undefined
   /** The URL of a page for developers (`resource_documentation`). Default: none. */
   readonly resourceDocumentation?: string | undefined
+}
+
+/**
+ * Configures how decisions are logged and reported.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface DecisionOptions {
+  /** The form in which logs and audits contain the subject of a token. Default: `Decision.plainSubject`. */
+  readonly subject?: Decision.SubjectForm | undefined
+  /**
+   * Whether the explanation of a rejection contains values: the expected one from the configuration, and the received one from
+   * the unverified token or request, such as `aud`, `iss`, `kid` or `Origin`. SECURITY.md lists them. With `false`, an
+   * explanation contains only advice. Default: `true`.
+   */
+  readonly details?: boolean | undefined
+  /**
+   * The maximum number of log lines per minute about rejections with one reason, from 1 to 1,000,000. The first line of a later
+   * minute has the number of lines that were left out. Metrics and the listener receive every decision. Default: 60.
+   */
+  readonly linesPerMinute?: number | undefined
 }
 
 /**

@@ -14,7 +14,7 @@ import type * as TokenType from "../verification/claims/TokenType.ts"
 import * as AuthorizationServer from "../verification/issuers/AuthorizationServer.ts"
 import * as JwkSet from "../verification/keys/JwkSet.ts"
 import * as Presentation from "../verification/tokens/Presentation.ts"
-import type { Common, Issuers, Scopes } from "./AuthOptions.ts"
+import type { Common, DecisionOptions, Issuers, Scopes } from "./AuthOptions.ts"
 
 const isTokenType = (rule: TokenType.TokenType | null): boolean =>
   rule?._tag === "Strict" || (rule?._tag === "Standard" && Array.isArray(rule.accessTokenClaims))
@@ -41,7 +41,11 @@ export const table: ConfigOption.Table<keyof Common<Scopes> | keyof Issuers | "r
   challengeScopes: ConfigOption.oneOf("auto", "required", "required-and-granted"),
   claims: ClaimsDecoder.check,
   clockTolerance: ConfigOption.duration("0 seconds", "5 minutes", "10 seconds", "insecure"),
-  decisions: ConfigOption.object<keyof NonNullable<Common<Scopes>["decisions"]>>({ subject: Decision.checkSubject }),
+  decisions: ConfigOption.object<keyof DecisionOptions>({
+    details: ConfigOption.oneOf(true, false),
+    linesPerMinute: ConfigOption.wholeNumber(1, 60, 1_000_000),
+    subject: Decision.checkSubject
+  }),
   dpop: ConfigOption.marked(
     Presentation.TypeId,
     "a value of Dpop (effect-mcp-auth/dpop)",

@@ -18,6 +18,7 @@ import { AuthConfigError } from "../protocol/AuthError.ts"
 import * as ConfigOption from "../protocol/ConfigOption.ts"
 import * as HttpUri from "../protocol/HttpUri.ts"
 import * as OptionValue from "../protocol/OptionValue.ts"
+import { toleranceOf } from "../verification/claims/Claims.ts"
 import type { Rules } from "../verification/claims/Rules.ts"
 import * as AuthorizationServer from "../verification/issuers/AuthorizationServer.ts"
 import * as Profile from "../verification/issuers/Profile.ts"
@@ -128,7 +129,19 @@ export const makeGate = <S extends Scopes, C, A, RD, RT, RR>(
       }),
       decisions: {
         listener: yield* Decision.DecisionListener,
-        subject: options.decisions?.subject
+        ...options.decisions,
+        setup: {
+          servers,
+          serverOf: AuthorizationServer.ofIssuer(servers),
+          rules,
+          tolerance: toleranceOf(rules.clockTolerance),
+          standards: {
+            clientIds: Profile.standardClientIds,
+            subjects: Profile.standardSubjects,
+            scopes: Profile.standardScopes
+          },
+          keyIds: keys.keyIds
+        }
       },
       authorizationServerMetadata: options.mirrorMetadata === true
         ? discovery.metadata(servers[0]!, "authorization_endpoint")

@@ -167,7 +167,9 @@ export const make = (options: Options): Effect.Effect<EndpointGuard> =>
               `The next request is sent in ${seconds} seconds.`
           )
           : Effect.logWarning(
-            `${options.endpoint} of ${issuer} fails (${error.reason}). The next request is sent in ${seconds} seconds.`
+            `${options.endpoint} of ${issuer} fails (${
+              error.code ?? error.reason
+            }). The next request is sent in ${seconds} seconds.`
           )
       })
 

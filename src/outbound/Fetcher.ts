@@ -59,10 +59,29 @@ export interface Response extends Head {
  */
 export class FetchError extends Data.TaggedError("FetchError")<{
   readonly reason: "network" | "too-large" | "not-allowed"
+  /** The code of a failed connection, if the platform names one, such as `ENOTFOUND` or `SELF_SIGNED_CERT_IN_CHAIN`. */
+  readonly code?: string | undefined
 }> {
   override get message(): string {
-    return `The request has no usable response: ${this.reason}`
+    return `The request has no usable response: ${this.code ?? this.reason}`
   }
+}
+
+/**
+ * Creates the error of a failed connection. Takes its code from the thrown value or from the innermost cause that has one, and
+ * nothing else, because messages can quote the request.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const networkError = (thrown: unknown): FetchError => {
+  let code: string | undefined
+  let error = thrown as { readonly code?: unknown; readonly cause?: unknown } | null | undefined
+  for (let depth = 0; depth < 8 && typeof error === "object" && error !== null; depth++) {
+    if (typeof error.code === "string" && /^[A-Z][A-Z0-9_]{2,63}$/.test(error.code)) code = error.code
+    error = error.cause as typeof error
+  }
+  return new FetchError({ reason: "network", code })
 }
 
 /**
@@ -116,7 +135,7 @@ export const make = (fetch: typeof globalThis.fetch): Fetcher["Service"] =>
     send: (request) =>
       Effect.tryPromise({
         try: (signal) => exchange(fetch, request, signal),
-        catch: (error) => error instanceof FetchError ? error : new FetchError({ reason: "network" })
+        catch: (error) => error instanceof FetchError ? error : networkError(error)
       })
   })
 

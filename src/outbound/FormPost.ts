@@ -44,8 +44,9 @@ export const postForm = (
   // Temporary failures may be retried after 1 second. Failures that need a change of the configuration get 30 seconds.
   const unavailable = (
     reason: Reason,
-    retryAfter = reason === "client-rejected" || reason === "unusable-answer" ? 30 : 1
-  ) => Effect.fail(new AuthorizationServerUnavailable({ reason, issuer, retryAfter }))
+    retryAfter = reason === "client-rejected" || reason === "unusable-answer" ? 30 : 1,
+    code?: string
+  ) => Effect.fail(new AuthorizationServerUnavailable({ reason, issuer, retryAfter, code }))
 
   if (!URL.canParse(form.url) || !(allowInsecureHttp || HttpUri.isSecure(new URL(form.url)))) {
     return unavailable("unusable-answer")
@@ -76,7 +77,9 @@ export const postForm = (
       readsBody: (head) => faultOf(head) === undefined
     })
   ).pipe(
-    Effect.catch(({ reason }) => unavailable(reason === "too-large" ? "unusable-answer" : "network")),
+    Effect.catch(({ code, reason }) =>
+      reason === "too-large" ? unavailable("unusable-answer") : unavailable("network", 1, code)
+    ),
     Effect.flatMap((response) => {
       const { body, headers, status } = response
       const fault = faultOf(response)

@@ -37,8 +37,8 @@ export const fetchDocument = (
 ): Effect.Effect<Document, DocumentError> => {
   const unusable = (reason: InvalidMetadata["reason"], detail: string) =>
     new InvalidMetadata({ reason, issuer, detail: `${sanitize(url)} ${detail}` })
-  const unavailable = (reason: AuthorizationServerUnavailable["reason"], retryAfter = 1) =>
-    new AuthorizationServerUnavailable({ reason, issuer, retryAfter })
+  const unavailable = (reason: AuthorizationServerUnavailable["reason"], retryAfter = 1, code?: string) =>
+    new AuthorizationServerUnavailable({ reason, issuer, retryAfter, code })
 
   if (!URL.canParse(url)) return Effect.fail(unusable("insecure-url", "is not an absolute URL"))
   if (!allowInsecureHttp && !HttpUri.isSecure(new URL(url))) {
@@ -85,7 +85,7 @@ export const fetchDocument = (
       readsBody: ({ headers, status }) => status === 200 && isJson(headers["content-type"])
     })
   ).pipe(
-    Effect.mapError(({ reason }) => reason === "too-large" ? tooLarge() : unavailable("network")),
+    Effect.mapError(({ code, reason }) => reason === "too-large" ? tooLarge() : unavailable("network", 1, code)),
     Effect.flatMap(read),
     withTimeLimit(limit.time, issuer),
     // A custom fetcher may throw. This becomes an ordinary failure, so that the backoff starts and the cached document stays in
@@ -93,8 +93,7 @@ export const fetchDocument = (
     Effect.catchDefect((defect) =>
       Effect.andThen(
         Effect.logError(
-          `The HTTP client threw an exception while it fetched ${sanitize(url)}`,
-          sanitize(String(defect), 1_024)
+          `The HTTP client threw an exception while it fetched ${sanitize(url)}: ${sanitize(String(defect), 1_024)}`
         ),
         Effect.fail(unavailable("network"))
       )

@@ -55,6 +55,8 @@ export interface RefreshedDocument<A> {
   readonly expire: () => void
 }
 
+const codeOf = (error: DocumentError) => error._tag === "InvalidMetadata" ? undefined : error.code
+
 const unsharedRefetches = 8
 
 /** The accepted difference between the clocks of an authorization server and of this server, in milliseconds. */
@@ -133,7 +135,9 @@ export const factory: Effect.Effect<
         // Logged once per outage. Without a stale value, every request reports the error itself.
         return count > 1 || good === undefined || now - good.at >= times.maxStale ? Effect.void : Effect.logWarning(
           `The ${source.document} of the authorization server ${sanitize(source.issuer)} could not be refreshed ` +
-            `(${error.value.reason}). The previous one stays in use for at most ${Duration.format(freshness.maxStale)}.`
+            `(${codeOf(error.value) ?? error.value.reason}). The previous one stays in use for at most ${
+              Duration.format(freshness.maxStale)
+            }.`
         )
       })
 
@@ -162,7 +166,8 @@ export const factory: Effect.Effect<
         error._tag === "InvalidMetadata" ? error : new AuthorizationServerUnavailable({
           issuer: error.issuer,
           reason: error.reason,
-          retryAfter: Math.max(1, Math.ceil((until - now) / 1000))
+          retryAfter: Math.max(1, Math.ceil((until - now) / 1000)),
+          code: error.code
         })
       )
     }

@@ -205,6 +205,29 @@ export class ReplayStoreUnavailable extends Data.TaggedError("ReplayStoreUnavail
   }
 }
 
+const revocationStoreUnavailableReasons = [
+  "revocation-store-down",
+  "revocation-store-slow"
+] as const
+
+/**
+ * Reports that the server cannot determine whether a token is revoked: the store of revocations fails or does not answer in
+ * time. The token may be valid. `retryAfter` is in seconds.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class RevocationStoreUnavailable extends Data.TaggedError("RevocationStoreUnavailable")<{
+  readonly reason: (typeof revocationStoreUnavailableReasons)[number]
+  readonly retryAfter: number
+}> {
+  override get message(): string {
+    return `The store of revocations ${
+      this.reason === "revocation-store-down" ? "is unavailable" : "did not answer in time"
+    }`
+  }
+}
+
 const insufficientScopeReasons = [
   "missing-scope",
   "unlisted"
@@ -248,7 +271,9 @@ const authorizationServerUnavailableReasons = [
  *
  * **Details**
  *
- * `retryAfter` is in whole seconds. `reason` describes the last attempt:
+ * `retryAfter` is in whole seconds. `code` is the code of a failed connection, if the platform names one, such as `ENOTFOUND`
+ * or `SELF_SIGNED_CERT_IN_CHAIN`. `component` is the beginning of the message if something else than the authorization server is
+ * unavailable, such as `The tenant look-up for`; `issuer` then names its subject. `reason` describes the last attempt:
  *
  * - `client-rejected`: the authorization server rejected the credentials of this server (introspection, token exchange).
  * - `unusable-answer`: the response of the authorization server cannot be used.
@@ -271,9 +296,13 @@ export class AuthorizationServerUnavailable extends Data.TaggedError("Authorizat
   readonly reason: (typeof authorizationServerUnavailableReasons)[number]
   readonly issuer: string
   readonly retryAfter: number
+  readonly code?: string | undefined
+  readonly component?: string | undefined
 }> {
   override get message(): string {
-    return `The authorization server ${sanitize(this.issuer)} ${unavailableMessages[this.reason]} (${this.reason})`
+    return `${sanitize(this.component ?? "The authorization server")} ${sanitize(this.issuer)} ${
+      unavailableMessages[this.reason]
+    } (${this.code === undefined ? this.reason : `${this.reason}, ${sanitize(this.code, 64)}`})`
   }
 }
 
@@ -369,6 +398,7 @@ export type AuthError =
   | InvalidToken
   | InvalidDpopProof
   | ReplayStoreUnavailable
+  | RevocationStoreUnavailable
   | InsufficientScope
   | AuthorizationServerUnavailable
   | InvalidMetadata
@@ -386,6 +416,7 @@ export const reasons: { readonly [E in AuthError as E["_tag"]]: ReadonlyArray<E[
   InvalidToken: invalidTokenReasons,
   InvalidDpopProof: invalidDpopProofReasons,
   ReplayStoreUnavailable: replayStoreUnavailableReasons,
+  RevocationStoreUnavailable: revocationStoreUnavailableReasons,
   InsufficientScope: insufficientScopeReasons,
   AuthorizationServerUnavailable: authorizationServerUnavailableReasons,
   InvalidMetadata: invalidMetadataReasons,

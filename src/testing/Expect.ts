@@ -20,7 +20,8 @@ import {
   MalformedRequest,
   MissingCredentials,
   reasons as allReasons,
-  ReplayStoreUnavailable
+  ReplayStoreUnavailable,
+  RevocationStoreUnavailable
 } from "../protocol/AuthError.ts"
 import * as Challenge from "../protocol/Challenge.ts"
 
@@ -105,9 +106,22 @@ const getHeader = ({ headers }: ResponseLike, name: string): string | undefined 
 /** Describes a response in one line. */
 const describe = (response: ResponseLike): string => {
   const challenge = getHeader(response, "www-authenticate")
-  const reason = getRejection(response)?.reason
+  const rejection = getRejection(response)
   return `${response.status}, ${challenge === undefined ? "without a challenge" : `WWW-Authenticate: ${challenge}`}` +
-    (reason === undefined ? "" : ` (reason of the gate: ${reason})`)
+    (rejection === undefined ? "" : ` (reason of the gate: ${rejection.reason}${explain(rejection)})`)
+}
+
+/** Shows the same explanation as the log of the server. */
+const explain = ({ explanation, missing }: Decision): string => {
+  // Decisions of other versions of the library may have no explanation.
+  const { advice, checked, expected, receivedUnverified } = explanation ?? { advice: undefined }
+  return [
+    missing.length === 0 ? undefined : `missing scopes ${missing.join(" ")}`,
+    checked === undefined ? undefined : `checked ${checked}`,
+    expected === undefined ? undefined : `expected ${expected}`,
+    receivedUnverified === undefined ? undefined : `received ${receivedUnverified}`,
+    advice
+  ].flatMap((part) => part === undefined ? [] : [`; ${part}`]).join("")
 }
 
 const getRejection = ({ decisions = [] }: ResponseLike): Decision | undefined =>
@@ -294,6 +308,10 @@ const errors: { readonly [Tag in AuthError["_tag"]]: Errors } = {
   ReplayStoreUnavailable: {
     reasons: allReasons.ReplayStoreUnavailable,
     make: (reason) => new ReplayStoreUnavailable({ reason, retryAfter: 1 })
+  },
+  RevocationStoreUnavailable: {
+    reasons: allReasons.RevocationStoreUnavailable,
+    make: (reason) => new RevocationStoreUnavailable({ reason, retryAfter: 1 })
   },
   InsufficientScope: {
     reasons: allReasons.InsufficientScope,

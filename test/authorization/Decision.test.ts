@@ -5,7 +5,7 @@ import * as Caller from "../../src/authorization/Caller.ts"
 import { authenticate, authorize } from "./steps.ts"
 import { bearer, gate, listening, principal, rejected, request, toolCall } from "./support.ts"
 
-type ReportedDecision = Omit<Decision.Decision, "duration">
+type ReportedDecision = Omit<Decision.Decision, "duration" | "explanation">
 
 const anonymous = { issuer: undefined, subject: undefined, clientId: undefined }
 const alice = { issuer: "https://issuer.test", subject: "alice", clientId: "client-1" }
@@ -62,12 +62,10 @@ describe("Decision", () => {
 
   it.effect("[T-AUD-18a] logs a foreign Host with what to change, and does not reveal that to the client", () =>
     Effect.gen(function*() {
-      const { decisions, layer, lines } = listening()
+      const { decisions, explanations, layer, lines } = listening()
       const made = yield* gate({ allowedHosts: ["todos.internal"] })
       const present = (host: ReadonlyArray<string> | undefined) =>
         Effect.provide(rejected(authenticate(made.gate, { ...request(), host })), layer)
-      const advice = (host: string) =>
-        `The Host ${host} is not allowed. If clients reach this server under that name, add it without the port to allowedHosts`
       const answers = [
         yield* present(["todos.internal", "host.docker.internal:3000"]),
         yield* present(["\u001b[2J\"\n[12:00:00] INFO: request admitted"]),
@@ -80,12 +78,23 @@ describe("Decision", () => {
       }
       assert.deepStrictEqual(decisions.map(({ reason }) => reason), Array(4).fill("foreign-host"))
       const line = "request rejected with 403: foreign-host"
-      assert.deepStrictEqual(lines.map(({ level, message }) => [level, ...message]), [
-        ["Info", line, advice("\"host.docker.internal:3000\"")],
-        ["Info", line, advice("\"\\u001b[2J\\\"\\n[12:00:00] INFO: request admitted\"")],
-        ["Info", line, advice(`"${"x".repeat(62)}…`)],
-        ["Info", line, "The request has no Host header"]
+      assert.deepStrictEqual(
+        lines.map(({ level, message }) => [level, ...message]),
+        decisions.map(() => ["Info", line])
+      )
+      assert.deepStrictEqual(explanations.map((_) => _["receivedUnverified"]), [
+        "\"todos.internal\", \"host.docker.internal:3000\"",
+        "\"\\u001b[2J\\\"\\n[12:00:00] INFO: request admitted\"",
+        `"${"x".repeat(254)}…`,
+        "none"
       ])
+      for (const { advice, checked, expected } of explanations) {
+        assert.deepStrictEqual([checked, expected], ["Host", "\"todos.internal\""])
+        assert.strictEqual(
+          advice,
+          "If clients reach this server under that name, add it without the port to allowedHosts"
+        )
+      }
     }))
 
   it.effect.each<[
@@ -94,7 +103,7 @@ describe("Decision", () => {
     level: string,
     status: number,
     reason: string,
-    detail: ReadonlyArray<string>
+    message: string | undefined
   ]>([
     [
       "no credentials",
@@ -102,18 +111,32 @@ describe("Decision", () => {
       "Debug",
       401,
       "no-authorization",
-      []
+      undefined
     ],
-    ["another scheme", new AuthError.MissingCredentials({ reason: "other-scheme" }), "Debug", 401, "other-scheme", []],
-    ["a malformed header", new AuthError.MalformedRequest({ reason: "not-token68" }), "Info", 400, "not-token68", []],
-    ["a bad token", new AuthError.InvalidToken({ reason: "signature" }), "Info", 401, "signature", []],
+    [
+      "another scheme",
+      new AuthError.MissingCredentials({ reason: "other-scheme" }),
+      "Debug",
+      401,
+      "other-scheme",
+      undefined
+    ],
+    [
+      "a malformed header",
+      new AuthError.MalformedRequest({ reason: "not-token68" }),
+      "Info",
+      400,
+      "not-token68",
+      undefined
+    ],
+    ["a bad token", new AuthError.InvalidToken({ reason: "signature" }), "Info", 401, "signature", undefined],
     [
       "an outage",
       new AuthError.AuthorizationServerUnavailable({ reason: "timeout", issuer: "https://issuer.test", retryAfter: 1 }),
       "Warn",
       503,
       "timeout",
-      ["The authorization server https://issuer.test did not answer in time (timeout)"]
+      "The authorization server https://issuer.test did not answer in time (timeout)"
     ],
     [
       "[T-AUD-16] an unknown key during the cooldown, which a client can cause",
@@ -125,10 +148,8 @@ describe("Decision", () => {
       "Info",
       503,
       "keys-cooling-down",
-      [
-        "The authorization server https://issuer.test has no key for the token, and its keys are not fetched again before " +
-        "the cooldown ends (keys-cooling-down)"
-      ]
+      "The authorization server https://issuer.test has no key for the token, and its keys are not fetched again before " +
+      "the cooldown ends (keys-cooling-down)"
     ],
     [
       "[T-AUD-10e] a full limit on unknown tokens, which a client can cause",
@@ -140,10 +161,8 @@ describe("Decision", () => {
       "Info",
       503,
       "overloaded",
-      [
-        "The authorization server https://issuer.test receives no further request, because too many are waiting or too " +
-        "many tokens or tenants were unknown (overloaded)"
-      ]
+      "The authorization server https://issuer.test receives no further request, because too many are waiting or too " +
+      "many tokens or tenants were unknown (overloaded)"
     ],
     [
       "useless metadata, with its fix",
@@ -155,7 +174,40 @@ describe("Decision", () => {
       "Warn",
       503,
       "redirect",
-      ["The authorization server https://issuer.test cannot be used (redirect): it points to https://x.test"]
+      "The authorization server https://issuer.test cannot be used (redirect): it points to https://x.test"
+    ],
+    [
+      "wrong credentials of this server",
+      new AuthError.AuthorizationServerUnavailable({
+        reason: "client-rejected",
+        issuer: "https://issuer.test",
+        retryAfter: 30
+      }),
+      "Error",
+      503,
+      "client-rejected",
+      "The authorization server https://issuer.test rejects the credentials of this server (client-rejected)"
+    ],
+    [
+      "a failed connection, with its code",
+      new AuthError.AuthorizationServerUnavailable({
+        reason: "network",
+        issuer: "https://issuer.test",
+        retryAfter: 1,
+        code: "ENOTFOUND"
+      }),
+      "Warn",
+      503,
+      "network",
+      "The authorization server https://issuer.test cannot be reached (network, ENOTFOUND)"
+    ],
+    [
+      "an outage of the store of revocations, without naming the authorization server",
+      new AuthError.RevocationStoreUnavailable({ reason: "revocation-store-down", retryAfter: 1 }),
+      "Warn",
+      503,
+      "revocation-store-down",
+      "The store of revocations is unavailable"
     ],
     [
       "a misconfiguration, with its fix",
@@ -163,9 +215,9 @@ describe("Decision", () => {
       "Error",
       500,
       "conflict",
-      ["Invalid configuration at jwks: drop it"]
+      "Invalid configuration at jwks: drop it"
     ]
-  ])("logs %s at its level", ([_, error, level, status, reason, detail]) =>
+  ])("logs %s at its level", ([_, error, level, status, reason, message]) =>
     Effect.gen(function*() {
       const { decisions, layer, lines } = listening()
       const { gate: { reject } } = yield* gate()
@@ -175,9 +227,14 @@ describe("Decision", () => {
         { outcome: "rejected", reason, status }
       ])
       assert.deepStrictEqual(lines.map(({ level, message }) => ({ level, message })), [
-        { level, message: [`request rejected with ${status}: ${reason}`, ...detail] }
+        { level, message: [`request rejected with ${status}: ${reason}`] }
       ])
-      assert.deepStrictEqual(lines[0]?.annotations, { outcome: "rejected", status, reason })
+      assert.deepStrictEqual(lines[0]?.annotations, {
+        outcome: "rejected",
+        status,
+        reason,
+        ...(message === undefined ? {} : { error: message })
+      })
     }))
 
   it.effect("reports a rejected origin and a rejected session with their reasons", () =>
@@ -207,10 +264,10 @@ describe("Decision", () => {
       assert.deepStrictEqual([decisions, lines], [[], []])
     }))
 
-  it.effect("puts no token, and no claim except issuer, subject and client, into a log line or a decision", () =>
+  it.effect("puts no token, and with details: false no claim except issuer, subject and client, into a log line or a decision", () =>
     Effect.gen(function*() {
-      const { decisions, layer, lines } = listening()
-      const { gate: made, issuer } = yield* gate()
+      const { decisions, explained, explanations, layer, lines } = listening()
+      const { gate: made, issuer } = yield* gate({ decisions: { details: false } })
       const claims = { email: "marked@mail.test", marked: "marked-claim" }
       const good = yield* issuer.mint({ scopes: ["marked:scope"], claims })
       const bad = [
@@ -234,7 +291,7 @@ describe("Decision", () => {
       yield* run.pipe(Effect.provide(layer))
       assert.strictEqual(decisions.length, bad.length + 1)
       assert.isAtLeast(lines.length, bad.length + 1)
-      const reportedText = JSON.stringify([decisions, lines])
+      const reportedText = JSON.stringify([decisions, explained, explanations, lines])
       for (const secret of ["marked", good, ...bad, ...good.split(".")]) assert.notInclude(reportedText, secret)
       assert.include(reportedText, "alice")
     }))

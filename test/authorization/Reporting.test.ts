@@ -81,7 +81,7 @@ describe("a decision", () => {
       yield* TestClock.adjust("2 seconds")
       assert.strictEqual((yield* Fiber.join(waiting)).status, 403)
       assert.strictEqual(server.decisions.length, 1)
-      const { duration, ...decision } = server.decisions[0]!
+      const { duration, explanation, ...decision } = server.decisions[0]!
       assert.deepStrictEqual(decision, {
         outcome: "rejected",
         status: 403,
@@ -94,6 +94,7 @@ describe("a decision", () => {
         missing: ["todos:write"]
       })
       assert.strictEqual(Duration.toMillis(duration), 2_000)
+      assert.include(explanation?.advice, "let the authorization server grant the missing scopes")
     }))
 
   it.effect("is logged with fixed annotations, at the level of its outcome", () =>

@@ -45,7 +45,7 @@ export const principal = (
   })
 }
 
-type GateOptions = Partial<AuthLayer.Common<typeof scopes>>
+type GateOptions = Partial<AuthLayer.Common<typeof scopes>> & { readonly authorizationServers?: AuthLayer.Servers }
 
 /** Creates a gate and the issuer that it trusts. They exist until the test ends. */
 export const gate = Effect.fnUntraced(function*(options: GateOptions = {}) {
@@ -83,29 +83,40 @@ export interface Line {
   readonly annotations: Readonly<Record<string, unknown>>
 }
 
+/** The names of the annotations that explain a rejection. */
+const explaining = ["advice", "checked", "expected", "receivedUnverified"]
+
 /**
  * Creates a layer that collects decisions and log entries. Provide it to the effects of a test. The collected decisions and
- * entries do not contain the durations of the requests.
+ * entries do not contain the durations of the requests. The explanations of the log entries are collected separately.
  */
 export const listening = () => {
-  const decisions: Array<Omit<Decision.Decision, "duration">> = []
+  const decisions: Array<Omit<Decision.Decision, "duration" | "explanation">> = []
   const lines: Array<Line> = []
+  const explanations: Array<Readonly<Record<string, unknown>>> = []
+  const explained: Array<Decision.Decision["explanation"]> = []
   const logger = Logger.make(({ fiber, logLevel, message }) => {
+    const annotations = Object.entries(fiber.getRef(References.CurrentLogAnnotations))
     lines.push({
       level: logLevel,
       message: Array.isArray(message) ? message : [message],
       annotations: Object.fromEntries(
-        Object.entries(fiber.getRef(References.CurrentLogAnnotations)).filter(([name]) => name !== "duration")
+        annotations.filter(([name]) => name !== "duration" && !explaining.includes(name))
       )
     })
+    explanations.push(Object.fromEntries(annotations.filter(([name]) => explaining.includes(name))))
   })
   const layer = Layer.mergeAll(
     Layer.succeed(
       Decision.DecisionListener,
-      ({ duration: _, ...decision }) => Effect.sync(() => void decisions.push(decision))
+      ({ duration: _, explanation, ...decision }) =>
+        Effect.sync(() => {
+          decisions.push(decision)
+          explained.push(explanation)
+        })
     ),
     Logger.layer([logger]),
     Layer.succeed(References.MinimumLogLevel, "All")
   )
-  return { decisions, lines, layer }
+  return { decisions, explained, explanations, lines, layer }
 }

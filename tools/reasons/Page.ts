@@ -12,7 +12,8 @@ import {
   InvalidToken,
   MalformedRequest,
   MissingCredentials,
-  ReplayStoreUnavailable
+  ReplayStoreUnavailable,
+  RevocationStoreUnavailable
 } from "../../src/protocol/AuthError.ts"
 import { type Entry, reasons } from "./Reasons.ts"
 
@@ -42,6 +43,7 @@ const sections: Readonly<Record<Section, readonly [heading: string, about: strin
     "A metadata document or a key set cannot be used. The log names its URL and the fault."
   ],
   ReplayStoreUnavailable: ["Store of used DPoP proofs", "The server cannot tell whether a proof was used before."],
+  RevocationStoreUnavailable: ["Store of revocations", "The server cannot tell whether the token is revoked."],
   AuthConfigError: [
     "Configuration",
     "Most of these errors occur when the server starts, and no request is accepted. Those that are found at run time reject the " +
@@ -75,6 +77,7 @@ const errors = {
   InvalidToken,
   InvalidDpopProof,
   ReplayStoreUnavailable,
+  RevocationStoreUnavailable,
   InsufficientScope,
   AuthorizationServerUnavailable,
   InvalidMetadata,

@@ -308,6 +308,18 @@ export const reasons: All = {
       "Compare the clocks."
     )
   },
+  RevocationStoreUnavailable: {
+    "revocation-store-down": entry(
+      "The store of revocations fails.",
+      "An outage of the store, such as Redis. The authorization server is not involved.",
+      "Check the store and the connection to it."
+    ),
+    "revocation-store-slow": entry(
+      "The store or the function of the option `revocation` does not answer in time.",
+      "The store or the network to it is overloaded. The authorization server is not involved.",
+      "Check the load of the store."
+    )
+  },
   InsufficientScope: {
     "missing-scope": entry(
       "The token is valid and lacks a scope that the operation requires.",

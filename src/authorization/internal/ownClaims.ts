@@ -2,6 +2,7 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import { InvalidToken } from "../../protocol/AuthError.ts"
+import { attach } from "../../verification/claims/RejectedClaims.ts"
 import type { Principal } from "../../verification/Principal.ts"
 import * as shareable from "./shareable.ts"
 
@@ -32,7 +33,10 @@ export const make = (decode: Decode | undefined): OwnClaims => {
     decode: (principal) => {
       if (decoded.has(principal)) return Effect.succeed(principal)
       const made = decode(principal)
-      if (Result.isFailure(made)) return Effect.fail(new InvalidToken({ reason: "claims" }))
+      if (Result.isFailure(made)) {
+        const { claims } = principal
+        return Effect.fail(attach(new InvalidToken({ reason: "claims" }), { claims, cause: made.failure }))
+      }
       const decodedClaims = [...made.success.mapUnsafe.values()]
       decoded.set(principal, decodedClaims.every(shareable.freeze) ? made.success : "unshareable")
       return Effect.succeed(principal)

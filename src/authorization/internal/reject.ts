@@ -12,7 +12,8 @@ import {
   InvalidToken,
   MalformedRequest,
   MissingCredentials,
-  ReplayStoreUnavailable
+  ReplayStoreUnavailable,
+  RevocationStoreUnavailable
 } from "../../protocol/AuthError.ts"
 import type { Scheme } from "../../protocol/Credentials.ts"
 import type { Operation } from "../../protocol/Operation.ts"
@@ -35,7 +36,8 @@ export interface Options {
 /** Adds facts about the rejected request to the decision. */
 export interface Details {
   readonly operations?: ReadonlyArray<Operation> | undefined
-  readonly advice?: string | undefined
+  /** Default: the resource of the caller. */
+  readonly resource?: ProtectedResource | undefined
 }
 
 export interface Reject {
@@ -103,10 +105,10 @@ export const make = ({ challengeScopes, record, resource, tenants }: Options): R
     })
 
   const rejectWith: Reject["rejectWith"] = ({ principal, request, timing }, rejection, details = noDetails) => {
-    const { advice, operations = none } = details
+    const { operations = none, resource = resourceFor(principal) } = details
     const required = rejection.error?._tag === "InsufficientScope" ? rejection.error.required : none
     return Effect.flatMapEager(
-      record({ rejection, principal, operations, required, timing, advice }, request.fiber),
+      record({ rejection, principal, operations, required, timing, request, resource }, request.fiber),
       () => Effect.fail(rejection)
     )
   }
@@ -119,7 +121,10 @@ export const make = ({ challengeScopes, record, resource, tenants }: Options): R
     const { principal, request, timing } = caller
     const { operations = none } = details
     return Effect.flatMapEager(
-      record({ rejection: Rejection.broken, principal, operations, required: none, timing, cause }, request.fiber),
+      record(
+        { rejection: Rejection.broken, principal, operations, required: none, timing, request, cause },
+        request.fiber
+      ),
       () => Effect.fail(Rejection.broken)
     )
   }
@@ -137,7 +142,7 @@ export const make = ({ challengeScopes, record, resource, tenants }: Options): R
       if (!isAuthError(error)) return rejectCause(caller, cause)
       const circumstances = { principal: undefined, protocolVersion: undefined, scheme }
       const rejectAt = (place: ProtectedResource) =>
-        rejectWith(caller, rejectionsAt(place).forError(error, circumstances))
+        rejectWith(caller, rejectionsAt(place).forError(error, circumstances), { resource: place })
       return tenants === undefined || !hasChallenge(error) ? rejectAt(resource) : Effect.flatMap(
         Effect.catchCause(Effect.suspend(() => tenants.publishedFor(caller.request)), () => Effect.undefined),
         (place = resource) => rejectAt(place)
@@ -174,6 +179,7 @@ const errorsWithChallenge = [InvalidToken, MissingCredentials, MalformedRequest,
 
 const errorsWithoutChallenge = [
   ReplayStoreUnavailable,
+  RevocationStoreUnavailable,
   AuthorizationServerUnavailable,
   InvalidMetadata,
   AuthConfigError

@@ -9,7 +9,7 @@ import * as HttpClient from "effect/http/HttpClient"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
-import { Fetcher, FetchError, type Request, type Response } from "../Fetcher.ts"
+import { Fetcher, FetchError, networkError, type Request, type Response } from "../Fetcher.ts"
 
 /**
  * Creates a `Fetcher` that sends requests with a client.
@@ -25,7 +25,7 @@ export const make = (client: HttpClient.HttpClient): Fetcher["Service"] =>
   Fetcher.of({
     send: (request) =>
       client.execute(toHttpRequest(request)).pipe(
-        Effect.mapError(() => new FetchError({ reason: "network" })),
+        Effect.mapError(({ reason }) => networkError(reason)),
         Effect.flatMap((response): Effect.Effect<Response, FetchError> => {
           const head = { status: response.status, headers: response.headers }
           if (!request.readsBody(head)) return Effect.succeed({ ...head, body: new Uint8Array() })
@@ -34,7 +34,7 @@ export const make = (client: HttpClient.HttpClient): Fetcher["Service"] =>
           return response.stream.pipe(
             // A response without a body, such as 204, has an empty body and is not an error.
             Stream.catch(({ reason }) =>
-              reason._tag === "EmptyBodyError" ? Stream.empty : Stream.fail(new FetchError({ reason: "network" }))
+              reason._tag === "EmptyBodyError" ? Stream.empty : Stream.fail(networkError(reason))
             ),
             Stream.limitBytes(request.maximumBytes, (): Stream.Stream<Uint8Array, FetchError> => Stream.fail(tooLarge)),
             Stream.mkUint8Array,

@@ -15,10 +15,11 @@ import type { Fetcher } from "../../outbound/Fetcher.ts"
 import { Sharing } from "../../outbound/Sharing.ts"
 import * as SingleFlight from "../../outbound/SingleFlight.ts"
 import { withTimeLimit } from "../../outbound/TimeLimit.ts"
-import type { AuthConfigError, InvalidToken } from "../../protocol/AuthError.ts"
+import { type AuthConfigError, InvalidToken } from "../../protocol/AuthError.ts"
 import type { Credentials } from "../../protocol/Credentials.ts"
 import * as Claims from "../claims/Claims.ts"
 import { copyJson } from "../claims/Frozen.ts"
+import { attach } from "../claims/RejectedClaims.ts"
 import * as TokenType from "../claims/TokenType.ts"
 import * as IssuerRules from "../issuers/IssuerRules.ts"
 import type { Issuer, Parts } from "../issuers/OpaqueTokens.ts"
@@ -117,7 +118,13 @@ export const make = <R = never>(
         const isProven = jwt !== undefined && Jwt.hasMoreClaims(jwt, answer.claims) &&
           (yield* Jwt.isFromIssuer(text, jwt, server, rules, keys))
         const now = (yield* Clock.currentTimeMillis) / 1000
-        const verified = yield* Effect.fromResult(verifyAnswer(answer, jwt, isProven, credentials, now))
+        const verified = yield* Effect.fromResult(
+          Result.mapError(
+            verifyAnswer(answer, jwt, isProven, credentials, now),
+            // The log explains the rejection with these claims, because an opaque token contains none.
+            ({ reason }) => attach(new InvalidToken({ reason }), { claims: answer.claims })
+          )
+        )
         yield* recordVerified(token)
         return verified
       })

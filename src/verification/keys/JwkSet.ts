@@ -90,6 +90,8 @@ export class JwkSet extends Context.Service<JwkSet, {
   readonly load: (
     server: KeySource
   ) => Effect.Effect<void, AuthorizationServerUnavailable | InvalidMetadata>
+  /** Returns the `kid` values of the cached keys, for messages to the operator. Sends no request. Default: unknown. */
+  readonly keyIds?: ((server: KeySource) => ReadonlyArray<string>) | undefined
 }>()("effect-mcp-auth/JwkSet") {}
 
 /** Maximum number of keys in a set, because a document of 1 MiB can contain thousands. */
@@ -307,6 +309,8 @@ export const make: Effect.Effect<JwkSet["Service"], never, Discovery | Fetcher |
         : Effect.map(discovery.metadata(server, "jwks_uri"), (metadata) => metadata.jwks_uri!)
 
     return JwkSet.of({
+      keyIds: (server) =>
+        (server.jwks === undefined ? setOf(server).loaded : configuredKeys(server)).flatMap(({ kid }) => kid ?? []),
       isCurrent: (server, key) => {
         if (server.jwks !== undefined) return () => true
         const origin = origins.get(key)!

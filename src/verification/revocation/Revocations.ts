@@ -14,8 +14,11 @@ import type { BackingPersistenceStore } from "effect/persistence/Persistence"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import { sha256 } from "../../crypto/Sha256.ts"
-import { withTimeLimit } from "../../outbound/TimeLimit.ts"
-import { type AuthConfigError, AuthorizationServerUnavailable } from "../../protocol/AuthError.ts"
+import {
+  type AuthConfigError,
+  type AuthorizationServerUnavailable,
+  RevocationStoreUnavailable
+} from "../../protocol/AuthError.ts"
 import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import * as OptionValue from "../../protocol/OptionValue.ts"
 import * as monotonic from "../../store/MonotonicTime.ts"
@@ -89,9 +92,9 @@ export type Target =
  */
 export class Revocations extends Context.Service<Revocations, {
   /** Revokes tokens. Fails if the list cannot be written. */
-  readonly revoke: (target: Target) => Effect.Effect<void, AuthorizationServerUnavailable>
+  readonly revoke: (target: Target) => Effect.Effect<void, RevocationStoreUnavailable>
   /** Tells whether the token of a principal is revoked. Fails if the list cannot be read. */
-  readonly isRevoked: (principal: Principal) => Effect.Effect<boolean, AuthorizationServerUnavailable>
+  readonly isRevoked: IsRevoked
   /**
    * Calls a listener after each revocation on this instance, until the scope closes. `revoke` waits for the listener. Revocations
    * of other instances that share the store are not reported.
@@ -124,7 +127,9 @@ export const TypeId = "~effect-mcp-auth/Revocations"
  * @category models
  * @since 0.1.0
  */
-export type IsRevoked = (principal: Principal) => Effect.Effect<boolean, AuthorizationServerUnavailable>
+export type IsRevoked = (
+  principal: Principal
+) => Effect.Effect<boolean, RevocationStoreUnavailable | AuthorizationServerUnavailable>
 
 /**
  * Describes a value of the option `revocation`, which enables the check of revocations. `R` lists the services that it
@@ -216,11 +221,17 @@ const malformed = (value: unknown, expected: string) =>
 /** The time limit of `isRevoked`. Without the limit, a store that hangs would block every request. */
 const timeLimit = "5 seconds"
 
+/** The time limit of the store of `make`. */
+const storeTime = "1 second"
+
+const down = new RevocationStoreUnavailable({ reason: "revocation-store-down", retryAfter: 1 })
+const slow = Effect.fail(new RevocationStoreUnavailable({ reason: "revocation-store-slow", retryAfter: 1 }))
+
 const inTime = (isRevoked: IsRevoked): IsRevoked => (principal) => {
   const answer = isRevoked(principal)
   return !Effect.isEffect(answer as unknown) || Exit.isExit(answer)
     ? answer
-    : answer.pipe(withTimeLimit(timeLimit, principal.issuer))
+    : Effect.timeoutOrElse(answer, { duration: timeLimit, orElse: () => slow })
 }
 
 /**
@@ -271,8 +282,6 @@ export const make = (store: Store, longestToken: Duration.Input = Duration.days(
       "insecure"
     )
   }
-  const outage = (issuer: string) =>
-    Effect.fail(new AuthorizationServerUnavailable({ reason: "network", issuer, retryAfter: 1 }))
   const listeners = new Set<(target: Target) => Effect.Effect<void>>()
   return {
     subscribe: (listener) =>
@@ -285,8 +294,8 @@ export const make = (store: Store, longestToken: Duration.Input = Duration.days(
       const keys = yield* Effect.forEach(namesOf(target), keyOf)
       const at = yield* Clock.currentTimeMillis
       yield* Effect.forEach(keys, (key) => store.set(key, { at }, keepFor), { discard: true }).pipe(
-        Effect.timeout(Duration.seconds(1)),
-        Effect.catch(() => outage("issuer" in target ? target.issuer : "revocations"))
+        Effect.mapError(() => down),
+        Effect.timeoutOrElse({ duration: storeTime, orElse: () => slow })
       )
       yield* Effect.forEach([...listeners], (listener) => listener(target), { discard: true })
     }),
@@ -305,8 +314,8 @@ export const make = (store: Store, longestToken: Duration.Input = Duration.days(
       ]
       const keys = yield* Effect.forEach([...itself, ...others], keyOf)
       const found = yield* store.getMany(keys as [string, ...Array<string>]).pipe(
-        Effect.timeout(Duration.seconds(1)),
-        Effect.catch(() => outage(issuer))
+        Effect.mapError(() => down),
+        Effect.timeoutOrElse({ duration: storeTime, orElse: () => slow })
       )
       const issuedAt = Object.hasOwn(claims, "iat") ? claims["iat"] : undefined
       return found.some((entry, index) => {

@@ -177,7 +177,7 @@ const makeRegistry = Effect.fnUntraced(function*<P, R>(
     lookUp: Effect.fnUntraced(function*(name: string, before: Cached<P> | undefined) {
       const inputs = yield* Effect.suspend(() => options.authorizationServers(name)).pipe(
         Effect.updateContext((request: Context.Context<never>) => Context.merge(services, request)),
-        withTimeLimit("5 seconds", name)
+        withTimeLimit("5 seconds", name, "The tenant look-up for")
       )
       if (inputs.length === 0) return undefined
       // If the look-up returns the same servers as before, the tenant keeps its keys and its cached results.

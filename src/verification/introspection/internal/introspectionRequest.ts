@@ -48,7 +48,7 @@ const fromLookUp = <R>(server: Issuer, lookUp: LookUp<R>): Effect.Effect<Request
     const services = yield* Effect.context<R>()
     return (token) =>
       Effect.suspend(() => lookUp(token)).pipe(
-        withTimeLimit(lookUpTime, server.issuer),
+        withTimeLimit(lookUpTime, server.issuer, "The look-up function for tokens of"),
         Effect.updateContext((request: Context.Context<never>) =>
           Context.add(Context.merge(services, request), Fetcher, fetcher)
         )
@@ -77,6 +77,10 @@ const fromEndpoint = Effect.fnUntraced(function*<R>(
     const unsigned = mustBeSigned ? undefined : FormPost.readObject(answered)
     if (answered.status === 401) {
       return isInactive(unsigned) ? inactive : yield* fail("client-rejected")
+    }
+    // RFC 6749 §5.2 allows 400 for wrong credentials of this server.
+    if (answered.status === 400 && rejectsClient.has(Claims.own(unsigned, "error"))) {
+      return yield* fail("client-rejected")
     }
     const answer = answered.status !== 200
       ? undefined
@@ -127,6 +131,8 @@ const signedReader = (
 }
 
 const inactive: Claims.Claims = { active: false }
+
+const rejectsClient: ReadonlySet<unknown> = new Set(["invalid_client", "unauthorized_client"])
 
 /**
  * Tells whether a body is exactly `{"active": false}`. Some authorization servers answer 401 with this body if the token is

@@ -2,7 +2,7 @@ import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type { AuthorizationServerUnavailable } from "../../../protocol/AuthError.ts"
+import type { AuthorizationServerUnavailable, RevocationStoreUnavailable } from "../../../protocol/AuthError.ts"
 import { sanitizeCause } from "../../../protocol/RemoteText.ts"
 import * as monotonic from "../../../store/MonotonicTime.ts"
 import type { Principal } from "../../Principal.ts"
@@ -28,7 +28,9 @@ const timeLimit = Duration.seconds(5)
 export type UntilRevoked = (principal: Principal, interval: Duration.Duration) => Effect.Effect<void>
 
 export const make = (
-  isRevoked: (principal: Principal) => Effect.Effect<boolean, AuthorizationServerUnavailable>
+  isRevoked: (
+    principal: Principal
+  ) => Effect.Effect<boolean, RevocationStoreUnavailable | AuthorizationServerUnavailable>
 ): UntilRevoked => {
   let checks = 0
   let waiting = 0

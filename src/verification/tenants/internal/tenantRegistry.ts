@@ -71,6 +71,8 @@ const unknownFor = 5_000
  */
 const failureCooldown = 1_000
 
+const component = "The tenant look-up for"
+
 export const make = <A, E>(options: Options<A, E>): Effect.Effect<TenantRegistry<A, E>, never, Scope.Scope> =>
   Effect.gen(function*() {
     const shares = yield* Sharing
@@ -123,7 +125,7 @@ export const make = <A, E>(options: Options<A, E>): Effect.Effect<TenantRegistry
           if (running !== undefined) return running
           if (!verified.has(name) && !budget.take(now, hasToken ? 0 : options.newTenants / 2)) {
             return Effect.fail(
-              new AuthorizationServerUnavailable({ reason: "overloaded", issuer: name, retryAfter: 1 })
+              new AuthorizationServerUnavailable({ reason: "overloaded", issuer: name, retryAfter: 1, component })
             )
           }
           return shares ? Effect.flatten(flights.start(name, lookUp(name))) : lookUp(name)

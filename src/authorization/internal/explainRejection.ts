@@ -1,0 +1,104 @@
+import { own } from "../../protocol/Json.ts"
+import type { Explanation } from "../Explanation.ts"
+import { compareToken } from "./compareToken.ts"
+import type { Comparison, RejectedRequest, Setup } from "./explained.ts"
+import { advice, adviceOnConnection, adviceWithoutError } from "./rejectionAdvice.ts"
+import { listOf, show, showTime } from "./showValue.ts"
+
+/* Compares a rejected request with the configuration, for the log. `explanations.ts` loads this file with the first rejection
+ * that is logged, and sanitizes and cuts every text. So this file imports nothing else than types and its advice: a bundler that
+ * splits code would move every module that it shares with the gate into one more chunk, which costs every server 3 kB. */
+
+/** Explains a rejection. Without `showsValues`, the explanation contains only advice. */
+export const explain = (rejected: RejectedRequest, setup: Setup, showsValues: boolean): Explanation => {
+  const { error, reason } = rejected.rejection
+  const texts: Readonly<Record<string, string>> = error === undefined ? adviceWithoutError : advice[error._tag]
+  const isUnavailable = error?._tag === "AuthorizationServerUnavailable"
+  return {
+    ...(showsValues ? compare(rejected, setup) : undefined),
+    advice: isUnavailable && error.component !== undefined
+      ? "Check what this function waits for. The authorization server is not involved"
+      : (isUnavailable ? adviceOnConnection(error.code) : undefined) ?? texts[reason] ??
+        "See AuthError in the reference"
+  }
+}
+
+const compare = (rejected: RejectedRequest, setup: Setup): Comparison | undefined => {
+  const { rejection: { error, reason }, request } = rejected
+  switch (error?._tag) {
+    case undefined:
+      return reason === "origin"
+        ? {
+          checked: "Origin",
+          expected: listOf(setup.allowedOrigins),
+          receivedUnverified: show(request.header("origin"))
+        }
+        : reason === "foreign-host"
+        ? {
+          checked: "Host",
+          expected: setup.allowedHosts === undefined ? "a loopback name" : listOf(setup.allowedHosts),
+          receivedUnverified: listOf(request.host ?? [])
+        }
+        : undefined
+    case "MissingCredentials":
+      return reason === "other-scheme"
+        ? { checked: "Authorization", expected: "Bearer", receivedUnverified: schemeOf(request.authorization) }
+        : undefined
+    case "MalformedRequest":
+      return reason === "content-type"
+        ? {
+          checked: "Content-Type",
+          expected: "application/json",
+          receivedUnverified: show(request.header("content-type"))
+        }
+        : undefined
+    case "InvalidToken":
+      return compareToken(error, rejected, setup)
+    case "InvalidDpopProof":
+      return compareProof(error.reason, rejected)
+    default:
+      return undefined
+  }
+}
+
+/** Compares the part of a DPoP proof because of which it was rejected. */
+const compareProof = (reason: string, { now, proof, request, resource }: RejectedRequest): Comparison | undefined => {
+  const { claims, header } = proof ?? { claims: {}, header: {} }
+  switch (reason) {
+    case "proof-type":
+      return { checked: "typ of the proof", expected: "dpop+jwt", receivedUnverified: show(own(header, "typ")) }
+    case "proof-algorithm":
+      return {
+        checked: "alg of the proof",
+        expected: resource === undefined ? undefined : listOf(resource.dpop.algorithms),
+        receivedUnverified: show(own(header, "alg"))
+      }
+    case "proof-method":
+      return { checked: "htm", expected: show(request.method), receivedUnverified: show(own(claims, "htm")) }
+    case "proof-url":
+      return {
+        checked: "htu",
+        expected: resource === undefined ? undefined : `${resource.origin}${(request.path ?? "").split(/[?#]/)[0]}`,
+        receivedUnverified: withoutQuery(own(claims, "htu"))
+      }
+    case "proof-time":
+      return {
+        checked: "iat of the proof",
+        expected: `near ${new Date(now).toISOString()}`,
+        receivedUnverified: showTime(own(claims, "iat"))
+      }
+    default:
+      return undefined
+  }
+}
+
+/** The query of a URL can contain secrets. */
+const withoutQuery = (url: unknown): string => show(typeof url === "string" ? url.split(/[?#]/)[0] : url)
+
+const schemes = ["basic", "digest", "dpop", "bearer", "token", "apikey", "negotiate", "ntlm", "aws4-hmac-sha256"]
+
+/** Names a well-known scheme. Any other text is not shown: a client that omits the scheme sends its token in this place. */
+const schemeOf = (authorization: ReadonlyArray<string>): string => {
+  const scheme = authorization.join(", ").trim().split(/\s/)[0]!.toLowerCase()
+  return schemes.includes(scheme) ? scheme : "another scheme, or a token without a scheme"
+}
