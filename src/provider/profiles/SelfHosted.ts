@@ -160,6 +160,12 @@ export const glewlwyd = (options: SelfHostedOptions): Profile.Profile =>
  *
  * **Details**
  *
+ * The audience of a token is a list: the client id, and the additional audiences in the settings of the relying party. The
+ * parameter `resource` has no effect, so add your resource there.
+ *
+ * LemonLDAP::NG rejects every authorization request without the scope `openid`. Clients request the scopes that the challenge
+ * names, so the profile adds `openid` to challenges and metadata.
+ *
  * Access tokens and ID tokens have the same type and the same audience. Access tokens name the client in `client_id`, and ID
  * tokens name it in `azp`.
  *
@@ -185,6 +191,8 @@ export const lemonldap = (options: SelfHostedOptions): Profile.Profile =>
     audience: toAudience(options.audience),
     accessTokenMarks: [{ claim: "client_id" }],
     idTokenMarks: [{ claim: "azp" }],
+    // Clients request the scopes of the challenge. LemonLDAP::NG shows an error page for a request without `openid`.
+    scopes: { requested: { prefix: "", always: ["openid"] } },
     clientIdClaims: ["client_id"],
     opaque: {
       issued: "sometimes",
@@ -192,7 +200,10 @@ export const lemonldap = (options: SelfHostedOptions): Profile.Profile =>
       hint: "access tokens are JWTs if the relying party is configured for it. Introspection responses have no aud"
     },
     confirmed: true,
-    notes: ["The RFC 8414 URL returns 200 with HTML. Clients must read the OpenID document."]
+    notes: [
+      "Set these options of each relying party: access token in JWT format, the resource as an additional audience, and PKCE " +
+      "required. None of them is the default."
+    ]
   })
 
 /**

@@ -75,6 +75,22 @@ describe("the scopes of a provider", () => {
       assert.include(yield* getChallenge(gate, {}), `scope="${requested.join(" ")}"`)
     }))
 
+  it.effect("have the scope openid in addition for LemonLDAP::NG, which rejects authorization requests without it", () =>
+    Effect.gen(function*() {
+      const { gate, sign } = yield* provider(Profiles.lemonldap({ issuer: "https://auth.example.com" }))
+      assert.deepStrictEqual(gate.resource.metadata.scopes_supported, ["todos:read", "openid"])
+      assert.include(yield* getChallenge(gate, {}), `scope="todos:read openid"`)
+      const token = yield* sign({ typ: "JWT" }, {
+        iss: "https://auth.example.com",
+        aud: ["client-1", resource],
+        sub: "alice",
+        client_id: "client-1",
+        scope: "openid todos:read",
+        exp: now + 60
+      })
+      assert.include(yield* getChallenge(gate, { token }), `scope="todos:read todos:write openid"`)
+    }))
+
   it.effect("are not requested if they are roles of Keycloak, which clients cannot request", () =>
     Effect.gen(function*() {
       const { gate, sign } = yield* provider(
