@@ -26,8 +26,19 @@ export default defineConfig({
           setupFiles: ["tools/loopback.ts"],
           include: ["test/**/*.test.ts", "examples/**/*.test.ts"],
           // `npm run faults` installs packages below bench/faults, and some come with their tests.
-          exclude: ["**/node_modules/**", "test/package.test.ts", "test/tutorials/**"],
+          exclude: ["**/node_modules/**", "test/package.test.ts", "test/tutorials/**", "test/providers/debian/**"],
           // Not 0: with a single worker, Vitest runs that group after all others.
+          sequence: { groupOrder: 1 }
+        }
+      },
+      {
+        // Starts authorization servers in Perl, Python and Ruby, which takes seconds for each file.
+        extends: true,
+        test: {
+          name: "providers",
+          include: ["test/providers/debian/*.test.ts"],
+          setupFiles: ["tools/loopback.ts"],
+          testTimeout: 180_000,
           sequence: { groupOrder: 1 }
         }
       },

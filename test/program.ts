@@ -4,12 +4,25 @@ import { type ChildProcess, spawn, spawnSync } from "node:child_process"
 import { connect, createServer } from "node:net"
 
 /**
- * Tells whether to run the tests that start a program. If the program is not installed, the tests are skipped, and the report
- * names them. With `REQUIRE_REDIS` or `REQUIRE_GLEWLWYD`, which `.ci/run` sets, they fail instead.
+ * The commands that succeed if a program is installed. Debian's packages install modules of Perl, Python and Ruby for the
+ * interpreters in `/usr/bin`.
  */
-export const runs = (program: "redis-server" | "glewlwyd"): boolean => {
-  const variable = `REQUIRE_${program.replace("-server", "").toUpperCase()}`
-  return process.env[variable] !== undefined || spawnSync(program, ["--version"]).error === undefined
+const probes = {
+  "redis-server": ["redis-server", "--version"],
+  glewlwyd: ["glewlwyd", "--version"],
+  lemonldap: ["/usr/bin/perl", "-MLemonldap::NG::Portal", "-e", "1"],
+  "django-oauth-toolkit": ["/usr/bin/python3", "-c", "import oauth2_provider"],
+  doorkeeper: ["/usr/bin/ruby", "-e", "require 'rails'; require 'doorkeeper/openid_connect'"]
+} as const
+
+/**
+ * Tells whether to run the tests that start a program. If the program is not installed, the tests are skipped, and the report
+ * names them. With `REQUIRE_REDIS`, `REQUIRE_GLEWLWYD` and so on, which `.ci/run` sets, they fail instead.
+ */
+export const runs = (program: keyof typeof probes): boolean => {
+  const [command, ...args] = probes[program]
+  const variable = `REQUIRE_${program.replace("-server", "").replaceAll("-", "_").toUpperCase()}`
+  return process.env[variable] !== undefined || spawnSync(command, args).status === 0
 }
 
 /** Finds a free port, for servers whose port must be known before they start. */
@@ -28,13 +41,15 @@ export const freePort: Effect.Effect<number> = Effect.callback((resume) => {
 export const start = (
   program: string,
   args: ReadonlyArray<string>,
-  port: number
+  port: number,
+  environment: Readonly<Record<string, string>> = {}
 ): Effect.Effect<void, never, Scope.Scope> =>
   Effect.gen(function*() {
     let output = ""
     const { ended } = yield* Effect.acquireRelease(
       Effect.sync(() => {
-        const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"] })
+        const env = { ...process.env, ...environment }
+        const child = spawn(program, args, { env, stdio: ["ignore", "pipe", "pipe"] })
         for (const stream of [child.stdout, child.stderr]) stream.on("data", (data) => void (output += data))
         const ended = new Promise<string>((resolve) => {
           child.once("error", (error) => resolve(error.message))
@@ -61,7 +76,7 @@ export const start = (
       socket.once("error", (error) => resume(Effect.fail(error)))
     })
     yield* Effect.raceFirst(
-      Effect.orDie(Effect.retry(listens, { schedule: Schedule.spaced("20 millis"), times: 2_000 })),
+      Effect.orDie(Effect.retry(listens, { schedule: Schedule.spaced("20 millis"), times: 6_000 })),
       failed
     )
   })

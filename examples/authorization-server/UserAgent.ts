@@ -21,6 +21,8 @@ export interface Exchange {
 export interface Options {
   /** The name to sign in with. */
   readonly username: string
+  /** Default: any text, because the example accepts every password. */
+  readonly password?: string
   readonly fetch?: typeof globalThis.fetch
 }
 
@@ -64,7 +66,7 @@ export class UserAgent {
     for (let hop = 0; hop < maximumHops; hop++) {
       const { html, location }: Answer = await this.#send(next, form)
       if (location === undefined) {
-        form = parseForm(html, next, this.#options.username)
+        form = parseForm(html, next, this.#options)
         next = form.action
       } else if (sameEndpoint(location, new URL(redirectUri))) {
         return location
@@ -151,15 +153,18 @@ const attribute = (tag: string, name: string): string | undefined => {
   return value === undefined ? undefined : unescape(value)
 }
 
-/** Returns the form of a page, filled in: hidden fields unchanged, the name in the text field, and any text as the password. */
-const parseForm = (html: string, page: URL, username: string): Form => {
-  const form = /<form\b[^>]*>/.exec(html)?.[0]
+/**
+ * Returns the first form of a page, filled in: the name in the text field, the password, and other fields unchanged. A consent
+ * page of some servers has a second form, which denies the consent.
+ */
+const parseForm = (html: string, page: URL, { password = "any password", username }: Options): Form => {
+  const [, form, content = ""] = /(<form\b[^>]*>)(.*?)<\/form>/s.exec(html) ?? []
   if (form === undefined) throw new Error(`${page.href} is neither a redirect nor a form`)
-  const fields = [...html.matchAll(/<input\b[^>]*>/g)].flatMap(([input]) => {
+  const fields = [...content.matchAll(/<input\b[^>]*>/g)].flatMap(([input]) => {
     const name = attribute(input, "name")
     if (name === undefined) return []
     const type = attribute(input, "type")
-    const value = type === "text" ? username : type === "password" ? "any password" : attribute(input, "value") ?? ""
+    const value = type === "text" ? username : type === "password" ? password : attribute(input, "value") ?? ""
     return [[name, value] as const]
   })
   return { action: new URL(attribute(form, "action") ?? page.href, page), fields: Object.fromEntries(fields) }

@@ -32,14 +32,19 @@ const pages = {
   "oauth2-mock-server": "oauth2-mock-server.md",
   "openauth": "openauth.md",
   "workers-oauth-provider": "workers-oauth-provider.md",
-  "mcp-sdk-demo": "mcp-sdk-demo.md"
+  "mcp-sdk-demo": "mcp-sdk-demo.md",
+  "lemonldap": "lemonldap.md",
+  "django-oauth-toolkit": "django-oauth-toolkit.md",
+  "doorkeeper": "doorkeeper.md"
 } as const
 
 /** The issuers on the pages of providers that have no profile. */
 const issuers: Partial<Record<string, string>> = {
   "oauth2-mock-server": "http://localhost:8080",
   "workers-oauth-provider": "https://auth.example.com",
-  "mcp-sdk-demo": "http://localhost:3001/"
+  "mcp-sdk-demo": "http://localhost:3001/",
+  "django-oauth-toolkit": "http://localhost:8000/o",
+  "doorkeeper": "http://localhost:3000"
 }
 
 const headings = [
@@ -67,6 +72,10 @@ const supportTexts: Readonly<Record<Facts.Support, string>> = {
   no: "no",
   unknown: "not known"
 }
+
+/** A provider without a profile can bind its tokens to the resource, or does not bind them to a server at all. */
+const getBound = (fact: Facts.Fact, profile: Profile.Profile | undefined): Profile.Profile["boundTo"] =>
+  profile?.boundTo ?? (fact.resourceAudience === "no" ? "client" : "resource")
 
 const boundTexts: Readonly<Record<Profile.Profile["boundTo"], string>> = {
   resource: "the resource",
@@ -131,7 +140,7 @@ const writeFacts = (fact: Facts.Fact, profile: Profile.Profile | undefined): str
       ["signed with", tokens.algorithms.length === 0 ? "not known" : tokens.algorithms.join(", ")],
       ["`iss`", tokens.issuer ?? "none"],
       ["`aud`", tokens.audience],
-      ["bound to", profile === undefined ? boundTexts.resource : boundTexts[profile.boundTo]],
+      ["bound to", boundTexts[getBound(fact, profile)]],
       ["scopes", tokens.scopes],
       ["client", tokens.clientId ?? "not named"],
       ["`sub` without a user", tokens.machineSubject ?? "not known"],
@@ -213,6 +222,12 @@ describe.each(Object.entries(pages))("the page of %s", (id, file) => {
     )
   })
 
+  it("shows its program, which the tests run, as it is", () => {
+    for (const [, file = "", code] of readFileSync(path, "utf8").matchAll(/^```ts file=(\S+)\n(.*?)^```$/gms)) {
+      assert.strictEqual(code, readFileSync(join(folder, file), "utf8"), file)
+    }
+  })
+
   it("contains the current facts, and the current result of the check", () => {
     for (const [heading, content] of Object.entries(written)) {
       assert.strictEqual(withoutFormat(read().get(heading) ?? ""), withoutFormat(content), heading)
@@ -254,7 +269,7 @@ describe("the list of pages", () => {
         return [
           `[${fact.name}](${file})`,
           { jwt: "JWT", opaque: "opaque", both: "JWT or opaque", unknown: "not known" }[fact.tokens.format],
-          profile?.boundTo ?? "resource",
+          getBound(fact, profile),
           supportTexts[fact.dynamicRegistration],
           supportTexts[fact.clientIdMetadataDocuments],
           profile === undefined ? "no profile" : profile.confirmed ? "yes" : "**no**"

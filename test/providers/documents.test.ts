@@ -45,8 +45,15 @@ const getIssuer = (document: Facts.ObservedDocument, metadata: Metadata): string
 const urlRules = ["rfc8414-document", "openid-document"]
 /** Rules that depend on the host name that an operator chooses. */
 const deploymentRules = ["issuer-url", "issuer-spelling", "endpoints-https"]
-/** Rules that are checked with the facts about a provider and not with its documents. */
-const providerRules = ["resource-indicators", "tokens-bound"]
+/**
+ * Rules that are checked with the facts about a provider and not with its documents. If access tokens are opaque, only the facts
+ * show that the keys of the document verify no access tokens.
+ */
+const getProviderRules = ({ documents, tokens }: Facts.Fact): ReadonlyArray<string> => [
+  "resource-indicators",
+  "tokens-bound",
+  ...tokens.format === "opaque" && documents.some((_) => _.jwksUri) ? ["tokens-verifiable"] : []
+]
 
 /**
  * Asserts that each rule with a verdict in the facts has the same verdict for the document, and that a complete document fails
@@ -60,7 +67,7 @@ const assertSameVerdicts = ({ document, fact, file, issuer }: Saved) =>
       const known = reports[revision].provider === fact.name
       for (const { rule, verdict } of Check.checkFact(fact, [document], { now: 0, revision }).findings) {
         if (verdict === "skipped" || verdict === "inconclusive" || deploymentRules.includes(rule)) continue
-        if (!known && providerRules.includes(rule)) continue
+        if (!known && getProviderRules(fact).includes(rule)) continue
         if (urlRules.includes(rule) && findings.get(rule)?.verdict === "skipped") continue
         assert.strictEqual(findings.get(rule)?.verdict, verdict, `${rule} of ${file}, ${revision}`)
         findings.delete(rule)
@@ -91,7 +98,9 @@ const assertSameEntry = (fact: Facts.Fact, saved: ReadonlyArray<Saved>) =>
       if (fact.absent !== undefined && reports[revision].provider !== fact.name && revision === "2025-06-18") continue
       assert.strictEqual(checked.supports[revision], listed.supports[revision], `${fact.id}, ${revision}`)
     }
-    const reasons = (needs: string) => needs.split(/; |, /).filter((_) => !deploymentRules.includes(_))
+    const known = reports[Rule.revisions[0]].provider === fact.name
+    const omitted = [...deploymentRules, ...known ? [] : getProviderRules(fact)]
+    const reasons = (needs: string) => needs.split(/; |, /).filter((_) => !omitted.includes(_))
     assert.deepStrictEqual(reasons(checked.needs), reasons(listed.needs), fact.id)
   })
 

@@ -5,7 +5,7 @@ export const djangoOauthToolkit: Fact = {
   name: "Django OAuth Toolkit",
   kind: "library",
   profile: null,
-  asOf: "2026-11",
+  asOf: "2026-11-30",
   tokens: {
     format: "opaque",
     note: "30 characters",
@@ -14,20 +14,34 @@ export const djangoOauthToolkit: Fact = {
     issuer: null,
     audience: "none",
     scopes: "introspection",
-    clientId: "introspection, with username",
+    clientId: "introspection",
     machineSubject: "none"
   },
   resourceAudience: "no",
   audienceSetup: "not possible: introspection names no resource",
-  resourceIndicators: "unknown",
-  dynamicRegistration: "unknown",
-  clientIdMetadataDocuments: "unknown",
+  resourceIndicators: "no",
+  dynamicRegistration: "no",
+  clientIdMetadataDocuments: "no",
   introspection: "yes",
-  evidence: [{ kind: "run", source: "a local server" }],
+  evidence: [{ kind: "run", source: "1.7.0, Debian's package", test: "test/providers/debian/django.test.ts" }],
   quirks: [
-    "Discovery redirects (301) to a URL with a final slash.",
-    "The metadata has neither introspection_endpoint nor a PKCE field.",
-    "Introspection returns no iss, aud or sub, and 403 with an empty body for invalid credentials."
+    "Discovery redirects (301) to a URL with a final slash, which official clients follow.",
+    "The metadata has neither introspection_endpoint nor a PKCE field. Official clients accept that, although MCP forbids it.",
+    "Introspection names the user in username, and returns no iss, aud or sub.",
+    "If the introspection endpoint rejects the credentials, it returns 403 with an empty body."
   ],
-  documents: []
+  absent: ["oauth-authorization-server"],
+  documents: [{
+    kind: "openid-configuration",
+    url: "http://localhost:8000/o/.well-known/openid-configuration",
+    issuer: "same",
+    observed: "2026-11-30",
+    source: "1.7.0, run",
+    complete: true,
+    jwksUri: true,
+    registrationEndpoint: false,
+    introspectionEndpoint: false,
+    offlineAccess: false,
+    tokenEndpointAuthMethods: ["client_secret_post", "client_secret_basic"]
+  }]
 }
