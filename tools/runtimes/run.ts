@@ -1,6 +1,7 @@
 /**
  * `npm run runtimes`: installs the packed tarball as users do, and runs one program with it on every runtime that
- * package.json names in `engines` or that the README lists as supported. The runtimes come from npm.
+ * package.json names in `engines` or that the README lists as supported. Bun and Deno also serve the recipe of
+ * `examples/hosts`. The runtimes come from npm.
  *
  * `npm run runtimes -- node@20.19 bun` runs only these runtimes.
  */
@@ -12,6 +13,8 @@ import { join } from "node:path"
 interface Runtime {
   /** The npm package of the runtime, with its version. */
   readonly packageName: string
+  /** The programs that the runtime runs. Default: `program.mjs`. */
+  readonly programs?: ReadonlyArray<string>
   readonly command: (folder: string) => readonly [string, ...ReadonlyArray<string>]
 }
 
@@ -24,9 +27,14 @@ const runtimes: Readonly<Record<string, Runtime>> = {
   "node@20.19": node("20.19"),
   "node@22": node("22"),
   "node@24": node("24"),
-  bun: { packageName: "bun@1", command: (folder) => [join(folder, "node_modules/.bin/bun")] },
+  bun: {
+    packageName: "bun@1",
+    programs: ["program.mjs", "recipe.mjs"],
+    command: (folder) => [join(folder, "node_modules/.bin/bun")]
+  },
   deno: {
     packageName: "deno@2",
+    programs: ["program.mjs", "recipe.mjs"],
     command: (folder) => [join(folder, "node_modules/.bin/deno"), "run", "--allow-all", "--no-prompt"]
   }
 }
@@ -53,9 +61,14 @@ try {
   const consumer = join(home, "consumer")
   mkdirSync(consumer)
   writeFileSync(join(consumer, "package.json"), JSON.stringify({ private: true, type: "module" }))
-  copyFileSync(join(import.meta.dirname, "program.mjs"), join(consumer, "program.mjs"))
-  npm(consumer, "install", "--prefer-offline", "--no-audit", "--no-fund", tarball, `effect@${devDependencies.effect}`)
-  for (const [name, { command, packageName }] of Object.entries(runtimes)) {
+  for (const file of ["program.mjs", "recipe.mjs"]) copyFileSync(join(import.meta.dirname, file), join(consumer, file))
+  mkdirSync(join(consumer, "hosts"))
+  for (const file of ["serve.ts", "fetch.ts", "NotesV2.ts"]) {
+    copyFileSync(join(root, "examples/hosts", file), join(consumer, "hosts", file))
+  }
+  const packages = ["effect", "@modelcontextprotocol/server"].map((name) => `${name}@${devDependencies[name]}`)
+  npm(consumer, "install", "--prefer-offline", "--no-audit", "--no-fund", tarball, ...packages)
+  for (const [name, { command, packageName, programs = ["program.mjs"] }] of Object.entries(runtimes)) {
     if (chosen.length > 0 && !chosen.includes(name)) continue
     const folder = join(home, name)
     mkdirSync(folder)
@@ -63,17 +76,19 @@ try {
     npm(folder, "install", "--prefer-offline", "--no-audit", "--no-fund", packageName)
     const [program, ...args] = command(folder)
     const version = spawnSync(program, ["--version"], { encoding: "utf8" }).stdout?.trim().split("\n")[0]
-    const { error, status, stderr, stdout } = spawnSync(program, [...args, "program.mjs"], {
-      cwd: consumer,
-      encoding: "utf8",
-      timeout: 120_000
-    })
-    const lastLine = stdout?.trim().split("\n").at(-1) ?? ""
-    console.log(`${name} (${version}): ${status === 0 ? lastLine : "failed"}`)
-    if (status !== 0) {
-      failed.push(name)
-      // Standard output also contains the log of rejected requests, so only its end is useful.
-      console.error(error?.message ?? `ended with ${status}`, stdout.slice(-500), stderr)
+    for (const file of programs) {
+      const { error, status, stderr, stdout } = spawnSync(program, [...args, file], {
+        cwd: consumer,
+        encoding: "utf8",
+        timeout: 120_000
+      })
+      const lastLine = stdout?.trim().split("\n").at(-1) ?? ""
+      console.log(`${name} (${version}): ${status === 0 ? lastLine : `${file} failed`}`)
+      if (status !== 0) {
+        failed.push(name)
+        // Standard output also contains the log of rejected requests, so only its end is useful.
+        console.error(error?.message ?? `ended with ${status}`, stdout.slice(-500), stderr)
+      }
     }
   }
 } finally {
