@@ -330,7 +330,7 @@ describe("a hostile token", () => {
 
   it.effect("[T-AUD-40b] can be described and checked if it nests deeply", () =>
     Effect.gen(function*() {
-      assert.include(yield* TokenReport.describe(token), "at most 32 levels")
+      assert.match(yield* TokenReport.describe(token), /32 levels/)
       const report = yield* TokenReport.run(token, { resource: url })
       assert.strictEqual(report.outcome, "fail")
     }).pipe(Effect.provide(TestIssuer.layer())))

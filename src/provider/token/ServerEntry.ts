@@ -165,7 +165,7 @@ export const serverEntryFor = (
 ): ServerEntry => {
   const trust = trustOf(issuer ?? tokenIssuer)
   const named = trust === undefined ? issuer ?? tokenIssuer : `https://${trust.host}/adfs`
-  const name = identify(named)?.profile ?? undefined
+  const name = URL.canParse(named) ? identify(named)?.profile ?? undefined : undefined
   const isBound = recipient.audiences.length === 0 && recipient.clientIds.length === 0
   const alone: ServerEntry = { input: named, profile: undefined, isBound }
   if (name === undefined || !Object.hasOwn(profiles, name)) return alone

@@ -6,7 +6,7 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as HttpClient from "effect/http/HttpClient"
-import * as Redacted from "effect/Redacted"
+import type * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import type { AuthConfigError } from "../../protocol/AuthError.ts"
 import * as Claims from "../../verification/claims/Claims.ts"
@@ -65,7 +65,7 @@ export interface Options {
  * The gate is the one that `AuthLayer.make` creates: with the profile of the provider if the issuer belongs to a known one and
  * the options of the profile are known, and else with the issuer alone. The report contains the options of a server only if a
  * gate with exactly these options has accepted the token. Whether the token was revoked is not checked. Fails with
- * `InvalidInput` if `resource`, `audiences` or `clientIds` are no valid options of a server.
+ * `InvalidInput` if `resource`, `audiences` or `clientIds` are no valid options of a server, or if `at` is not a time.
  *
  * **Example** (A token for another server)
  *
@@ -93,8 +93,8 @@ export const run = Effect.fn("TokenReport.run")(function*(
   token: Redacted.Redacted,
   options: Options
 ): Effect.fn.Return<Report.Report, InvalidInput, HttpClient.HttpClient> {
-  const now = options.at ?? (yield* Clock.currentTimeMillis)
-  const checked = yield* check(toToken(token), options, now).pipe(
+  const now = yield* readTime(options.at)
+  const checked = yield* check(token, options, now).pipe(
     atTime(options.at),
     Effect.mapError((error) => new InvalidInput({ detail: error.message }))
   )
@@ -107,9 +107,13 @@ export const run = Effect.fn("TokenReport.run")(function*(
   })
 })
 
-/** Removes the name of the scheme, which people copy with the token. */
-const toToken = (token: Redacted.Redacted): Redacted.Redacted =>
-  Redacted.make(Redacted.value(token).trim().replace(/^Bearer +/i, ""))
+/** Returns the time of a check, in milliseconds since 1970. Fails if the given time is outside the range of `Date`. */
+const readTime = (at: number | undefined): Effect.Effect<number, InvalidInput> =>
+  at === undefined
+    ? Clock.currentTimeMillis
+    : Number.isNaN(new Date(at).getTime())
+    ? Effect.fail(new InvalidInput({ detail: "the option at is not a time. Write milliseconds since 1970" }))
+    : Effect.succeed(at)
 
 /** An issuer for tokens whose issuer cannot be configured. The gate then rejects them as tokens of an unknown issuer. */
 const noIssuer = "https://issuer.invalid"
@@ -281,18 +285,17 @@ export interface DescribeOptions {
 
 /**
  * Describes a token as text: its header, its claims with times as text, and whether the gate of a server to which the token is
- * addressed accepts it. Fetches nothing, and does not verify the signature.
+ * addressed accepts it. Fetches nothing, and does not verify the signature. Fails with `InvalidInput` if `at` is not a time.
  *
  * @category encoding
  * @since 0.1.0
  */
 export const describe = (
-  given: Redacted.Redacted,
+  token: Redacted.Redacted,
   { at, width = 100 }: DescribeOptions = {}
-): Effect.Effect<string> =>
+): Effect.Effect<string, InvalidInput> =>
   Effect.gen(function*() {
-    const token = toToken(given)
-    const now = at ?? (yield* Clock.currentTimeMillis)
+    const now = yield* readTime(at)
     const decoded = decode(token)
     const sentence = (text: string) => breakLines(text, width)
     if (Result.isFailure(decoded)) return sentence(`This is ${unreadable[decoded.failure]}.`).join("\n")

@@ -1,6 +1,7 @@
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as CompactJws from "../../crypto/CompactJws.ts"
+import * as Credentials from "../../protocol/Credentials.ts"
 import { type Json, shown, toJson } from "../report/Json.ts"
 
 /**
@@ -26,13 +27,15 @@ export type UnreadableReason = "opaque" | "encrypted" | "malformed" | "too-large
 const maximumLength = 16 * 1024
 
 /**
- * Decodes a JWT as a server does: each segment must be canonical Base64url. Does not verify the token.
+ * Decodes a JWT as a server does that receives it as a Bearer token: each segment must be canonical Base64url. Does not verify
+ * the token.
  *
  * @category decoding
  * @since 0.1.0
  */
 export const decode = (token: Redacted.Redacted): Result.Result<Decoded, UnreadableReason> => {
-  const text = Redacted.value(token)
+  const credentials = Credentials.parse([`Bearer ${Redacted.value(token)}`])
+  const text = Result.isSuccess(credentials) ? Credentials.textOf(credentials.success) : Redacted.value(token)
   if (text.length > maximumLength) return Result.fail("too-large")
   const decoded = CompactJws.decode(text)
   if (decoded !== undefined) return Result.succeed({ header: decoded.header, claims: decoded.claims })
@@ -46,7 +49,8 @@ export const decode = (token: Redacted.Redacted): Result.Result<Decoded, Unreada
 export const unreadable: Readonly<Record<UnreadableReason, string>> = {
   opaque: "an opaque token (it is not a JWT): only its authorization server can verify it",
   encrypted: "an encrypted token (it has five segments): only the holder of the key can read it",
-  malformed: "not a JWT: it has not three segments of Base64url with JSON objects of at most 32 levels",
+  malformed:
+    "not a JWT: it lacks three segments of Base64url, or the first two are not JSON objects of at most 32 levels",
   "too-large": "larger than 16 KiB, which servers reject"
 }
 

@@ -1,5 +1,5 @@
-import { assert, describe, it } from "@effect/vitest"
-import { Effect, Redacted } from "effect"
+import { assert, describe, it, layer } from "@effect/vitest"
+import { Arbitrary, Effect, Layer, Redacted, Schema } from "effect"
 import { Audience, AuthLayer, type Profile } from "effect-mcp-auth"
 import { Profiles, type Report, TokenReport } from "effect-mcp-auth/provider"
 import { Forgery, TestIssuer, TokenShape } from "effect-mcp-auth/testing"
@@ -68,6 +68,49 @@ describe("the report on a token and the gate agree", () => {
       const token = yield* mintBroken(kind, { scopes: ["todos:read"] })
       const report = yield* assertAgrees(token, { authorizationServers: [issuer] }, { issuer })
       assert.strictEqual(readDecision(report), Forgery.forgeries[kind].reason)
+    }).pipe(Effect.provide(TestIssuer.layer())))
+})
+
+/** Issuers that look like those of known providers, and are none. */
+const hostileIssuers = [
+  "https://a b.okta.com/oauth2/x",
+  "https://x.okta.com/oauth2/",
+  "https://x.okta.com/oauth2/a/b",
+  "https://login.microsoftonline.com/",
+  "https://login.microsoftonline.com/{tenantid}/v2.0",
+  "https://sts.windows.net/f5a0c4de-1f2b-4c1e-9d0a-3b2a1c0d9e8f",
+  "https://cognito-idp.eu-west-1.amazonaws.com/",
+  "https://cognito-idp.eu-west-1.amazonaws.com/a?b",
+  "https://[.auth0.com/",
+  "https://%.auth0.com",
+  "https://user:secret@x.auth0.com/",
+  "https://id.test/realms/%2e%2e/",
+  "https://id.test/realms/../",
+  "https://id.test/application/o/a b/",
+  "http://fs.test/adfs/services/trust",
+  "http://fs.test/adfs/services/trust?x",
+  "//adfs/services/trust",
+  "https://auth.pingone.eu/",
+  "https://api.descope.com/",
+  "https://x.zitadel.cloud/",
+  "__proto__",
+  "\u0000"
+]
+
+describe("the report on a token of a hostile issuer", () => {
+  it.effect.each(hostileIssuers)("has a result for the issuer %j", (iss) =>
+    Effect.gen(function*() {
+      yield* TestClock.setTime(now * 1000)
+      const { issuer, mint } = yield* TestIssuer.TestIssuer
+      for (const names of [{}, { audiences: ["a"], clientIds: ["client-1"] }, { audiences: [application] }]) {
+        const token = yield* mint({ scopes: ["todos:read"], audience: names.audiences ?? resource, claims: { iss } })
+        const alone = yield* TokenReport.run(Redacted.make(token), { resource, ...names })
+        // The options are valid, even if no server can fetch the keys of this issuer.
+        if (alone.options !== undefined) yield* Effect.scoped(Layer.build(gateLayer(evaluate(alone.options))))
+        const named = yield* TokenReport.run(Redacted.make(token), { resource, issuer, ...names })
+        assert.strictEqual(readDecision(named), "unknown-issuer")
+        assert.isString(yield* TokenReport.describe(Redacted.make(token)))
+      }
     }).pipe(Effect.provide(TestIssuer.layer())))
 })
 
@@ -209,4 +252,46 @@ describe("the report on a token of a provider and the gate agree", () => {
         })
       )
     ))
+})
+
+layer(TestIssuer.layer())("properties", (it) => {
+  const names =
+    ("iss sub aud exp nbf iat client_id azp scope scp cnf typ nonce token_use alg kid crit b64 at_hash events use")
+      .split(" ")
+  const meaningful = [
+    resource,
+    "https://issuer.test",
+    "ES256",
+    "at+jwt",
+    "JWT",
+    "access",
+    "key-1",
+    now + 300,
+    now,
+    now - 1
+  ]
+  const Value = Schema.Union([Schema.Json, Schema.Literals(meaningful)])
+  const members = Arbitrary.array(
+    Arbitrary.schema(Schema.Struct({ name: Schema.Literals(names), value: Value })),
+    { maxLength: 3 }
+  )
+
+  it.effect.prop(
+    "the report and the gate agree on any signed token",
+    { header: members, claims: members, text: Arbitrary.schema(Schema.String) },
+    ({ claims, header, text }) =>
+      Effect.gen(function*() {
+        yield* TestClock.setTime(now * 1000)
+        const { issuer, mint } = yield* TestIssuer.TestIssuer
+        const toObject = (members: ReadonlyArray<{ readonly name: string; readonly value: unknown }>) =>
+          Object.fromEntries(members.map(({ name, value }) => [name, value]))
+        const token = yield* mint({ scopes: ["todos:read"], header: toObject(header), claims: toObject(claims) })
+        for (const presented of [token, `${token}${text}`, text]) {
+          yield* assertAgrees(presented, { authorizationServers: [issuer] }, { issuer })
+          yield* TokenReport.run(Redacted.make(presented), { resource })
+          yield* TokenReport.describe(Redacted.make(presented))
+        }
+      }),
+    { arbitrary: { runs: 60 } }
+  )
 })
