@@ -59,8 +59,8 @@ const provider = [
   "provider/facts",
   "provider/profiles",
   "provider/check",
-  "provider/doctor",
-  "provider/token"
+  "provider/token",
+  "provider/doctor"
 ]
 
 export const floors: ReadonlyArray<Floor> = [

@@ -7,18 +7,26 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as HttpClient from "effect/http/HttpClient"
-import * as Redacted from "effect/Redacted"
+import type * as Redacted from "effect/Redacted"
 import * as HttpUri from "../../protocol/HttpUri.ts"
 import * as WellKnown from "../../protocol/WellKnown.ts"
 import * as Check from "../check/Check.ts"
 import * as Mcp from "../probe/McpProbe.ts"
+import * as McpWire from "../probe/McpWire.ts"
 import * as NamedHosts from "../probe/NamedHosts.ts"
 import * as Probe from "../probe/Probe.ts"
-import { base64, shown, strings } from "../report/Json.ts"
+import { fetchDocument } from "../probe/Redirect.ts"
+import { shown, strings, text } from "../report/Json.ts"
 import * as Report from "../report/Report.ts"
-import type { Revision } from "../report/Rule.ts"
-import { checkMcpServer, type Observations, type TokenObservations } from "./CheckMcpServer.ts"
+import { fail, inconclusive, type Revision } from "../report/Rule.ts"
+import { checkMcpServer } from "./CheckMcpServer.ts"
 import { parseAsStandard } from "./ClientChallenge.ts"
+import * as Rules from "./DoctorRules.ts"
+import { findEndpoint, type McpEndpoint } from "./FindEndpoint.ts"
+import { invalidToken, makeForgeries } from "./Forgeries.ts"
+import { getAccess, isDocument, type MetadataDocument, type Observations, type Probes } from "./Observations.ts"
+import { listTools, observeForeignToken, observeToken, toBearer } from "./ObserveToken.ts"
+import { getTokenAudience } from "./TokenAudience.ts"
 
 /**
  * The options of a check of an MCP server.
@@ -29,8 +37,17 @@ import { parseAsStandard } from "./ClientChallenge.ts"
 export interface Options {
   /** The revision of MCP to check against. Default: the newest. */
   readonly revision?: Revision | undefined
-  /** An access token. Requires an https or loopback URL. If it is set, scopes, sessions and batches are checked as well. No tool runs. Default: none. */
+  /**
+   * An access token. If `aud` of the token contains the resource, scopes, sessions and batches are checked as well. If `aud`
+   * names other resources only, the check is whether the server rejects the token. Requires https, or a loopback host.
+   * Default: none.
+   */
   readonly token?: Redacted.Redacted | undefined
+  /**
+   * A valid access token for another server, from the same authorization server. The server must reject it. Requires https, or
+   * a loopback host. Default: none, and then the check of the audience is inconclusive, unless `token` is for another server.
+   */
+  readonly foreignToken?: Redacted.Redacted | undefined
   /** Called before each step that can take seconds. */
   readonly onStep?: ((step: string) => Effect.Effect<void>) | undefined
 }
@@ -40,10 +57,16 @@ export interface Options {
  *
  * **Details**
  *
- * Sends requests without a token and with forged tokens, and fetches the metadata from every URL that clients use. If the
- * option `token` is set, the check also calls tools, with arguments that no tool accepts. So no tool runs, but the responses
- * show the decision about scopes. If the server is public, the check does not follow URLs in its responses to loopback or
- * private addresses.
+ * Sends the first request of a client without a token, in the newest revision that the server accepts, and follows the
+ * redirects that both official clients follow. If the URL is not the endpoint of an MCP server, the report says what it is.
+ * Otherwise the check sends invalid and forged tokens, and fetches the metadata from every URL that clients use. Without a
+ * token for another server, the check of the audience is inconclusive.
+ *
+ * No tool runs: the check requests lists, and calls a tool that does not exist. If the server is public, the check does not
+ * follow URLs in its responses to loopback or private addresses.
+ *
+ * Fails with `Unreachable` if the server does not respond, and with `InvalidInput` for a URL that is not http or https, for a
+ * token that would be sent over http to another machine, and for a `foreignToken` whose `aud` contains the resource.
  *
  * **Example** (Rules that fail)
  *
@@ -70,7 +93,7 @@ export const run = Effect.fn("Doctor.run")(function*(
       detail: `${shown(url)} is not the URL of an MCP server. Write one such as https://todos.example.com/mcp`
     })
   }
-  if (options.token !== undefined && !HttpUri.isSecure(new URL(url))) {
+  if ((options.token !== undefined || options.foreignToken !== undefined) && !HttpUri.isSecure(new URL(url))) {
     return yield* new Check.InvalidInput({
       detail: `${
         shown(url)
@@ -81,19 +104,85 @@ export const run = Effect.fn("Doctor.run")(function*(
 })
 
 const examine = Effect.fnUntraced(function*(
-  url: string,
-  { onStep = () => Effect.void, revision = "2026-07-28", token }: Options
+  given: string,
+  { onStep = () => Effect.void, revision = "2026-07-28", ...tokens }: Options
 ): Effect.fn.Return<Report.Report, Check.Unreachable | Check.InvalidInput, HttpClient.HttpClient> {
-  const target = new URL(url)
-  yield* onStep(`sending ${target.host} a request without a token`)
-  const wire = (headers: Readonly<Record<string, string>> = {}): Mcp.Client => ({ revision, headers })
-  const first = revision === "2026-07-28" ? "tools/list" : "initialize"
-  const hello = (headers: Readonly<Record<string, string>> = {}) =>
-    first === "initialize" ? Mcp.initialize(wire(headers)) : Mcp.post(wire(headers), first)
-  const withoutToken = yield* Probe.send(url, hello())
-  if (withoutToken._tag === "NoResponse") return yield* new Check.Unreachable({ url, detail: withoutToken.detail })
+  const { host } = new URL(given)
+  const now = yield* Clock.currentTimeMillis
+  const about = { kind: "mcp-server", subject: given, revision, now } as const
+  yield* onStep(`sending ${host} a request without a token`)
+  const endpoint = yield* findEndpoint(given, revision)
+  if (endpoint._tag === "Unreachable") return yield* new Check.Unreachable({ url: given, detail: endpoint.detail })
+  if (endpoint._tag !== "Mcp") {
+    const result = endpoint._tag === "Outage"
+      ? inconclusive(Rules.endpoint, endpoint.detail)
+      : fail(Rules.endpoint, endpoint.detail, endpoint.change)
+    return Report.make({ ...about, results: [result], notes: ["No other rule was checked."] })
+  }
+  const { url } = endpoint
+  yield* onStep(`fetching the metadata of ${host}`)
+  const documents = yield* fetchDocuments(endpoint, revision)
+  const resources = documents.flatMap(({ reading }) => isDocument(reading) ? [reading.json] : [])
+  const [metadata] = resources
+  const issuers = strings(metadata ?? {}, "authorization_servers") ?? []
+  const expected = {
+    resources: [url, ...resources.flatMap((json) => text(json, "resource") ?? [])],
+    issuers,
+    now
+  }
+  const own = tokens.token === undefined ? undefined : getTokenAudience(tokens.token, expected)
+  const foreign = tokens.foreignToken === undefined ? undefined : getTokenAudience(tokens.foreignToken, expected)
+  if (foreign?.kind === "own") {
+    return yield* new Check.InvalidInput({
+      detail: `the token for another server has the audience ${shown(foreign.audiences.join(", "))}, which is this ` +
+        "server. Get a token for another resource from the same authorization server"
+    })
+  }
 
-  const challenge = withoutToken.headers["www-authenticate"]
+  yield* onStep(`sending ${host} forged tokens`)
+  const probes = yield* sendProbes(endpoint, issuers, documents, Math.floor(now / 1000))
+  const openList = endpoint.isOpen
+    ? yield* listTools(url, endpoint.revision, endpoint.response, {}, (list) => Effect.succeed(list))
+    : undefined
+  const parts = yield* Effect.forEach(issuers.slice(0, 5), (issuer) =>
+    Check.run(issuer, { revision, onStep }).pipe(
+      Effect.map((report) => ({ issuer, report })),
+      Effect.catch((error) => Effect.succeed({ issuer, error: error.message }))
+    ))
+  if (own !== undefined || foreign !== undefined) yield* onStep("checking what the token grants")
+  const observations: Observations = {
+    url,
+    redirects: endpoint.redirects,
+    revision: endpoint.revision,
+    withoutToken: endpoint.response,
+    openList,
+    documents,
+    issuers,
+    fallbackIssuer: issuers.length > 0 ? undefined : yield* findFallbackIssuer(url),
+    parts,
+    probes,
+    invalidToken,
+    withToken: tokens.token === undefined || own === undefined
+      ? undefined
+      : yield* observeToken(url, revision, tokens.token, own),
+    foreign: tokens.foreignToken === undefined || foreign === undefined
+      ? []
+      : [yield* observeForeignToken(url, revision, tokens.foreignToken, foreign)]
+  }
+  return Report.make({
+    ...about,
+    results: checkMcpServer(observations),
+    notes: getNotes(observations, revision),
+    parts: parts.flatMap((part) => "report" in part ? [part.report] : [])
+  })
+})
+
+const fetchDocuments = (
+  { response, url }: McpEndpoint,
+  revision: Revision
+): Effect.Effect<ReadonlyArray<MetadataDocument>, never, HttpClient.HttpClient> => {
+  const target = new URL(url)
+  const challenge = response.headers["www-authenticate"]
   const named = challenge === undefined ? undefined : parseAsStandard(challenge)?.resourceMetadata
   const metadataUrls = [
     ...(named !== undefined && URL.canParse(named) && HttpUri.isSecure(new URL(named))
@@ -102,147 +191,106 @@ const examine = Effect.fnUntraced(function*(
     { place: "path" as const, url: WellKnown.protectedResourceMetadata(target) },
     ...(target.pathname === "/"
       ? []
-      : [{ place: "root" as const, url: `${target.origin}/.well-known/oauth-protected-resource` }])
+      : [{ place: "root" as const, url: `${target.origin}${WellKnown.protectedResourceMetadataRoot}` }])
   ]
-  yield* onStep(`fetching the metadata of ${target.host}`)
-  const documents = yield* Effect.forEach(
+  return Effect.forEach(
     metadataUrls,
     ({ place, url }) =>
-      Effect.map(Probe.send(url, { headers: { "mcp-protocol-version": revision } }), (exchange) => ({
-        place,
-        reading: Probe.read(exchange)
-      })),
+      Effect.map(fetchDocument(url, { "mcp-protocol-version": revision }), (located) => ({ ...located, place })),
     { concurrency: "unbounded" }
   )
-  const document = documents.find(({ reading }) => reading._tag === "Json")?.reading
-  const metadata = document?._tag === "Json" ? document.json : undefined
-  const issuers = strings(metadata ?? {}, "authorization_servers") ?? []
+}
 
-  yield* onStep(`sending ${target.host} forged tokens`)
-  const bearer = (value: string) => ({ authorization: `Bearer ${value}` })
+/**
+ * Returns the origin of a server if it serves the metadata of an authorization server. Without protected resource metadata,
+ * both official clients use it as the authorization server.
+ */
+const findFallbackIssuer = (url: string): Effect.Effect<string | undefined, never, HttpClient.HttpClient> => {
+  const origin = new URL(new URL(url).origin)
+  return Effect.map(
+    Effect.forEach(WellKnown.authorizationServerMetadata(origin), (one) => fetchDocument(one, {})),
+    (found) =>
+      found.some(({ reading }) => reading._tag === "Json" && text(reading.json, "authorization_endpoint") !== undefined)
+        ? origin.origin
+        : undefined
+  )
+}
+
+const sendProbes = (
+  { isOpen, revision, url }: McpEndpoint,
+  issuers: ReadonlyArray<string>,
+  documents: ReadonlyArray<MetadataDocument>,
+  seconds: number
+): Effect.Effect<Probes, never, HttpClient.HttpClient> => {
+  const hello = (headers: Readonly<Record<string, string>>) => Probe.send(url, Mcp.hello({ revision, headers }))
   const origin = { origin: Probe.origin }
-  const now = yield* Clock.currentTimeMillis
-  const forged = forgeries(issuers[0] ?? target.origin, url, Math.floor(now / 1000))
-  const probes = yield* Effect.all({
+  const requestedHeaders = getClientHeaders(revision)
+  const document = documents.find(({ reading }) => isDocument(reading))
+  return Effect.all({
     get: Probe.send(url, { headers: { accept: "text/event-stream" }, bodyless: true }),
     delete: Probe.send(url, {
       method: "DELETE",
       headers: { "mcp-session-id": "00000000-0000-4000-8000-000000000000" }
     }),
-    invalid: Probe.send(url, hello(bearer(invalidToken))),
+    batch: Probe.send(url, Mcp.batch({}, { method: "tools/list", params: {} })),
+    invalid: hello(toBearer(invalidToken)),
     forged: Effect.forEach(
-      forged,
-      ({ name, token }) => Effect.map(Probe.send(url, hello(bearer(token))), (exchange) => ({ name, exchange }))
+      makeForgeries(issuers[0] ?? new URL(url).origin, url, seconds),
+      ({ name, token }) => Effect.map(hello(toBearer(token)), (exchange) => ({ name, exchange }))
     ),
-    empty: Probe.send(url, hello({ authorization: "Bearer" })),
+    empty: hello({ authorization: "Bearer" }),
+    // The headers that browsers send with a preflight (Fetch §4.8): no credentials, and the requested names sorted.
     preflight: Probe.send(url, {
       method: "OPTIONS",
       headers: {
         ...origin,
+        accept: "*/*",
         "access-control-request-method": "POST",
-        "access-control-request-headers": "authorization,content-type,mcp-protocol-version"
+        "access-control-request-headers": requestedHeaders.join(","),
+        "sec-fetch-mode": "cors",
+        "sec-fetch-site": "cross-site"
       }
     }),
-    foreign: Probe.send(url, hello(origin)),
-    metadata: document === undefined ? Effect.succeed(undefined) : Probe.send(document.url, { headers: origin })
+    requestedHeaders: Effect.succeed(requestedHeaders),
+    // A server that serves requests without a token sends its challenge only for an invalid one.
+    foreign: hello(isOpen ? { ...origin, ...toBearer(invalidToken) } : origin),
+    metadata: document === undefined
+      ? Effect.succeed(undefined)
+      : Probe.send(document.redirectedTo ?? document.reading.url, { headers: origin })
   }, { concurrency: 4 })
-
-  const parts = yield* Effect.forEach(issuers.slice(0, 5), (issuer) =>
-    Check.run(issuer, { revision, onStep }).pipe(
-      Effect.map((report) => ({ issuer, report })),
-      Effect.catch((error) => Effect.succeed({ issuer, error: error.message }))
-    ))
-  const tokenObservations = token === undefined ? undefined : yield* withToken(url, revision, token, onStep)
-  const observations: Observations = {
-    url,
-    withoutToken,
-    documents,
-    issuers,
-    parts,
-    probes,
-    invalidToken,
-    withToken: tokenObservations
-  }
-  return Report.make({
-    kind: "mcp-server",
-    subject: url,
-    revision,
-    now,
-    results: checkMcpServer(observations),
-    notes: token === undefined
-      ? ["With --token, scopes, sessions and batches are checked as well. No tool runs."]
-      : [],
-    parts: parts.flatMap((part) => "report" in part ? [part.report] : [])
-  })
-})
-
-/** An invalid token. A server that repeats it in a response would also repeat a real token. */
-const invalidToken = "effect-mcp-auth-doctor-this-is-not-a-token"
-
-/** Creates tokens with plausible claims and without a valid signature. */
-const forgeries = (issuer: string, resource: string, seconds: number) => {
-  const segment = (value: unknown) =>
-    base64(JSON.stringify(value)).replace(/=+$/, "").replaceAll("+", "-").replaceAll("/", "_")
-  const claims = {
-    iss: issuer,
-    aud: resource,
-    sub: "effect-mcp-auth-doctor",
-    client_id: "effect-mcp-auth-doctor",
-    scope: "openid",
-    // The token claims to be older than the keys that the server has cached, so that its unknown key does not make the server
-    // fetch them again.
-    iat: seconds - 120,
-    exp: seconds + 300
-  }
-  const signature = segment("x".repeat(60))
-  return [
-    { name: "alg none", token: `${segment({ alg: "none", typ: "at+jwt" })}.${segment(claims)}.` },
-    {
-      name: "an invalid signature",
-      token: `${segment({ alg: "RS256", typ: "at+jwt" })}.${segment(claims)}.${signature}`
-    },
-    { name: "HMAC", token: `${segment({ alg: "HS256", typ: "at+jwt" })}.${segment(claims)}.${signature}` }
-  ]
 }
 
-const withToken = (
-  url: string,
-  revision: Revision,
-  token: Redacted.Redacted,
-  onStep: (step: string) => Effect.Effect<void>
-): Effect.Effect<TokenObservations, never, HttpClient.HttpClient> =>
-  Effect.gen(function*() {
-    yield* onStep("checking what the token grants")
-    const authorization = { authorization: `Bearer ${Redacted.value(token)}` }
-    const legacy = Mcp.getSessionRevision(revision)
-    const opened = yield* Probe.send(url, Mcp.initialize({ revision: legacy, headers: authorization }))
-    const id = opened._tag === "Response" && opened.status === 200 ? opened.headers["mcp-session-id"] : undefined
-    const session = id === undefined ? {} : { "mcp-session-id": id }
-    const modern = revision === "2026-07-28"
-      ? yield* Probe.send(url, Mcp.post({ revision, headers: authorization }, "tools/list"))
-      : undefined
-    const isStateless = modern?._tag === "Response" && modern.status === 200 && Mcp.getTools(modern).length > 0
-    const wire: Mcp.Client = isStateless
-      ? { revision, headers: authorization }
-      : { revision: legacy, headers: { ...authorization, ...session } }
-    if (!isStateless && id !== undefined) yield* Probe.send(url, Mcp.notify(wire, "notifications/initialized"))
-    const list = isStateless ? modern : yield* Probe.send(url, Mcp.post(wire, "tools/list"))
-    // Skips tools whose name has more than 256 characters, because the newest revision sends the name in a header.
-    const tools = Mcp.getTools(list).filter((name) => name.length <= 256).slice(0, 50)
-    const calls = yield* Effect.forEach(tools, (name) =>
-      Effect.map(
-        Probe.send(url, Mcp.post(wire, "tools/call", Mcp.harmlessCall(name))),
-        (exchange) => ({ name, exchange })
-      ))
-    const denied = calls.find(({ exchange }) => exchange._tag === "Response" && exchange.status === 403)
-    const batch = denied === undefined ? undefined : yield* Probe.send(
-      url,
-      Mcp.batch({ revision: legacy, headers: { ...authorization, ...session } }, denied.name)
-    )
-    const sessionOnly = id === undefined ? undefined : yield* Probe.send(
-      url,
-      Mcp.post({ revision: legacy, headers: session }, "tools/list")
-    )
-    if (id !== undefined) yield* Probe.send(url, { method: "DELETE", headers: { ...authorization, ...session } })
-    return { list, opened, calls, batch, sessionOnly, secret: Redacted.value(token) }
-  })
+/** Returns the header names for which the official clients need a preflight in a browser, sorted. */
+const getClientHeaders = (revision: Mcp.WireRevision): ReadonlyArray<string> => [
+  "authorization",
+  "content-type",
+  ...(revision === McpWire.statelessRevision ? ["mcp-method", "mcp-name"] : []),
+  "mcp-protocol-version",
+  ...(revision === McpWire.statelessRevision ? [] : ["mcp-session-id"])
+]
+
+const getNotes = (observations: Observations, revision: Revision): ReadonlyArray<string> => {
+  const { foreign, openList, redirects, revision: used, url, withToken } = observations
+  const access = getAccess(observations)
+  const tools = openList === undefined ? [] : Mcp.getTools(openList)
+  return [
+    ...(redirects.length > 0 ? [`All other rules were checked at ${shown(url)}.`] : []),
+    ...(used !== revision
+      ? [`The server does not accept MCP ${revision} without a session. Requests were sent in ${used}.`]
+      : []),
+    ...(tools.length > 0
+      ? [
+        `Tools listed without a token: ${tools.slice(0, 20).map((name) => shown(name, 60)).join(", ")}` +
+        `${tools.length > 20 ? ` and ${tools.length - 20} more` : ""}. No tool was called.`
+      ]
+      : []),
+    ...(access === "open" && !observations.documents.some(({ reading }) => isDocument(reading))
+      ? ["The server has no authorization, so no other rule was checked."]
+      : []),
+    ...(access !== "open" && withToken === undefined && foreign.length === 0
+      ? [
+        "Set a token to check scopes, sessions and batches as well, and a token for another server to check the audience. No tool runs."
+      ]
+      : [])
+  ]
+}

@@ -13,6 +13,41 @@ import type { Rule } from "../report/Rule.ts"
  * @category rules
  * @since 0.1.0
  */
+export const endpoint: Rule = {
+  id: "mcp-endpoint",
+  title: "The URL is the endpoint of an MCP server",
+  level: "MUST",
+  standard: "MCP transports, Streamable HTTP",
+  sentence: {
+    "2026-07-28":
+      "The server MUST provide a single HTTP endpoint path (hereafter referred to as the MCP endpoint) that supports POST.",
+    "2025-11-25":
+      "The server MUST provide a single HTTP endpoint path (hereafter referred to as the MCP endpoint) that supports both POST and GET methods.",
+    "2025-06-18":
+      "The server MUST provide a single HTTP endpoint path (hereafter referred to as the MCP endpoint) that supports both POST and GET methods."
+  },
+  change: "Write the URL of the MCP endpoint, with its path, such as https://todos.example.com/mcp"
+}
+
+/**
+ * @category rules
+ * @since 0.1.0
+ */
+export const endpointDirect: Rule = {
+  id: "mcp-endpoint-direct",
+  title: "The endpoint responds without a redirect",
+  level: "SHOULD",
+  derived: true,
+  standard: "RFC 9110 §15.4; @modelcontextprotocol/sdk 1.x, @modelcontextprotocol/client 2.x",
+  sentence:
+    "If a Location header field […] is provided, the user agent MAY automatically redirect its request to the URI referenced by the Location field value",
+  change: "Give clients the URL that responds without a redirect"
+}
+
+/**
+ * @category rules
+ * @since 0.1.0
+ */
 export const rejects: Rule = {
   id: "rejects-without-token",
   title: "A request without a token gets 401",
@@ -156,6 +191,21 @@ export const metadataPlaces: Rule = {
  * @category rules
  * @since 0.1.0
  */
+export const metadataDirect: Rule = {
+  id: "resource-metadata-direct",
+  title: "The metadata are served without a redirect",
+  level: "SHOULD",
+  derived: true,
+  standard: "RFC 9728 §3.2",
+  sentence:
+    "A successful response MUST use the 200 OK HTTP status code and return a JSON object using the application/json content type",
+  change: "Serve the document at the well-known URL itself. Clients that follow no redirect do not find it"
+}
+
+/**
+ * @category rules
+ * @since 0.1.0
+ */
 export const resource: Rule = {
   id: "resource-identical",
   title: "The metadata name this server as the resource",
@@ -233,6 +283,21 @@ export const rejectsForgery: Rule = {
   sentence: "MCP servers […] MUST validate access tokens as described in OAuth 2.1 Section 5.2.",
   change:
     "Verify the signature with the key set of the issuer, and allow only its algorithms: anyone can write such a token"
+}
+
+/**
+ * @category rules
+ * @since 0.1.0
+ */
+export const rejectsForeignToken: Rule = {
+  id: "rejects-foreign-token",
+  title: "A token for another server is rejected",
+  level: "MUST",
+  standard: "MCP authorization, token handling",
+  sentence: "MCP servers MUST validate that access tokens were issued specifically for them as the intended audience",
+  change:
+    "Compare aud of the token with the resource identifier of this server. If your authorization server cannot write " +
+    "it, require an audience that no other server accepts"
 }
 
 /**

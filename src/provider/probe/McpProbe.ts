@@ -1,13 +1,19 @@
 import { isObject, member } from "../report/Json.ts"
-import type { Revision } from "../report/Rule.ts"
+import { type Revision, revisions } from "../report/Rule.ts"
 import * as McpWire from "./McpWire.ts"
 import type { Exchange, ProbeRequest } from "./Probe.ts"
 
 const clientInfo = { name: "effect-mcp-auth", version: "0.1.0" }
 
+/** A revision of MCP in which a client can write its requests. The rules of a check do not cover 2025-03-26. */
+export type WireRevision = Revision | typeof McpWire.firstRevision
+
+/** Lists the revisions of requests, the newest first. */
+export const wireRevisions: ReadonlyArray<WireRevision> = [...revisions, McpWire.firstRevision]
+
 /** The revision of MCP and the additional headers of a client's requests. */
 export interface Client {
-  readonly revision: Revision
+  readonly revision: WireRevision
   readonly headers: Readonly<Record<string, string>>
 }
 
@@ -21,10 +27,10 @@ const toRequest = (
 })
 
 /** The newest revision with sessions. */
-const sessionRevision: Revision = "2025-11-25"
+const sessionRevision: WireRevision = "2025-11-25"
 
 /** Returns the revision to use for a session: `revision`, or the newest revision with sessions if `revision` has none. */
-export const getSessionRevision = (revision: Revision): Revision =>
+export const getSessionRevision = (revision: WireRevision): WireRevision =>
   revision === McpWire.statelessRevision ? sessionRevision : revision
 
 /** Creates a request with one message, as a client of the revision sends it. */
@@ -44,20 +50,33 @@ export const post = (
 export const initialize = ({ headers, revision }: Client): ProbeRequest =>
   toRequest(McpWire.initialize(1, getSessionRevision(revision), clientInfo), headers)
 
-/**
- * Returns the parameters of a call that no tool can run, because its arguments are not an object. A server that checks scopes
- * first rejects the call for its missing scopes. Any other server reports the invalid arguments.
- */
-export const harmlessCall = (name: string): Readonly<Record<string, unknown>> => ({ name, arguments: "none" })
+/** Creates the first request of a client: the list of tools in the stateless revision, otherwise the request for a session. */
+export const hello = (client: Client): ProbeRequest =>
+  client.revision === McpWire.statelessRevision ? post(client, "tools/list") : initialize(client)
 
-/** Returns the names of the tools in a response to `tools/list`. */
-export const getTools = (exchange: Exchange): ReadonlyArray<string> => {
-  if (exchange._tag === "NoResponse") return []
+/**
+ * A name that no server gives to a tool. A check calls no tool by its real name: a server that ignores invalid arguments would
+ * run the tool.
+ */
+export const unknownTool = "effect-mcp-auth-doctor-unknown-tool"
+
+/** Returns the first reply in a response, which can be JSON or an event stream. */
+export const getReply = (exchange: Exchange): McpWire.Reply | undefined => {
+  if (exchange._tag === "NoResponse") return undefined
   const texts = McpWire.isEventStream(exchange.headers["content-type"])
     ? McpWire.getEvents(exchange.body)
     : [exchange.body]
-  const reply = texts.map((text) => McpWire.findReply(text)).find((_) => _ !== undefined)
-  const tools = isObject(reply?.result) ? member(reply.result, "tools") : undefined
+  for (const text of texts) {
+    const reply = McpWire.findReply(text)
+    if (reply !== undefined) return reply
+  }
+  return undefined
+}
+
+/** Returns the names of the tools in a response to `tools/list`. */
+export const getTools = (exchange: Exchange): ReadonlyArray<string> => {
+  const result = getReply(exchange)?.result
+  const tools = isObject(result) ? member(result, "tools") : undefined
   return Array.isArray(tools)
     ? tools.flatMap((tool) => isObject(tool) && typeof tool["name"] === "string" ? [tool["name"]] : [])
     : []
@@ -67,9 +86,15 @@ export const getTools = (exchange: Exchange): ReadonlyArray<string> => {
 export const notify = ({ headers, revision }: Client, method: string): ProbeRequest =>
   toRequest({ method }, { ...McpWire.getSessionHeaders(revision, undefined), ...headers })
 
-/** Creates a batch of two messages: a request for the list of tools, and a call that the server rejects outside of a batch. */
-export const batch = ({ headers }: Client, name: string): ProbeRequest =>
-  toRequest([
-    { id: 1, method: "tools/list", params: {} },
-    { id: 2, method: "tools/call", params: harmlessCall(name) }
-  ], headers)
+/** A method with its parameters. */
+export interface Operation {
+  readonly method: string
+  readonly params: Readonly<Record<string, unknown>>
+}
+
+/**
+ * Creates a batch of two messages: a request for the list of tools with the id 1, and another operation with the id 2. Names
+ * no revision, because only 2025-03-26 has batches.
+ */
+export const batch = (headers: Readonly<Record<string, string>>, operation: Operation): ProbeRequest =>
+  toRequest([{ id: 1, method: "tools/list", params: {} }, { id: 2, ...operation }], headers)

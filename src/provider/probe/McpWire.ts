@@ -28,6 +28,9 @@ export interface ClientInfo {
 /** The first revision without sessions. Each message contains the values that a session stores in earlier revisions. */
 export const statelessRevision = "2026-07-28"
 
+/** The first revision with Streamable HTTP. It has no header that names the revision. */
+export const firstRevision = "2025-03-26"
+
 /** Creates a message of the stateless revision. */
 export const toStateless = (
   { id, method, params }: Message & { readonly id: number },
@@ -74,7 +77,7 @@ export const getSessionHeaders = (
   protocolVersion: string,
   session: string | undefined
 ): Readonly<Record<string, string>> => ({
-  "mcp-protocol-version": protocolVersion,
+  ...(protocolVersion === firstRevision ? {} : { "mcp-protocol-version": protocolVersion }),
   ...(session === undefined ? {} : { "mcp-session-id": session })
 })
 

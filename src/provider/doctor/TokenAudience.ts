@@ -1,0 +1,55 @@
+import type * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
+import { type Json, member, shown, strings, text } from "../report/Json.ts"
+import * as TokenReport from "../token/TokenReport.ts"
+
+/** The audience of a token, compared with a server. The claims are not verified. */
+export interface TokenAudience {
+  /**
+   * `"own"`: `aud` contains the resource. `"foreign"`: `aud` names only other resources. `"none"`: the token has no `aud`.
+   * `"unreadable"`: only the authorization server can read the token.
+   */
+  readonly kind: "own" | "foreign" | "none" | "unreadable"
+  /** The values of `aud`. */
+  readonly audiences: ReadonlyArray<string>
+  /** The reason for which every server rejects the token, whether it checks the audience or not. `undefined` if the claims show none. */
+  readonly flaw: string | undefined
+}
+
+/** A resource server and its authorization servers, as its metadata name them. */
+export interface Expected {
+  /** The URL of the server, and the resource of its metadata. */
+  readonly resources: ReadonlyArray<string>
+  readonly issuers: ReadonlyArray<string>
+  /** In milliseconds since 1970. */
+  readonly now: number
+}
+
+/** Compares the claims of a token with a resource. */
+export const getTokenAudience = (token: Redacted.Redacted, expected: Expected): TokenAudience => {
+  const decoded = TokenReport.decode(token)
+  if (Result.isFailure(decoded)) return { kind: "unreadable", audiences: [], flaw: undefined }
+  const { claims } = decoded.success
+  const aud = text(claims, "aud")
+  const audiences = aud === undefined ? strings(claims, "aud") ?? [] : [aud]
+  const isOwn = audiences.some((audience) => expected.resources.some((resource) => isSame(audience, resource)))
+  return {
+    kind: isOwn ? "own" : audiences.length === 0 ? "none" : "foreign",
+    audiences,
+    flaw: describeFlaw(claims, expected)
+  }
+}
+
+/** Compares two resource identifiers. Without a path, `https://host` and `https://host/` are the same. */
+const isSame = (a: string, b: string): boolean =>
+  a === b || (URL.canParse(a) && URL.canParse(b) && new URL(a).pathname === "/" && new URL(a).href === new URL(b).href)
+
+const describeFlaw = (claims: Json, { issuers, now }: Expected): string | undefined => {
+  const { exp, iss, nbf } = claims
+  if (typeof exp === "number" && exp * 1000 <= now) return `it expired: ${TokenReport.describeTime(exp, now)}`
+  if (typeof nbf === "number" && nbf * 1000 > now) return `it is not valid yet: ${TokenReport.describeTime(nbf, now)}`
+  if (member(claims, "cnf") !== undefined) return "it is bound to a key (cnf), and doctor sends no proof"
+  return issuers.length > 0 && !issuers.some((issuer) => issuer === iss)
+    ? `its issuer is ${shown(iss)}, which the metadata do not name`
+    : undefined
+}

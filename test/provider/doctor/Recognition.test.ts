@@ -1,0 +1,324 @@
+/** Tests what the doctor says about URLs of servers of every kind, also of those that are no MCP servers. */
+import { assert, describe, it } from "@effect/vitest"
+import { getRequestListener } from "@hono/node-server"
+import { McpServer as McpServerV1 } from "@modelcontextprotocol/sdk/server/mcp.js"
+import { StreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/streamableHttp.js"
+import { McpServer as McpServerV2 } from "@modelcontextprotocol/server"
+import { Effect } from "effect"
+import type { Report } from "effect-mcp-auth/provider"
+import { McpAuthSdk as McpAuthSdkV1 } from "effect-mcp-auth/sdk-v1"
+import { McpAuthSdk as McpAuthSdkV2 } from "effect-mcp-auth/sdk-v2"
+import { listen } from "../../servers/sdk/listen.ts"
+import {
+  getFailures,
+  getFinding,
+  getVerdict,
+  handleMcp,
+  makeIssuer,
+  type Ran,
+  runDoctor,
+  serve,
+  serveMetadata,
+  serveRaw
+} from "./servers.ts"
+
+/** Asserts that the report has one rule, which says that the URL is not the endpoint of an MCP server. */
+const assertNotMcp = (report: Report.Report, why: RegExp, change: RegExp) => {
+  assert.deepStrictEqual(report.findings.map((_) => [_.rule, _.verdict]), [["mcp-endpoint", "fail"]])
+  assert.match(report.findings[0]!.why, why)
+  assert.match(report.findings[0]!.change!, change)
+  assert.strictEqual(report.outcome, "fail")
+}
+
+describe("a server without authorization", () => {
+  it.live.each([{ sessions: true }, { sessions: false }])(
+    "with version 1 of the SDK is open to everyone, with sessions: $sessions",
+    (options) =>
+      Effect.gen(function*() {
+        const ran: Ran = []
+        const origin = yield* serve((app) => void app.use("/mcp", handleMcp(ran, options)))
+        const report = yield* runDoctor(`${origin}/mcp`)
+        assert.deepStrictEqual(getFailures(report), ["rejects-without-token"])
+        assert.match(
+          getFinding(report, "rejects-without-token").why,
+          /^the server is open to everyone: it speaks MCP 2025-11-25 without a token, accepts an invalid token, and lists 2 tools$/
+        )
+        assert.include(report.notes.join(), "Tools listed without a token: list_todos, delete_all_todos")
+        assert.include(report.notes.join(), "does not accept MCP 2026-07-28")
+        assert.strictEqual(report.outcome, "fail")
+        assert.deepStrictEqual(ran, [])
+      })
+  )
+
+  it.live.each(["2025-06-18", "2025-03-26"])(
+    "that speaks only MCP %s is open to everyone",
+    (revision) =>
+      Effect.gen(function*() {
+        const origin = yield* serve((app) =>
+          void app.post("/mcp", ({ body, headers }, response) => {
+            const asked = body.params?.protocolVersion ?? headers["mcp-protocol-version"] ?? "2025-03-26"
+            const reply = (result: object) => void response.json({ jsonrpc: "2.0", id: body.id ?? null, ...result })
+            if (asked !== revision) {
+              response.status(400)
+              return reply({ error: { code: -32602, message: "Unsupported protocol version" } })
+            }
+            return reply({
+              result: body.method === "initialize" ? { protocolVersion: revision } : { tools: [{ name: "a" }] }
+            })
+          })
+        )
+        const report = yield* runDoctor(`${origin}/mcp`)
+        assert.deepStrictEqual(getFailures(report), ["rejects-without-token"])
+        assert.include(getFinding(report, "rejects-without-token").why, `it speaks MCP ${revision}`)
+        assert.include(getFinding(report, "rejects-without-token").why, "lists 1 tool")
+      })
+  )
+
+  it.live("that publishes metadata, and accepts every token, fails the rules for tokens as well", () =>
+    Effect.gen(function*() {
+      const { issuer } = yield* makeIssuer
+      const origin = yield* serve((app, origin) => {
+        serveMetadata(app, `${origin}/mcp`, issuer)
+        app.use("/mcp", handleMcp([]))
+      })
+      const report = yield* runDoctor(`${origin}/mcp`)
+      assert.includeMembers(getFailures(report, "MUST"), [
+        "rejects-without-token",
+        "rejects-invalid-token",
+        "rejects-forged-token"
+      ])
+    }))
+})
+
+describe("a server of this library with public tools", () => {
+  const options = (origin: string, issuer: string) => ({
+    resource: `${origin}/mcp`,
+    authorizationServers: [issuer] as const,
+    scopes: ["todos:read"] as const,
+    anonymous: "allow-unscoped" as const
+  })
+
+  const startV1 = (issuer: string, ran: Ran) =>
+    serve(async (app, origin) => {
+      const auth = await McpAuthSdkV1.make(options(origin, issuer))
+      const make = () => {
+        const server = new McpServerV1({ name: "todos", version: "1.0.0" })
+        const run = (name: string) => {
+          ran.push(name)
+          return { content: [] }
+        }
+        auth.registerTool(server as never, "about", {}, () => run("about"))
+        auth.registerTool(
+          server as never,
+          "list_todos",
+          { scopes: ["todos:read"], unauthorized: "hide" },
+          () => run("list_todos")
+        )
+        return server
+      }
+      app.use(auth.metadataRouter())
+      app.all("/mcp", auth.protect(make()), async (request, response) => {
+        const transport = new StreamableHTTPServerTransport()
+        await make().connect(transport as never)
+        await transport.handleRequest(request, response, request.body)
+      })
+    })
+
+  const startV2 = (issuer: string, ran: Ran) =>
+    listen((origin) =>
+      Effect.promise(async () => {
+        const auth = await McpAuthSdkV2.make(options(origin, issuer))
+        const handler = auth.createMcpHandler(() => {
+          const server = new McpServerV2({ name: "todos", version: "1.0.0" })
+          const run = (name: string) => {
+            ran.push(name)
+            return { content: [] }
+          }
+          auth.registerTool(server, "about", {}, () => run("about"))
+          auth.registerTool(
+            server,
+            "list_todos",
+            { scopes: ["todos:read"], unauthorized: "hide" },
+            () => run("list_todos")
+          )
+          return server
+        })
+        return getRequestListener(async (request) => await auth.metadata(request) ?? await handler.fetch(request))
+      })
+    )
+
+  it.live.each([["version 1 of the SDK", startV1], ["version 2 of the SDK", startV2]] as const)(
+    "on %s is recognized, and passes with a token that makes more tools visible",
+    ([, start]) =>
+      Effect.gen(function*() {
+        const ran: Ran = []
+        const { issuer, signIn } = yield* makeIssuer
+        const origin = yield* start(issuer, ran)
+        const url = `${origin}/mcp`
+        const report = yield* runDoctor(url)
+        assert.deepStrictEqual(getFailures(report), [])
+        assert.strictEqual(report.outcome, "inconclusive")
+        assert.match(
+          getFinding(report, "rejects-without-token").why,
+          /^the server lists 1 tool without a token, and rejects an invalid token\. Public operations are allowed/
+        )
+        assert.include(report.notes.join(), "Tools listed without a token: about. No tool was called")
+        assert.strictEqual(getVerdict(report, "challenge"), "pass")
+        assert.strictEqual(getVerdict(report, "rejects-forged-token"), "pass")
+
+        const full = yield* runDoctor(url, {
+          token: yield* signIn(url),
+          foreignToken: yield* signIn(`${origin}/other`)
+        })
+        assert.strictEqual(getVerdict(full, "rejects-without-token"), "pass")
+        assert.strictEqual(getVerdict(full, "rejects-foreign-token"), "pass")
+        assert.deepStrictEqual(getFailures(full), [])
+        assert.strictEqual(full.outcome, "pass", full.summary)
+        assert.deepStrictEqual(ran, [])
+      })
+  )
+})
+
+describe("a URL that is not the endpoint of an MCP server", () => {
+  it.live.each([
+    {
+      title: "a web site",
+      status: 200,
+      type: "text/html",
+      body: "<!doctype html><title>Shop</title>",
+      why: /200 with a web page/
+    },
+    {
+      title: "a path without a page",
+      status: 404,
+      type: "text/html",
+      body: "<h1>Not found</h1>",
+      why: /404: nothing is at this path/
+    },
+    { title: "a page that accepts GET only", status: 405, type: "text/plain", body: "", why: /405 for POST/ },
+    {
+      title: "a REST API",
+      status: 200,
+      type: "application/json",
+      body: "{\"todos\":[]}",
+      why: /200 without a message of MCP/
+    },
+    {
+      title: "an API that rejects the request",
+      status: 422,
+      type: "application/json",
+      body: "{\"error\":\"no\"}",
+      why: /422 without/
+    }
+  ])("$title is reported as such", ({ body, status, type, why }) =>
+    Effect.gen(function*() {
+      const origin = yield* serveRaw(() => (_request, response) =>
+        void response.writeHead(status, { "content-type": type }).end(body)
+      )
+      assertNotMcp(yield* runDoctor(`${origin}/mcp`), why, /Write the URL of the MCP endpoint/)
+    }))
+
+  it.live("an authorization server is recognized, and the report names the command for it", () =>
+    Effect.gen(function*() {
+      const { issuer } = yield* makeIssuer
+      assertNotMcp(
+        yield* runDoctor(issuer),
+        /this is an authorization server: its metadata name the issuer http/,
+        new RegExp(`Run effect-mcp-auth check ${issuer}`)
+      )
+    }))
+
+  it.live("the origin of an MCP server leads to its endpoint, if its metadata name it", () =>
+    Effect.gen(function*() {
+      const origin = yield* serve((app, origin) =>
+        void app.get("/.well-known/oauth-protected-resource", (_request, response) =>
+          void response.json({ resource: `${origin}/mcp`, authorization_servers: [] }))
+      )
+      assertNotMcp(
+        yield* runDoctor(origin),
+        /404.*the metadata name the MCP server http.*\/mcp$/,
+        /Run doctor for http.*\/mcp$/
+      )
+    }))
+
+  it.live("a server with the transport HTTP+SSE of 2024-11-05 is recognized", () =>
+    Effect.gen(function*() {
+      const origin = yield* serve((app) =>
+        void app.get("/sse", (_request, response) => {
+          response.writeHead(200, { "content-type": "text/event-stream" })
+          response.write("event: endpoint\ndata: /messages?sessionId=1\n\n")
+        })
+      )
+      assertNotMcp(
+        yield* runDoctor(`${origin}/sse`),
+        /transport HTTP\+SSE of 2024-11-05.*anyone can open/,
+        /Streamable HTTP/
+      )
+    }))
+
+  it.live.each([429, 502, 503, 504])(
+    "a server that returns %d leaves the check inconclusive",
+    (status) =>
+      Effect.gen(function*() {
+        const origin = yield* serveRaw(() => (_request, response) => void response.writeHead(status).end())
+        const report = yield* runDoctor(`${origin}/mcp`)
+        assert.strictEqual(report.outcome, "inconclusive")
+        assert.include(getFinding(report, "mcp-endpoint").why, `the server returns ${status}`)
+      })
+  )
+})
+
+describe("a redirect of the endpoint", () => {
+  const start = (status: number, to: (origin: string) => string) =>
+    serve((app, origin) => {
+      app.use((request, response, next) =>
+        request.path === "/mcp" ? void response.redirect(status, to(origin)) : next()
+      )
+      app.use("/mcp/", handleMcp([]))
+    })
+
+  it.live.each([307, 308])(
+    "with %d within the origin is followed, and its target is named",
+    (status) =>
+      Effect.gen(function*() {
+        const origin = yield* start(status, () => "/mcp/")
+        const report = yield* runDoctor(`${origin}/mcp`)
+        assert.deepStrictEqual(getFailures(report), ["mcp-endpoint-direct", "rejects-without-token"])
+        const { change, why } = getFinding(report, "mcp-endpoint-direct")
+        assert.include(why, `redirects to ${origin}/mcp/ with ${status}. Both official clients follow`)
+        assert.include(change!, `Give clients ${origin}/mcp/`)
+        assert.strictEqual(report.subject, `${origin}/mcp`)
+      })
+  )
+
+  it.live.each([301, 302, 303])(
+    "with %d is named, and not followed, because clients would send GET",
+    (status) =>
+      Effect.gen(function*() {
+        const origin = yield* start(status, () => "/mcp/")
+        assertNotMcp(
+          yield* runDoctor(`${origin}/mcp`),
+          new RegExp(`redirects to ${origin}/mcp/ with ${status}, which both official clients do not follow`),
+          new RegExp(`Give clients ${origin}/mcp/`)
+        )
+      })
+  )
+
+  it.live("to another origin is named, and not followed", () =>
+    Effect.gen(function*() {
+      const requests: Array<string> = []
+      const other = yield* serveRaw(() => (request, response) => {
+        requests.push(request.url ?? "")
+        response.end()
+      })
+      const origin = yield* start(307, () => `${other}/mcp`)
+      assertNotMcp(yield* runDoctor(`${origin}/mcp`), new RegExp(`redirects to ${other}/mcp with 307`), /Give clients/)
+      assert.deepStrictEqual(requests, [])
+    }))
+
+  it.live("to itself ends", () =>
+    Effect.gen(function*() {
+      const origin = yield* start(307, () => "/mcp")
+      assertNotMcp(yield* runDoctor(`${origin}/mcp`), /redirects to .*\/mcp with 307/, /Give clients/)
+    }))
+})
