@@ -247,7 +247,7 @@ export const floors: ReadonlyArray<Floor> = [
       ...verification,
       "authorization",
       "composition",
-      ...provider
+      ...provider.filter((folder) => folder !== "provider/doctor")
     ],
     packages: [...effect, ...httpClient],
     why: "provider/token knows the floors up to composition, because it checks tokens with the gate: no server."

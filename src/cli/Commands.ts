@@ -236,20 +236,28 @@ const doctor = Command.make(
     format,
     verbose,
     timeout,
-    token
+    token,
+    foreignToken: Flag.Redacted("foreign-token").pipe(
+      Flag.withDescription(
+        "A valid token for another server, from the same authorization server. The server must reject it"
+      ),
+      Flag.withMetavar("token"),
+      Flag.optional
+    )
   },
-  Effect.fnUntraced(function*({ spec: revision, timeout, token, url, ...printed }) {
-    const read = Option.isNone(token) ? undefined : yield* Secret.read(token)
+  Effect.fnUntraced(function*({ foreignToken, spec: revision, timeout, token, url, ...printed }) {
+    const [read, foreign] = yield* Secret.readBoth(token, foreignToken)
     return yield* printChecked(
       { url, kind: "mcp-server", revision, timeout },
       printed,
-      (onStep) => Doctor.run(url, { revision, token: read, onStep })
+      (onStep) => Doctor.run(url, { revision, token: read, foreignToken: foreign, onStep })
     )
   })
 ).pipe(
   Command.withDescription(
     "Finds problems in an MCP server. Sends the requests that clients send, and checks the authorization servers that it " +
-      "names. With --token, checks scopes, sessions and batches as well. No tool runs. The exit codes are those of check."
+      "names. With --token, checks scopes, sessions and batches as well. Whether the server rejects tokens for other servers is " +
+      "inconclusive (exit code 2) without such a token. No tool runs. The exit codes are those of check."
   ),
   Command.withShortDescription("Find problems in an MCP server"),
   Command.withExamples([
@@ -257,6 +265,10 @@ const doctor = Command.make(
     {
       command: "effect-mcp-auth doctor https://todos.example.com/mcp --token - < token",
       description: "Check what a token grants as well"
+    },
+    {
+      command: "effect-mcp-auth doctor https://todos.example.com/mcp --foreign-token - < token-for-another-server",
+      description: "Check that a token for another server is rejected as well"
     }
   ])
 )

@@ -24,6 +24,29 @@ export const read = (given: Option.Option<Redacted.Redacted>) =>
     ? Effect.succeed(toToken(Redacted.value(given.value)))
     : readInput
 
+/**
+ * Reads two optional tokens. Fails with `InvalidInput` if both are `-`, because standard input contains one token.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const readBoth = Effect.fnUntraced(function*(
+  token: Option.Option<Redacted.Redacted>,
+  foreignToken: Option.Option<Redacted.Redacted>
+) {
+  const isInput = (given: Option.Option<Redacted.Redacted>) =>
+    Option.isSome(given) && Redacted.value(given.value) === "-"
+  if (isInput(token) && isInput(foreignToken)) {
+    return yield* new InvalidInput({
+      detail:
+        "--token and --foreign-token are both -, but standard input contains one token. Write one of them as an argument"
+    })
+  }
+  const readOne = (given: Option.Option<Redacted.Redacted>) =>
+    Option.isNone(given) ? Effect.succeed(undefined) : read(given)
+  return [yield* readOne(token), yield* readOne(foreignToken)] as const
+})
+
 const readInput = Effect.gen(function*() {
   const stdio = yield* Stdio.Stdio
   if (yield* stdio.stdinIsTerminal) {

@@ -251,6 +251,44 @@ describe("the command with a URL", () => {
     }))
 })
 
+describe("doctor", () => {
+  const url = `${issuer}/mcp`
+
+  /** Starts a server that requires a token, and accepts every token of the issuer. */
+  const prepare = (_: TestIssuer.TestIssuer["Service"]) =>
+    Effect.andThen(
+      _.respondWith("/.well-known/oauth-protected-resource", () =>
+        Response.json({ resource: url, authorization_servers: [issuer] })),
+      _.respondWith("/mcp", ({ headers }) =>
+        headers["authorization"]?.endsWith("accepted") === true
+          ? Response.json({ jsonrpc: "2.0", id: 1, result: { tools: [] } })
+          : new Response("", { status: 401, headers: { "www-authenticate": "Bearer scope=\"a\"" } }))
+    )
+
+  it.effect("fails if the server accepts the token of --foreign-token, which can be read from standard input", () =>
+    Effect.gen(function*() {
+      for (const [flag, stdin] of [["accepted", ""], ["-", "accepted\n"]] as const) {
+        const { code, stdout } = yield* run(["doctor", url, "--foreign-token", flag], { prepare, stdin })
+        assert.strictEqual(code, 1, stdout)
+        assert.match(stdout, /✗ MUST {3}A token for another server is rejected/)
+      }
+    }))
+
+  it.effect("exits with 2 without a token for another server, and says what to do", () =>
+    Effect.gen(function*() {
+      const { code, stdout } = yield* run(["doctor", url], { prepare })
+      assert.strictEqual(code, 2, stdout)
+      assert.match(stdout.replace(/\s+/g, " "), /Run doctor with a valid token for another server/)
+    }))
+
+  it.effect("exits with 64 if both tokens are read from standard input", () =>
+    Effect.gen(function*() {
+      const { code, stderr } = yield* run(["doctor", url, "--token", "-", "--foreign-token", "-"], { stdin: "a" })
+      assert.strictEqual(code, 64)
+      assert.include(stderr, "standard input contains one token")
+    }))
+})
+
 describe("decode", () => {
   it.effect("reads the token from standard input, and states that it is not verified", () =>
     Effect.gen(function*() {

@@ -303,6 +303,7 @@ describe("a token", () => {
     (url) =>
       Effect.gen(function*() {
         const { client, issuer } = yield* TestIssuer.make({ issuer: new URL(url).origin })
+        yield* issuer.respondWith("/mcp", () => new Response("", { status: 401 }))
         yield* Effect.provideService(
           Doctor.run(url, { token: Redacted.make("a-token") }),
           HttpClient.HttpClient,

@@ -1,7 +1,7 @@
 import type * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import { type Json, member, shown, strings, text } from "../report/Json.ts"
-import * as TokenReport from "../token/TokenReport.ts"
+import * as TokenText from "../token/TokenText.ts"
 
 /** The audience of a token, compared with a server. The claims are not verified. */
 export interface TokenAudience {
@@ -27,7 +27,7 @@ export interface Expected {
 
 /** Compares the claims of a token with a resource. */
 export const getTokenAudience = (token: Redacted.Redacted, expected: Expected): TokenAudience => {
-  const decoded = TokenReport.decode(token)
+  const decoded = TokenText.decode(token)
   if (Result.isFailure(decoded)) return { kind: "unreadable", audiences: [], flaw: undefined }
   const { claims } = decoded.success
   const aud = text(claims, "aud")
@@ -46,8 +46,8 @@ const isSame = (a: string, b: string): boolean =>
 
 const describeFlaw = (claims: Json, { issuers, now }: Expected): string | undefined => {
   const { exp, iss, nbf } = claims
-  if (typeof exp === "number" && exp * 1000 <= now) return `it expired: ${TokenReport.describeTime(exp, now)}`
-  if (typeof nbf === "number" && nbf * 1000 > now) return `it is not valid yet: ${TokenReport.describeTime(nbf, now)}`
+  if (typeof exp === "number" && exp * 1000 <= now) return `it expired: ${TokenText.describeTime(exp, now)}`
+  if (typeof nbf === "number" && nbf * 1000 > now) return `it is not valid yet: ${TokenText.describeTime(nbf, now)}`
   if (member(claims, "cnf") !== undefined) return "it is bound to a key (cnf), and doctor sends no proof"
   return issuers.length > 0 && !issuers.some((issuer) => issuer === iss)
     ? `its issuer is ${shown(iss)}, which the metadata do not name`

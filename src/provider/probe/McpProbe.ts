@@ -64,7 +64,8 @@ export const unknownTool = "effect-mcp-auth-doctor-unknown-tool"
 export const getReply = (exchange: Exchange): McpWire.Reply | undefined => {
   if (exchange._tag === "NoResponse") return undefined
   const texts = McpWire.isEventStream(exchange.headers["content-type"])
-    ? McpWire.getEvents(exchange.body)
+    // A stream can consist of very many events without data.
+    ? McpWire.getEvents(exchange.body).filter((data) => data !== "")
     : [exchange.body]
   for (const text of texts) {
     const reply = McpWire.findReply(text)

@@ -32,7 +32,7 @@ const assertNotMcp = (report: Report.Report, why: RegExp, change: RegExp) => {
 
 describe("a server without authorization", () => {
   it.live.each([{ sessions: true }, { sessions: false }])(
-    "with version 1 of the SDK is open to everyone, with sessions: $sessions",
+    "is open to everyone with version 1 of the SDK, with sessions: $sessions",
     (options) =>
       Effect.gen(function*() {
         const ran: Ran = []
@@ -51,14 +51,14 @@ describe("a server without authorization", () => {
   )
 
   it.live.each(["2025-06-18", "2025-03-26"])(
-    "that speaks only MCP %s is open to everyone",
+    "is open to everyone if it speaks only MCP %s",
     (revision) =>
       Effect.gen(function*() {
         const origin = yield* serve((app) =>
           void app.post("/mcp", ({ body, headers }, response) => {
-            const asked = body.params?.protocolVersion ?? headers["mcp-protocol-version"] ?? "2025-03-26"
+            const requested = body.params?.protocolVersion ?? headers["mcp-protocol-version"] ?? "2025-03-26"
             const reply = (result: object) => void response.json({ jsonrpc: "2.0", id: body.id ?? null, ...result })
-            if (asked !== revision) {
+            if (requested !== revision) {
               response.status(400)
               return reply({ error: { code: -32602, message: "Unsupported protocol version" } })
             }
@@ -74,7 +74,7 @@ describe("a server without authorization", () => {
       })
   )
 
-  it.live("that publishes metadata, and accepts every token, fails the rules for tokens as well", () =>
+  it.live("fails the rules for tokens as well if it publishes metadata", () =>
     Effect.gen(function*() {
       const { issuer } = yield* makeIssuer
       const origin = yield* serve((app, origin) => {

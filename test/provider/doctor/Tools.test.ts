@@ -82,7 +82,7 @@ describe("a lenient server", () => {
       assert.deepStrictEqual(log.ran, [])
     }))
 
-  it.live("that requires a token runs no tool for the doctor, and accepts a foreign opaque token", () =>
+  it.live("runs no tool for the doctor if it requires a token, and fails if it accepts a foreign opaque token", () =>
     Effect.gen(function*() {
       const log = makeLog()
       const decide: Decide = (_, token) =>
