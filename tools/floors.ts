@@ -226,13 +226,13 @@ export const floors: ReadonlyArray<Floor> = [
     packages: [],
     why: "The index of provider gathers its folders."
   },
-  ...provider.slice(0, -1).map((folder, index): Floor => ({
+  ...provider.filter((folder) => folder !== "provider/token").map((folder): Floor => ({
     folder,
     ours: [
       ...ground,
       "verification",
       ...verification,
-      ...provider.slice(0, index),
+      ...provider.slice(0, provider.indexOf(folder)),
       ...(folder === "provider/facts" ? ["provider/facts/data"] : [])
     ],
     packages: [...effect, ...httpClient],
