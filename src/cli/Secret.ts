@@ -14,14 +14,20 @@ import { InvalidInput } from "../provider/check/Check.ts"
 
 /**
  * Returns the given token. If the argument is missing or is `-`, reads the token from standard input, or from a hidden prompt
- * if standard input is a terminal. A prefix `Bearer ` is removed from the token.
+ * if standard input is a terminal.
+ *
+ * **Details**
+ *
+ * Removes what a file or a copied header adds to a token: white space, line ends of Windows, a byte order mark, the prefixes
+ * `Authorization:` and `Bearer`, and quotation marks. Standard input can be UTF-8 or UTF-16. Fails with `InvalidInput` if the
+ * rest is not one token. The error contains no part of the token.
  *
  * @category getters
  * @since 0.1.0
  */
 export const read = (given: Option.Option<Redacted.Redacted>) =>
   Option.isSome(given) && Redacted.value(given.value) !== "-"
-    ? Effect.succeed(toToken(Redacted.value(given.value)))
+    ? toToken(Redacted.value(given.value), "the token")
     : readInput
 
 /**
@@ -50,20 +56,36 @@ export const readBoth = Effect.fnUntraced(function*(
 const readInput = Effect.gen(function*() {
   const stdio = yield* Stdio.Stdio
   if (yield* stdio.stdinIsTerminal) {
-    return yield* Effect.map(
+    return yield* Effect.flatMap(
       Prompt.run(Prompt.Hidden({ message: "Access token (hidden)" })),
-      (token) => toToken(Redacted.value(token))
+      (token) => toToken(Redacted.value(token), "the token")
     )
   }
-  const text = yield* stdio.stdin.pipe(
+  const bytes = yield* stdio.stdin.pipe(
     Stream.mapError(() => "unreadable" as const),
     Stream.limitBytes(64 * 1024, (): Stream.Stream<Uint8Array, "unreadable"> => Stream.fail("unreadable" as const)),
-    Stream.decodeText,
-    Stream.mkString,
+    Stream.mkUint8Array,
     Effect.mapError(() => new InvalidInput({ detail: "standard input cannot be read, or is larger than 64 KiB" }))
   )
-  if (text.trim() === "") return yield* new InvalidInput({ detail: "standard input contains no token" })
-  return toToken(text)
+  return yield* toToken(decode(bytes), "standard input")
 })
 
-const toToken = (text: string): Redacted.Redacted => Redacted.make(text.trim().replace(/^Bearer +/i, ""))
+/** Decodes text. PowerShell writes files as UTF-16 with a byte order mark. */
+const decode = (bytes: Uint8Array): string => {
+  const mark = bytes.length < 2 ? 0 : bytes[0]! * 256 + bytes[1]!
+  return new TextDecoder(mark === 0xfffe ? "utf-16le" : mark === 0xfeff ? "utf-16be" : "utf-8").decode(bytes)
+}
+
+const toToken = (text: string, source: string): Effect.Effect<Redacted.Redacted, InvalidInput> => {
+  const token = text.trim().replace(/^authorization: */i, "").replace(/^bearer +/i, "").replace(/^(["'])(.*)\1$/, "$2")
+  const detail = token === ""
+    ? `${source} contains no token`
+    : token.startsWith("{")
+    ? `${source} is JSON, not a token. Pass the value of its access_token`
+    : /\s/.test(token)
+    ? `${source} contains white space between other characters. Pass one token, on one line`
+    : /[^\x21-\x7e]/.test(token)
+    ? `${source} contains characters that are not ASCII, which no token contains. Pass one token`
+    : undefined
+  return detail === undefined ? Effect.succeed(Redacted.make(token)) : Effect.fail(new InvalidInput({ detail }))
+}
