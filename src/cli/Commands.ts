@@ -16,6 +16,7 @@ import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import * as Ref from "effect/Ref"
 import * as Terminal from "effect/Terminal"
+import * as HttpUri from "../protocol/HttpUri.ts"
 import * as Check from "../provider/check/Check.ts"
 import * as Doctor from "../provider/doctor/Doctor.ts"
 import { shown } from "../provider/report/Json.ts"
@@ -26,6 +27,7 @@ import * as TokenReport from "../provider/token/TokenReport.ts"
 import * as CheckServer from "./CheckServer.ts"
 import { ExitCode } from "./ExitCode.ts"
 import { type Format, formats, write } from "./format/reportFormat.ts"
+import * as Network from "./Network.ts"
 import * as Page from "./page/Page.ts"
 import * as Progress from "./Progress.ts"
 import * as Secret from "./Secret.ts"
@@ -86,6 +88,8 @@ const printReport = Effect.fnUntraced(function*(report: Report.Report, { format,
   yield* Ref.set(code, Report.toExitCode(report))
 })
 
+const isLoopback = (url: string): boolean => URL.canParse(url) && HttpUri.isLoopback(new URL(url).hostname)
+
 interface Run {
   readonly url: string
   readonly kind: Report.Report["kind"]
@@ -97,10 +101,12 @@ interface Run {
  * Runs a check within the time limit, shows its steps, and prints its report. If there is none, prints a report that says why,
  * except for people: they read the error.
  */
-const printChecked = <E, R>(
+const printChecked = <R>(
   { kind, revision, timeout, url }: Run,
   printing: Printing,
-  check: (onStep: (step: string) => Effect.Effect<void>) => Effect.Effect<Report.Report, E, R>
+  check: (
+    onStep: (step: string) => Effect.Effect<void>
+  ) => Effect.Effect<Report.Report, Check.Unreachable | Check.InvalidInput, R>
 ) =>
   withTimeout(Progress.during(check), timeout, url).pipe(
     Effect.catchDefect((defect) =>
@@ -108,13 +114,17 @@ const printChecked = <E, R>(
         new Check.Unreachable({ url, detail: `cannot be checked, because of an internal error: ${String(defect)}` })
       )
     ),
-    Effect.tapError((error) =>
-      error instanceof Check.Unreachable && printing.format !== "table"
-        ? Effect.flatMap(
-          Clock.currentTimeMillis,
-          (now) => printReport(ServerReport.fromNoResponse({ url, revision, now }, kind, error.detail), printing)
-        )
-        : Effect.void
+    Effect.catchTag(
+      "Unreachable",
+      Effect.fnUntraced(function*({ detail: cause }) {
+        const proxy = isLoopback(url) ? undefined : yield* Network.describeUnusedProxy(cause)
+        const detail = proxy === undefined ? cause : `${cause}. ${proxy}`
+        if (printing.format !== "table") {
+          const now = yield* Clock.currentTimeMillis
+          yield* printReport(ServerReport.fromNoResponse({ url, revision, now }, kind, detail), printing)
+        }
+        return yield* new Check.Unreachable({ url, detail })
+      })
     ),
     Effect.flatMap((report) => printReport(report, printing))
   )

@@ -4,10 +4,12 @@
  * @since 0.1.0
  */
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
+import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as HttpClient from "effect/http/HttpClient"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as dns from "node:dns"
 import * as AddressGuard from "../outbound/AddressGuard.ts"
 import * as GuardedHttpClient from "../outbound/http-client/GuardedHttpClient.ts"
@@ -70,6 +72,31 @@ const toLookup =
   }
 
 const failWith = (code: string, message: string): Error => Object.assign(new Error(message), { code })
+
+const proxyVariables = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"]
+
+/**
+ * Explains a failed connection by the environment: returns a sentence if it names a proxy that the client does not use, because
+ * Node requires `NODE_USE_ENV_PROXY=1` for that. Returns `undefined` if the reason of the failure is another one.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const describeUnusedProxy = (detail: string): Effect.Effect<string | undefined> =>
+  /\b(?:ENOTFOUND|EAI_AGAIN|ETIMEDOUT|ENETUNREACH|EHOSTUNREACH|ECONNREFUSED|ECONNRESET)\b|does not respond/.test(detail)
+    ? Effect.map(
+      Effect.orDie(Effect.all([isSet("NODE_USE_ENV_PROXY"), ...proxyVariables.map(isSet)])),
+      ([isUsed, ...named]) => {
+        const variable = proxyVariables.find((_, index) => named[index])
+        return variable === undefined || isUsed
+          ? undefined
+          : `${variable} is set. If this machine needs that proxy, also set NODE_USE_ENV_PROXY=1`
+      }
+    )
+    : Effect.succeed(undefined)
+
+const isSet = (name: string) =>
+  Effect.map(Config.option(Config.String(name)), Option.match({ onNone: () => false, onSome: (_) => _ !== "" }))
 
 /**
  * Provides the HTTP client of the checks, and the `AddressGuard.Resolver` of their guard. Both use the same look-ups, each of

@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Ref from "effect/Ref"
 import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
+import * as Terminal from "effect/Terminal"
 import { sanitize } from "../protocol/RemoteText.ts"
 
 /**
@@ -19,10 +20,12 @@ import { sanitize } from "../protocol/RemoteText.ts"
  */
 export const during = <A, E, R>(
   run: (onStep: (step: string) => Effect.Effect<void>) => Effect.Effect<A, E, R>
-): Effect.Effect<A, E, R | Stdio.Stdio> =>
+): Effect.Effect<A, E, R | Stdio.Stdio | Terminal.Terminal> =>
   Effect.gen(function*() {
     const stdio = yield* Stdio.Stdio
     if (!(yield* stdio.stderrIsTerminal)) return yield* run(() => Effect.void)
+    // A longer line would continue on the next row, which the next step does not erase.
+    const longest = Math.max(20, (yield* (yield* Terminal.Terminal).columns) - 12)
     const step = yield* Ref.make({ text: "starting", seconds: 0 })
     const write = (text: string) => Effect.ignore(Stream.run(Stream.succeed(text), stdio.stderr({ endOnDone: false })))
     const shown = yield* Ref.make(false)
@@ -30,7 +33,7 @@ export const during = <A, E, R>(
       yield* Effect.sleep(Duration.seconds(1))
       const { seconds, text } = yield* Ref.updateAndGet(step, (_) => ({ ..._, seconds: _.seconds + 1 }))
       yield* Ref.set(shown, true)
-      yield* write(`\r\u001b[K… ${sanitize(text)} (${seconds} s)`)
+      yield* write(`\r\u001b[K… ${sanitize(text, longest)} (${seconds} s)`)
     })
     const ticking = yield* Effect.forkChild(Effect.forever(tick))
     return yield* run((text) => Ref.set(step, { text, seconds: 0 })).pipe(

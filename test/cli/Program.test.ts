@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { ConfigProvider, Effect } from "effect"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -186,6 +186,34 @@ describe("check", () => {
       assert.strictEqual(code, 0)
       assert.include(stdout, "The signature was not verified")
     }).pipe(Effect.provide(TestIssuer.layer({ issuer }))))
+})
+
+describe("a proxy in the environment", () => {
+  const check = (env: Record<string, string>, url: string = issuer) =>
+    Effect.map(
+      Effect.provideService(
+        run(["check", url], { issuer: url, prepare: (_) => _.hang() }),
+        ConfigProvider.ConfigProvider,
+        ConfigProvider.fromEnvRecord(env)
+      ),
+      ({ stderr }) => stderr
+    )
+
+  it.live("is named if the server does not respond and Node does not use the proxy", () =>
+    Effect.gen(function*() {
+      const hint = "HTTPS_PROXY is set. If this machine needs that proxy, also set NODE_USE_ENV_PROXY=1"
+      const [unused, used, none, loopback] = yield* Effect.all([
+        check({ HTTPS_PROXY: "http://proxy.test:3128" }),
+        check({ HTTPS_PROXY: "http://proxy.test:3128", NODE_USE_ENV_PROXY: "1" }),
+        check({}),
+        check({ HTTPS_PROXY: "http://proxy.test:3128" }, "http://localhost:3000")
+      ], { concurrency: "unbounded" })
+      assert.include(unused, `${issuer} does not respond within 5 seconds. ${hint}`)
+      for (const other of [used, none, loopback]) {
+        assert.include(other, "does not respond within 5 seconds")
+        assert.notInclude(other, "PROXY")
+      }
+    }), 15_000)
 })
 
 describe("the command with a URL", () => {

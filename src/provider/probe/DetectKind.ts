@@ -50,7 +50,9 @@ export const detectKind = (target: URL, revision: Revision): Effect.Effect<Detec
     const stateful = yield* Probe.send(target.href, Mcp.initialize({ revision, headers: {} }))
     if (isMcp(stateful)) return kind("mcp-server")
     if (issuers.length > 0) return kind("authorization-server")
-    return resourceNamed === undefined ? { _tag: "Neither", detail: describeNeither(stateful) } : kind("mcp-server")
+    return resourceNamed === undefined
+      ? { _tag: "Neither", detail: describeNeither(stateful, target) }
+      : kind("mcp-server")
   })
 
 /**
@@ -65,13 +67,15 @@ const isMcp = (exchange: Probe.Exchange): boolean => {
   return texts.some((text) => McpWire.findReply(text) !== undefined)
 }
 
-const describeNeither = (exchange: Probe.Exchange): string => {
+const describeNeither = (exchange: Probe.Exchange, target: URL): string => {
   const publishes = "It publishes no metadata at a well-known URL"
   if (exchange._tag === "NoResponse") return `${exchange.detail}. ${publishes}`
   const { headers, status } = exchange
   const location = headers["location"]
   if (status >= 300 && status < 400 && location !== undefined) {
-    return `redirects to ${shown(location, 200)}, and clients do not follow redirects of requests to an MCP server`
+    return `redirects to ${
+      shown(URL.canParse(location, target) ? new URL(location, target).href : location, 200)
+    }. Check that URL`
   }
   return `returns ${status} for a request of MCP, and not a message of MCP. ${publishes}`
 }
