@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
+import { type Decision, DecisionListener } from "../authorization/Decision.ts"
 import type * as Gate from "../authorization/Gate.ts"
 import { AuthLayer } from "../authorization/Gate.ts"
 import type { RequiredScopesOf } from "../authorization/Policy.ts"
@@ -112,7 +113,21 @@ export interface HostOptions<R = never, E = never> {
    * to the console.
    */
   readonly layer?: Layer.Layer<R, E> | undefined
+  /**
+   * Receives every decision, in addition to a `DecisionListener` of `layer`. The request waits for the function and for the promise
+   * that it returns, at most 5 seconds. If the function throws or the promise rejects, the gate answers 500 instead of admitting the
+   * request, and a rejection stays as it is. Default: no function.
+   */
+  readonly onDecision?: OnDecision | undefined
 }
+
+/**
+ * A function that receives decisions.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type OnDecision = (decision: Decision) => void | PromiseLike<void>
 
 /**
  * Rejects options whose `layer` lacks a service that the other options need. `R` contains the services that `layer` provides,
@@ -129,8 +144,20 @@ export const layerRule: ConfigOption.Rule = ConfigOption.rule(Layer.isLayer, "a 
 
 const hostTable: ConfigOption.Table<keyof HostOptions> = {
   fetch: ConfigOption.rule(Predicate.isFunction, "a function", "Give a function like fetch, or leave it out"),
-  layer: layerRule
+  layer: layerRule,
+  onDecision: ConfigOption.functionThat("takes a decision")
 }
+
+/** Calls `onDecision` after the listener that the context provides. */
+const layerListener = (onDecision: OnDecision): Layer.Layer<never> =>
+  Layer.effect(
+    DecisionListener,
+    Effect.map(DecisionListener, (listener) => (decision: Decision) =>
+      Effect.andThen(
+        listener(decision),
+        Effect.promise(async () => onDecision(decision))
+      ))
+  )
 
 /**
  * Provides the gate and the services of the option `layer`. The gate uses the required `Fetcher` unless `fetch` is set or
@@ -140,14 +167,15 @@ export const layerHost = <const S extends Scopes, C, A, RD, RT, RR, const I exte
   options: Options<S, C, A, RD, RT, RR, I> & HostOptions<R, E>
 ): Layer.Layer<Services<ProtectedResource.OfferedOf<S>> | R, AuthConfigError | E, Fetcher.Fetcher> => {
   const checked = ConfigOption.attempt(() => {
-    checkNames(options, "fetch", "layer")
-    const { fetch, layer: services, ...others } = options
-    ConfigOption.check({ fetch, layer: services }, "", hostTable)
-    return { fetch, services, others }
+    checkNames(options, "fetch", "layer", "onDecision")
+    const { fetch, layer: services, onDecision, ...others } = options
+    ConfigOption.check({ fetch, layer: services, onDecision }, "", hostTable)
+    return { fetch, services, onDecision, others }
   })
   if (Result.isFailure(checked)) return Layer.effectDiscard(Effect.fail(checked.failure)) as never
-  const { fetch, others, services } = checked.success
-  const gate = layer(others as unknown as Options<S, C, A, RD, RT, RR, I>)
+  const { fetch, onDecision, others, services } = checked.success
+  const silent = layer(others as unknown as Options<S, C, A, RD, RT, RR, I>)
+  const gate = onDecision === undefined ? silent : silent.pipe(Layer.provide(layerListener(onDecision)))
   const sending = fetch === undefined ? gate : gate.pipe(Layer.provide(Fetcher.layerFetch(fetch)))
   return (services === undefined ? sending : sending.pipe(Layer.provideMerge(services))) as never
 }

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Exit, Layer, Redacted, type Scope } from "effect"
+import { Context, Deferred, Effect, Exit, Fiber, Layer, Logger, Redacted, type Scope } from "effect"
 import { Gate } from "effect-mcp-auth/host"
 import { Introspection } from "effect-mcp-auth/introspection"
 import { Revocations } from "effect-mcp-auth/revocation"
@@ -82,8 +82,15 @@ const shared = (layer: Layer.Layer<Persistence.BackingPersistence>) => () => {
       const answer = active({ exp: Math.floor(Date.now() / 1000) + 60 })
       it.endpoint.answer = ({ form }) => form.get("token") === "bad" ? Response.json({ active: false }) : answer()
       const store = yield* storeOf(layer, "introspection")
-      const [one, other] = [yield* instance(it, store), yield* instance(it, store)]
+      const isWritten = yield* Deferred.make<void>()
+      const writing: Introspection.SharedStore = {
+        get: (key) => store.get(key),
+        set: (...entry) => Effect.tap(store.set(...entry), () => Deferred.succeed(isWritten, undefined))
+      }
+      const [one, other] = [yield* instance(it, writing), yield* instance(it, store)]
       assert.strictEqual(yield* one("secret-token"), "admitted")
+      // Answers are written in the background.
+      yield* Deferred.await(isWritten)
       assert.strictEqual(yield* other("secret-token"), "admitted")
       assert.strictEqual(it.endpoint.requests.length, 1)
       assert.strictEqual(yield* one("bad"), "401 inactive")
@@ -249,6 +256,34 @@ describe("shared answers", () => {
       assert.strictEqual(it.endpoint.requests.length, 1)
     }))
 
+  it.effect("[T-AUD-10l] a store that hangs delays one request by a second, and is left out while it fails", () =>
+    Effect.gen(function*() {
+      const it = yield* world
+      let isDown = true
+      const uses: Array<string> = []
+      const server = yield* instance(it, {
+        get: () => Effect.suspend(() => (uses.push("get"), isDown ? Effect.never : Effect.undefined)),
+        set: () => Effect.suspend(() => (uses.push("set"), isDown ? Effect.never : Effect.void))
+      })
+      const lines: Array<string> = []
+      const logs = Logger.layer([Logger.make(({ message }) => void lines.push(String(message)))])
+      const first = yield* Effect.forkChild(Effect.provide(server("a"), logs), { startImmediately: true })
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(yield* Fiber.join(first), "admitted")
+      // The write of the first answer is the second failure.
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(uses, ["get", "set"])
+      assert.lengthOf(lines, 1)
+      assert.match(lines[0]!, /^The shared store of introspection answers for https:\/\/issuer\.test fails/)
+      // These requests would hang if they waited for the store, because the clock stands still.
+      for (let sent = 0; sent < 5; sent++) assert.strictEqual(yield* server(`b${sent}`), "admitted")
+      assert.deepStrictEqual(uses, ["get", "set"])
+      isDown = false
+      yield* TestClock.adjust("6 seconds")
+      assert.strictEqual(yield* server("c"), "admitted")
+      assert.deepStrictEqual(uses, ["get", "set", "get", "set"])
+    }))
+
   it.effect("contain no token", () =>
     Effect.gen(function*() {
       const it = yield* world
@@ -305,7 +340,7 @@ describe("revocations", () => {
       const down = Effect.fail(new Persistence.PersistenceError({ message: "down" }))
       const list = Revocations.make({ getMany: () => down, set: () => down })
       const caller = yield* gate({ revocation: Revocations.from(list) })
-      assert.strictEqual(yield* caller.outcome("a"), "503 network")
+      assert.strictEqual(yield* caller.outcome("a"), "503 revocation-store-down")
       assert.isTrue(Exit.isFailure(yield* Effect.exit(list.revoke({ token: Redacted.make("a") }))))
     }))
 })

@@ -44,7 +44,7 @@ export interface Options<
 > extends
   Omit<AuthOptions.Options<S, never, unknown, RD, RT, RR, I>, "claims" | "anonymous">,
   BodyLimits,
-  Pick<GateLayer.HostOptions, "fetch">
+  Pick<GateLayer.HostOptions, "fetch" | "onDecision">
 {
   /**
    * Decodes the claims of a token to `principal.claims`. Tokens whose claims cannot be decoded are rejected. Default: all
@@ -85,6 +85,7 @@ const names: Readonly<
 > = {
   layer: true,
   fetch: true,
+  onDecision: true,
   maximumBody: true,
   maximumOperations: true,
   bodyTimeout: true

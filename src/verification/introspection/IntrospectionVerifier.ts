@@ -101,7 +101,7 @@ export const make = <R = never>(
     const store = yield* settings.shared
     const isShared = store !== undefined && timeToLive > 0
     const getAnswer = yield* coalesced(
-      isShared ? sharedAnswers.make(store, request, parts, timeToLive) : request,
+      isShared ? yield* sharedAnswers.make(store, request, parts, timeToLive) : request,
       parts
     )
     const verifyAnswer = answerVerifier(server, rules, settings)
