@@ -78,6 +78,13 @@ export const assertAdmitted: (todos: TodoManager, token: string) => Effect.Effec
   }
 )
 
+/** Creates a todo, and returns the subject of its creator. */
+export const createdBy = (todos: TodoManager, token: string): Effect.Effect<unknown> =>
+  Effect.map(
+    todos.create(token),
+    ({ result }) => (result?.structuredContent as { readonly by?: unknown } | undefined)?.by
+  )
+
 /** Asserts that a token is rejected as invalid. */
 export const assertRejected: (todos: TodoManager, token: string) => Effect.Effect<void> = Effect.fnUntraced(
   function*(todos, token) {

@@ -7,7 +7,7 @@ import { clients } from "../officialClients.ts"
 import * as TodoManager from "../todoManager.ts"
 import * as Django from "./django.ts"
 import { getDocumentFailures } from "./failures.ts"
-import { alice, expiredToken, type OpaqueServer } from "./opaqueServer.ts"
+import { alice, expiredToken, knownToken, type OpaqueServer } from "./opaqueServer.ts"
 
 class Server extends Context.Service<Server, OpaqueServer>()("test/Django") {}
 
@@ -38,9 +38,14 @@ describe.skipIf(!runs("django-oauth-toolkit"))("Django OAuth Toolkit (skipped if
     it.effect("admits tokens of users and clients, and rejects expired, revoked and invented tokens and those of other clients", () =>
       Effect.gen(function*() {
         const { mint, mintForProgram, revoke, todos } = yield* serve
-        yield* TodoManager.assertAdmitted(todos, yield* mint("mcp"))
-        yield* TodoManager.assertAdmitted(todos, yield* mintForProgram)
+        const token = yield* mint("mcp")
+        yield* TodoManager.assertAdmitted(todos, token)
+        assert.strictEqual(yield* TodoManager.createdBy(todos, token), "alice")
+        const ownToken = yield* mintForProgram
+        yield* TodoManager.assertAdmitted(todos, ownToken)
+        assert.strictEqual(yield* TodoManager.createdBy(todos, ownToken), "a program")
         yield* TodoManager.assertRejected(todos, yield* mint("elsewhere"))
+        yield* TodoManager.assertAdmitted(todos, knownToken)
         yield* TodoManager.assertRejected(todos, expiredToken)
         yield* TodoManager.assertRejected(todos, "garbage")
 

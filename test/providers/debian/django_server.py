@@ -89,12 +89,13 @@ for client_id in ["mcp", "elsewhere"]:
 for client_id in ["program", "introspector"]:
     make_client(client_id, Application.CLIENT_CONFIDENTIAL, Application.GRANT_CLIENT_CREDENTIALS)
 
-AccessToken.objects.create(
-    user=alice,
-    application=Application.objects.get(client_id="mcp"),
-    token=configuration["expiredToken"],
-    scope=" ".join(configuration["scopes"]),
-    expires=timezone.now() - datetime.timedelta(hours=1),
-)
+for token, age in [("knownToken", 0), ("expiredToken", 3600)]:
+    AccessToken.objects.create(
+        user=alice,
+        application=Application.objects.get(client_id="mcp"),
+        token=configuration[token],
+        scope=" ".join(configuration["scopes"][:2]),
+        expires=timezone.now() + datetime.timedelta(seconds=1800 - age),
+    )
 
 call_command("runserver", f"127.0.0.1:{configuration['port']}", use_reloader=False)

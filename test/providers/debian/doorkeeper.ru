@@ -12,6 +12,7 @@ ActiveRecord::Base.establish_connection
 ActiveRecord::Schema.verbose = false
 ActiveRecord::Schema.define do
   create_table(:users) { |t| t.string :name, null: false }
+  create_table(:admins) { |t| t.string :name, null: false }
   # The migrations of Doorkeeper and of its extension for OpenID Connect, with PKCE.
   create_table :oauth_applications do |t|
     t.string :name, null: false
@@ -24,6 +25,7 @@ ActiveRecord::Schema.define do
   end
   create_table :oauth_access_grants do |t|
     t.references :resource_owner, null: false
+    t.string :resource_owner_type
     t.references :application, null: false
     t.string :token, null: false, index: { unique: true }
     t.integer :expires_in, null: false
@@ -36,6 +38,7 @@ ActiveRecord::Schema.define do
   end
   create_table :oauth_access_tokens do |t|
     t.references :resource_owner, index: true
+    t.string :resource_owner_type
     t.references :application, null: false
     t.string :token, null: false, index: { unique: true }
     t.string :refresh_token, index: { unique: true }
@@ -54,6 +57,9 @@ end
 class User < ActiveRecord::Base
 end
 
+class Admin < ActiveRecord::Base
+end
+
 class App < Rails::Application
   config.root = File.dirname(CONFIGURATION.fetch("database"))
   config.load_defaults 6.1
@@ -65,6 +71,7 @@ end
 
 Doorkeeper.configure do
   orm :active_record
+  use_polymorphic_resource_owner if CONFIGURATION.fetch("hasAdmins")
   resource_owner_authenticator do
     User.find_by(id: session[:user]) || begin
       session[:return_to] = request.fullpath
@@ -129,9 +136,16 @@ end
 mcp = make_client.call("mcp", false)
 make_client.call("elsewhere", false)
 make_client.call("program", true)
-Doorkeeper::AccessToken.create!(
-  application: mcp, resource_owner_id: alice.id, token: CONFIGURATION.fetch("expiredToken"),
-  scopes: CONFIGURATION.fetch("scopes").join(" "), expires_in: 1800, created_at: 1.hour.ago
-)
+make_token = lambda do |token, owner, created_at|
+  record = Doorkeeper::AccessToken.create!(
+    application: mcp, resource_owner_id: owner.id, resource_owner_type: owner.class.name,
+    scopes: CONFIGURATION.fetch("scopes").first(2).join(" "), expires_in: 1800, created_at: created_at
+  )
+  # Doorkeeper generates the token when it creates the record.
+  record.update_column(:token, token)
+end
+make_token.call(CONFIGURATION.fetch("knownToken"), alice, Time.now)
+make_token.call(CONFIGURATION.fetch("expiredToken"), alice, 1.hour.ago)
+make_token.call(CONFIGURATION.fetch("adminToken"), Admin.create!(id: alice.id, name: "root"), Time.now)
 
 run App

@@ -7,7 +7,7 @@ import { clients } from "../officialClients.ts"
 import * as TodoManager from "../todoManager.ts"
 import * as Doorkeeper from "./doorkeeper.ts"
 import { getFailures } from "./failures.ts"
-import { alice, expiredToken, type OpaqueServer } from "./opaqueServer.ts"
+import { alice, expiredToken, knownToken, type OpaqueServer } from "./opaqueServer.ts"
 
 class Server extends Context.Service<Server, OpaqueServer>()("test/Doorkeeper") {}
 
@@ -21,7 +21,10 @@ const serve = Effect.gen(function*() {
 })
 
 describe.skipIf(!runs("doorkeeper"))("Doorkeeper (skipped if it is not installed)", () => {
-  layer(Layer.effect(Server, Doorkeeper.make), { excludeTestServices: true, timeout: "2 minutes" })((it) => {
+  layer(Layer.effect(Server, Doorkeeper.make({ hasAdmins: false })), {
+    excludeTestServices: true,
+    timeout: "2 minutes"
+  })((it) => {
     it.effect("signs in users of both official clients", () =>
       Effect.gen(function*() {
         const { resource } = yield* serve
@@ -38,9 +41,14 @@ describe.skipIf(!runs("doorkeeper"))("Doorkeeper (skipped if it is not installed
     it.effect("admits tokens of users and clients, and rejects expired, revoked and invented tokens and those of other clients", () =>
       Effect.gen(function*() {
         const { mint, mintForProgram, revoke, todos } = yield* serve
-        yield* TodoManager.assertAdmitted(todos, yield* mint("mcp"))
-        yield* TodoManager.assertAdmitted(todos, yield* mintForProgram)
+        const token = yield* mint("mcp")
+        yield* TodoManager.assertAdmitted(todos, token)
+        assert.strictEqual(yield* TodoManager.createdBy(todos, token), "1")
+        const ownToken = yield* mintForProgram
+        yield* TodoManager.assertAdmitted(todos, ownToken)
+        assert.strictEqual(yield* TodoManager.createdBy(todos, ownToken), "a program")
         yield* TodoManager.assertRejected(todos, yield* mint("elsewhere"))
+        yield* TodoManager.assertAdmitted(todos, knownToken)
         yield* TodoManager.assertRejected(todos, expiredToken)
         yield* TodoManager.assertRejected(todos, "garbage")
 
@@ -54,4 +62,19 @@ describe.skipIf(!runs("doorkeeper"))("Doorkeeper (skipped if it is not installed
         assert.deepStrictEqual(yield* getFailures((yield* Server).issuer), ["pkce-s256"])
       }))
   })
+
+  layer(Layer.effect(Server, Doorkeeper.make({ hasAdmins: true })), {
+    excludeTestServices: true,
+    timeout: "2 minutes"
+  })(
+    "with users of two classes",
+    (it) => {
+      it.effect("distinguishes a user from an admin with the same id", () =>
+        Effect.gen(function*() {
+          const { todos } = yield* serve
+          assert.strictEqual(yield* TodoManager.createdBy(todos, knownToken), "User:1")
+          assert.strictEqual(yield* TodoManager.createdBy(todos, Doorkeeper.adminToken), "Admin:1")
+        }))
+    }
+  )
 })

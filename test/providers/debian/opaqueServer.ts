@@ -10,7 +10,10 @@ export const alice = { username: "alice", password: "loopback-test-password" }
 
 const clientSecret = "loopback-test-only"
 
-/** A token of alice and the client `mcp` that expired an hour ago. */
+/** A token of alice and the client `mcp`, which is in the database when the server starts. */
+export const knownToken = "known-loopback-test-token"
+
+/** The same, but it expired half an hour ago. */
 export const expiredToken = "expired-loopback-test-token"
 
 /** Makes the configuration that the programs in Python and Ruby read. */
@@ -19,6 +22,7 @@ export const makeSettings = Effect.promise(async () => ({
   password: alice.password,
   clientSecret,
   redirectUri,
+  knownToken,
   expiredToken,
   // The servers sign only ID tokens with it.
   privateKey: (await makePemKeys()).privateKey
