@@ -16,6 +16,8 @@ export type Claims = Readonly<Record<string, unknown>>
 export interface Provider {
   readonly issuer: TestIssuer.TestIssuer["Service"]
   readonly gate: AuthLayer.AuthLayer["Service"]
+  /** Reaches the issuer. */
+  readonly client: HttpClient.HttpClient
   /** Signs a token with the provider's key. A member with the value `undefined` is removed. */
   readonly sign: (header: Claims, claims: Claims) => Effect.Effect<string>
 }
@@ -65,6 +67,7 @@ export const provider = (profile: Profile.Profile, options: Options = {}) =>
     const made: Provider = {
       issuer,
       gate,
+      client,
       sign: (header, claims) => sign(without({ alg: algorithm, kid, ...header }), without(claims))
     }
     return made

@@ -74,10 +74,13 @@ const profiles: Readonly<Record<string, (named: Named) => Derived | undefined>> 
     }, "audiences"),
   auth0: ({ recipient: { audiences }, url }) =>
     derive(Profiles.auth0, { domain: url.host, ...optional("audience", audiences) }, "audiences"),
-  authentik: ({ path, recipient: { clientIds: [clientId, ...others] }, url }) =>
-    clientId === undefined || others.length > 0
+  // The audience of authentik is the client.
+  authentik: ({ path, recipient: { audiences, clientIds }, url }) => {
+    const [clientId, other] = new Set([...audiences, ...clientIds])
+    return clientId === undefined || other !== undefined
       ? undefined
-      : derive(Profiles.authentik, { url: url.origin, slug: path.at(-1)!, clientId }, "clientIds"),
+      : derive(Profiles.authentik, { url: url.origin, slug: path.at(-1)!, clientId }, "audiences", "clientIds")
+  },
   authkit: ({ recipient: { audiences }, url }) =>
     derive(Profiles.authkit, { domain: url.host, ...optional("audience", audiences) }, "audiences"),
   clerk: ({ recipient, url }) => {

@@ -1,11 +1,14 @@
 import { assert, describe, it, layer } from "@effect/vitest"
 import { Arbitrary, Effect, Layer, Redacted, Schema } from "effect"
 import { Audience, AuthLayer, type Profile } from "effect-mcp-auth"
+import { AddressGuard } from "effect-mcp-auth/host"
 import { Profiles, type Report, TokenReport } from "effect-mcp-auth/provider"
 import { Forgery, TestIssuer, TokenShape } from "effect-mcp-auth/testing"
+import { HttpClient } from "effect/http"
 import { TestClock } from "effect/testing"
 import { gateLayer } from "../../servers/gates.ts"
-import { authenticateToken } from "../harness.ts"
+import { authenticateToken, provider } from "../harness.ts"
+import { rows } from "../rows.ts"
 import { now, variants } from "./variants.ts"
 
 const resource = "https://server.test/mcp"
@@ -252,6 +255,65 @@ describe("the report on a token of a provider and the gate agree", () => {
         })
       )
     ))
+})
+
+/** Returns the values of an audience rule that identify the server. */
+const recipientOf = (
+  rule: Audience.Audience
+): { audiences: ReadonlyArray<string>; clientIds: ReadonlyArray<string> } => {
+  switch (rule._tag) {
+    case "OneOf":
+      return { audiences: rule.values, clientIds: [] }
+    case "ClientIds":
+      return { audiences: [], clientIds: rule.values }
+    case "All": {
+      const all = rule.rules.map(recipientOf)
+      return { audiences: all.flatMap((_) => _.audiences), clientIds: all.flatMap((_) => _.clientIds) }
+    }
+    default:
+      return { audiences: [], clientIds: [] }
+  }
+}
+
+/**
+ * The rows whose access token needs an option that its issuer does not imply: a list of tenants, a claim that contains the
+ * scopes, or a mark of access tokens.
+ */
+const withoutOptions = new Set([
+  "Entra ID v2, several tenants",
+  "Supabase Auth",
+  "Supabase Auth, with a token hook",
+  "OpenAuth"
+])
+
+describe("the options in a report", () => {
+  it.effect.each(rows)("admit each token of $row for which they are shown", (row) =>
+    Effect.gen(function*() {
+      const { client, gate, sign } = yield* provider(row.profile, { algorithm: row.algorithm, keys: row.keys })
+      const tokens = [{}, ...Object.values(row.alsoAdmits ?? {}), ...Object.values(row.rejects)]
+      const recipient = recipientOf(row.profile.audience)
+      for (const changed of tokens) {
+        const token = yield* sign({ ...row.header, ...changed.header }, { ...row.claims, ...changed.claims })
+        const report = yield* TokenReport.run(Redacted.make(token), {
+          resource: gate.resource.resource,
+          issuer: row.profile.issuer,
+          ...recipient
+        }).pipe(Effect.provideService(HttpClient.HttpClient, client))
+        const { options } = report
+        // The first token is the access token of the row.
+        if (changed === tokens[0]) assert.strictEqual(options === undefined, withoutOptions.has(row.row))
+        if (options === undefined) {
+          continue
+        }
+        const shown = gateLayer(evaluate(options)).pipe(Layer.provide(Layer.succeed(HttpClient.HttpClient, client)))
+        const admitted = yield* Effect.gen(function*() {
+          return yield* authenticateToken(yield* AuthLayer.AuthLayer, token)
+        }).pipe(Effect.provide(shown), Effect.scoped)
+        assert.isObject(admitted, `${String(admitted)}\n${options}`)
+        // Options without the profile are weaker: they know the standards only.
+        if (options.includes("Profiles.")) assert.isObject(yield* authenticateToken(gate, token), options)
+      }
+    }).pipe(Effect.provideService(AddressGuard.Resolver, undefined), Effect.scoped))
 })
 
 layer(TestIssuer.layer())("properties", (it) => {
