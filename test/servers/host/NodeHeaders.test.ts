@@ -112,22 +112,22 @@ const rows: ReadonlyArray<Row> = [
   }],
   ["a token that a middleware removes", { prepare: remove("authorization"), headers: [credentials], status: 401 }],
   ["two lines", { prepare: () => {}, headers: [credentials, credentials], status: 400 }],
-  ["two lines that a middleware replaces with one value", {
+  ["[T-AUD-41a] two lines that a middleware replaces with one value", {
     prepare: set("authorization", token),
     headers: [credentials, ["authorization", other]],
     status: 400
   }],
-  ["two lines that a middleware removes", {
+  ["[T-AUD-41a] two lines that a middleware removes", {
     prepare: remove("authorization"),
     headers: [credentials, ["authorization", other]],
     status: 400
   }],
   ["a list of two tokens", { prepare: set("authorization", [token, other]), status: 400 }],
-  ["two tokens joined to one value, without raw headers", {
+  ["[T-AUD-41b] two tokens joined to one value, without raw headers", {
     prepare: both(removeRaw, set("authorization", `${token}, ${other}`)),
     status: 400
   }],
-  ["a foreign origin without raw headers", {
+  ["[T-AUD-41b] a foreign origin without raw headers", {
     prepare: emptyRaw,
     headers: [credentials, ["origin", "https://evil.test"]],
     status: 403
@@ -142,7 +142,7 @@ const rows: ReadonlyArray<Row> = [
     headers: [credentials, ["origin", "https://app.test"], ["origin", "https://evil.test"]],
     status: 403
   }],
-  ["a foreign host without raw headers", {
+  ["[T-AUD-41b] a foreign host without raw headers", {
     prepare: removeRaw,
     headers: [credentials],
     hosts: ["evil.test"],
@@ -164,12 +164,15 @@ const rows: ReadonlyArray<Row> = [
     headers: [credentials],
     status: 403
   }],
-  ["a foreign host that a middleware replaces with an allowed one, as a page could cause with X-Forwarded-Host", {
-    prepare: set("host", "public.test"),
-    headers: [credentials],
-    hosts: ["evil.test"],
-    status: 403
-  }],
+  [
+    "[T-AUD-41d] a foreign host that a middleware replaces with an allowed one, as a page could cause with X-Forwarded-Host",
+    {
+      prepare: set("host", "public.test"),
+      headers: [credentials],
+      hosts: ["evil.test"],
+      status: 403
+    }
+  ],
   ["the session of a request without raw headers", {
     prepare: removeRaw,
     headers: [credentials, session],
@@ -219,7 +222,7 @@ describe.each(hosts)("the headers of a request of Node, %s", (name, make) => {
     ? []
     : [["replaces", set("mcp-session-id", "other")], ["removes", remove("mcp-session-id")]] as const
   it.each(changes)(
-    "the gate answers 404 to a session id that a middleware %s, because a transport may read the raw line",
+    "[T-AUD-41c] the gate answers 404 to a session id that a middleware %s, because a transport may read the raw line",
     async (_, prepare) => {
       assert.strictEqual((await send({ prepare, headers: [credentials, session], status: 404 })).status, 404)
     }

@@ -2,10 +2,12 @@
 import { afterAll, assert, describe, it } from "@effect/vitest"
 import middie from "@fastify/middie"
 import { bodyParser } from "@koa/bodyparser"
+import { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js"
 import { type MiddlewareConsumer, Module, type NestModule } from "@nestjs/common"
 import { NestFactory } from "@nestjs/core"
 import { FastifyAdapter, type NestFastifyApplication } from "@nestjs/platform-fastify"
 import { McpAuthNode } from "effect-mcp-auth/node"
+import { McpAuthSdk } from "effect-mcp-auth/sdk-v1"
 import Fastify, { type FastifyInstance } from "fastify"
 import Koa from "koa"
 import { createServer, type IncomingMessage, type RequestListener } from "node:http"
@@ -143,6 +145,27 @@ describe("the body parser of Koa", () => {
       }),
       admitted
     )
+  })
+
+  it("behind the parser, the gate of an SDK checks the body that the application stores in req.body", async () => {
+    await using sdk = await McpAuthSdk.mock({
+      subject: "alice",
+      scopes: ["todos:read"],
+      resource: "https://server.test/mcp"
+    })
+    const server = new McpServer({ name: "todos", version: "1.0.0" })
+    sdk.registerTool(server, "list", { scopes: ["todos:read"] }, () => ({ content: [] }))
+    const protect = sdk.protect(server)
+    const { body, status } = await onKoa(bodyParser(), async (ctx, next) => {
+      Object.assign(ctx.req, { body: ctx.request.body })
+      let isAdmitted = false
+      await protect(ctx.req, ctx.res, () => {
+        isAdmitted = true
+      })
+      if (isAdmitted) await next()
+      else ctx.respond = false
+    })
+    assert.deepStrictEqual({ status, body }, { status: 200, body: { body: message } })
   })
 
   it("before the parser, the gate gives it the checked body", async () => {
