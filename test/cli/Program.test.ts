@@ -267,6 +267,30 @@ describe("the command with a URL", () => {
       })
   )
 
+  it.effect("runs doctor for a server that redirects to its endpoint within its origin", () =>
+    Effect.gen(function*() {
+      const { stdout } = yield* run([`${issuer}/mcp`, "--format", "json"], {
+        prepare: (_) =>
+          Effect.andThen(
+            _.respondWith("/mcp", () => new Response(null, { status: 308, headers: { location: "/mcp/" } })),
+            _.respondWith("/mcp/", () => new Response("", { status: 401 }))
+          )
+      })
+      assert.strictEqual(JSON.parse(stdout).kind, "mcp-server")
+    }))
+
+  it.effect("ends after redirects that do not end", () =>
+    Effect.gen(function*() {
+      let count = 0
+      const { code, stdout } = yield* run([`${issuer}/loop`, "--format", "json"], {
+        prepare: (_) =>
+          _.respondWith("/loop", () => new Response(null, { status: 308, headers: { location: `/loop/${count++}` } }))
+      })
+      assert.strictEqual(code, 1)
+      assert.strictEqual(JSON.parse(stdout).kind, "server")
+      assert.isBelow(count, 200)
+    }))
+
   it.effect("runs check for the issuer of a known provider that publishes no metadata", () =>
     Effect.gen(function*() {
       const github = "https://github.com/login/oauth"

@@ -3,9 +3,10 @@ import type * as HttpClient from "effect/http/HttpClient"
 import * as WellKnown from "../../protocol/WellKnown.ts"
 import { shown, text, withoutFinalSlashes } from "../report/Json.ts"
 import type { Revision } from "../report/Rule.ts"
-import * as Mcp from "./McpProbe.ts"
 import * as McpWire from "./McpWire.ts"
-import * as Probe from "./Probe.ts"
+import { negotiate } from "./Negotiate.ts"
+import type * as Probe from "./Probe.ts"
+import { fetchDocument, getRedirect } from "./Redirect.ts"
 
 export type Kind = "authorization-server" | "mcp-server"
 
@@ -20,12 +21,16 @@ const kind = (kind: Kind): Detected => ({ _tag: "Kind", kind })
 /**
  * Detects whether a URL is an MCP server or an authorization server. Compares the URL with the published metadata first. If no
  * document names this URL, sends requests as MCP clients do. If the responses are not those of an MCP server, metadata of
- * another URL of the host decide.
+ * another URL of the host decide. Follows as many `redirects` as MCP clients do.
  */
-export const detectKind = (target: URL, revision: Revision): Effect.Effect<Detected, never, HttpClient.HttpClient> =>
+export const detectKind = (
+  target: URL,
+  revision: Revision,
+  redirects = 5
+): Effect.Effect<Detected, never, HttpClient.HttpClient> =>
   Effect.gen(function*() {
     const read = (url: string) =>
-      Effect.map(Probe.send(url, { headers: { "mcp-protocol-version": revision } }), Probe.read)
+      Effect.map(fetchDocument(url, { "mcp-protocol-version": revision }), ({ reading }) => reading)
     const [resource, servers] = yield* Effect.all([
       read(WellKnown.protectedResourceMetadata(target)),
       Effect.forEach(WellKnown.authorizationServerMetadata(target), read, { concurrency: "unbounded" })
@@ -44,15 +49,17 @@ export const detectKind = (target: URL, revision: Revision): Effect.Effect<Detec
       const [first] = unreached
       return { _tag: "NoResponse", detail: first?._tag === "NoDocument" ? first.detail : "cannot be reached" }
     }
-    const stateless = yield* Probe.send(target.href, Mcp.post({ revision: "2026-07-28", headers: {} }, "tools/list"))
-    if (isMcp(stateless)) return kind("mcp-server")
-    // Servers of earlier revisions can reject the request above in a form that is not MCP.
-    const stateful = yield* Probe.send(target.href, Mcp.initialize({ revision, headers: {} }))
-    if (isMcp(stateful)) return kind("mcp-server")
+    const { exchange } = yield* negotiate(target.href, revision, {})
+    if (isMcp(exchange)) return kind("mcp-server")
     if (issuers.length > 0) return kind("authorization-server")
-    return resourceNamed === undefined
-      ? { _tag: "Neither", detail: describeNeither(stateful, target) }
-      : kind("mcp-server")
+    if (resourceNamed !== undefined) return kind("mcp-server")
+    const redirect = getRedirect(exchange, "POST")
+    if (redirect === undefined) return { _tag: "Neither", detail: describeNeither(exchange) }
+    if (redirect.isFollowed && redirects > 0) {
+      const found = yield* detectKind(new URL(redirect.target), revision, redirects - 1)
+      if (found._tag === "Kind" && found.kind === "mcp-server") return found
+    }
+    return { _tag: "Neither", detail: `redirects to ${shown(redirect.target, 200)}. Check that URL` }
   })
 
 /**
@@ -67,15 +74,9 @@ const isMcp = (exchange: Probe.Exchange): boolean => {
   return texts.some((text) => McpWire.findReply(text) !== undefined)
 }
 
-const describeNeither = (exchange: Probe.Exchange, target: URL): string => {
-  const publishes = "It publishes no metadata at a well-known URL"
-  if (exchange._tag === "NoResponse") return `${exchange.detail}. ${publishes}`
-  const { headers, status } = exchange
-  const location = headers["location"]
-  if (status >= 300 && status < 400 && location !== undefined) {
-    return `redirects to ${
-      shown(URL.canParse(location, target) ? new URL(location, target).href : location, 200)
-    }. Check that URL`
-  }
-  return `returns ${status} for a request of MCP, and not a message of MCP. ${publishes}`
-}
+const describeNeither = (exchange: Probe.Exchange): string =>
+  `${
+    exchange._tag === "NoResponse"
+      ? exchange.detail
+      : `returns ${exchange.status} for a request of MCP, and not a message of MCP`
+  }. It publishes no metadata at a well-known URL`
