@@ -102,13 +102,14 @@ const writeResult = (fact: Facts.Fact, issuer: string): string => {
   if (documents.length === 0) {
     return `${command}\n\nThe command checks your server. No metadata document of this provider was observed; see ${list}.`
   }
+  const { observed } = documents[0]!
   const { findings, summary } = Check.checkFact(fact, documents, { now: 0 })
   const failed = findings.filter(({ level, verdict }) => verdict === "fail" && level !== "MAY")
   return [
     command,
-    `The command checks your server. For the metadata that were observed in ${
-      documents[0]!.observed
-    } (see ${list}), the ` +
+    `The command checks your server. For the metadata that were observed ${
+      observed.length === 10 ? "on" : "in"
+    } ${observed} (see ${list}), the ` +
     `result against MCP 2026-07-28 is: _${summary}._`,
     markdownTable(
       ["", "rule", "finding", "what to change"],
