@@ -69,6 +69,8 @@ const assertSameVerdicts = ({ document, fact, file, issuer }: Saved) =>
         if (verdict === "skipped" || verdict === "inconclusive" || deploymentRules.includes(rule)) continue
         if (!known && getProviderRules(fact).includes(rule)) continue
         if (urlRules.includes(rule) && findings.get(rule)?.verdict === "skipped") continue
+        // A file shows neither the provider nor the format of its access tokens.
+        if (rule === "tokens-verifiable" && findings.get(rule)?.verdict === "inconclusive") continue
         assert.strictEqual(findings.get(rule)?.verdict, verdict, `${rule} of ${file}, ${revision}`)
         findings.delete(rule)
       }

@@ -1,5 +1,5 @@
 import type { Fact } from "../facts/Facts.ts"
-import { shown, strings, text } from "../report/Json.ts"
+import { type Json, shown, strings, text } from "../report/Json.ts"
 import { fail, inconclusive, pass, type RuleResult, skip } from "../report/Rule.ts"
 import * as AccessTokenRules from "./AccessTokenRules.ts"
 import { checkKeySet } from "./CheckKeys.ts"
@@ -23,7 +23,7 @@ export const checkAccessTokens = (
       document,
       ["jwks_uri", "introspection_endpoint"],
       AccessTokenRules.verifiable,
-      () => checkVerifiable(jwksUri, introspection, provider)
+      () => checkVerifiable(metadata, provider)
     ),
     ...(keySet !== undefined
       ? checkKeySet(keySet)
@@ -51,23 +51,44 @@ export const checkAccessTokens = (
   ]
 }
 
-const checkVerifiable = (
-  jwksUri: string | undefined,
-  introspection: string | undefined,
-  provider: Fact | undefined
-): RuleResult => {
+/**
+ * Checks whether a resource server can verify access tokens. Keys in the metadata do not prove it: an OpenID Provider publishes
+ * keys for its ID tokens, and its access tokens can be opaque.
+ */
+const checkVerifiable = (metadata: Json, provider: Fact | undefined): RuleResult => {
   const rule = AccessTokenRules.verifiable
-  // Ignores `jwks_uri` here: if access tokens are opaque, the published keys verify only ID tokens.
-  if (provider?.tokens.format === "opaque" && introspection === undefined && provider.kind !== "mcp-server") {
+  const jwksUri = text(metadata, "jwks_uri")
+  const hasIntrospection = text(metadata, "introspection_endpoint") !== undefined
+  const byIntrospection = "through introspection, for which your server needs credentials"
+  if (provider?.tokens.format === "opaque" && provider.kind !== "mcp-server") {
+    if (hasIntrospection) return pass(rule, `${byIntrospection}: tokens of ${provider.name} are opaque`)
     return provider.profile === null
       ? fail(rule, `${provider.name} issues opaque tokens and offers no introspection`)
       : pass(rule, `its tokens are opaque: Profiles.${provider.profile} verifies each of them at ${provider.name}`)
   }
-  if (jwksUri !== undefined) return pass(rule, `with the keys at ${shown(jwksUri)}`)
-  return introspection === undefined
-    ? fail(rule, "jwks_uri and introspection_endpoint are missing: only the server itself can verify its tokens")
-    : pass(rule, "through introspection only, for which your server needs credentials: jwks_uri is missing")
+  if (jwksUri === undefined) {
+    return hasIntrospection
+      ? pass(rule, "through introspection only, for which your server needs credentials: jwks_uri is missing")
+      : fail(rule, "jwks_uri and introspection_endpoint are missing: only the server itself can verify its tokens")
+  }
+  const keys = `the keys at ${shown(jwksUri)}`
+  if (provider?.tokens.format === "jwt") return pass(rule, `with ${keys}`)
+  if (provider?.tokens.format === "both") {
+    return pass(rule, `JWTs with ${keys}. ${provider.name}: ${provider.tokens.note}`)
+  }
+  if (!signsIdTokens(metadata)) return pass(rule, `with ${keys}`)
+  return hasIntrospection
+    ? pass(rule, `${byIntrospection}, or with ${keys} if access tokens are JWTs`)
+    : inconclusive(
+      rule,
+      `${keys} verify ID tokens. Metadata do not show whether access tokens are JWTs: sign in once, and check the token with ` +
+        "check --token"
+    )
 }
+
+/** Tells whether the metadata are those of an OpenID Provider, which must publish keys for its ID tokens (OpenID Connect Discovery §3). */
+const signsIdTokens = (metadata: Json): boolean =>
+  strings(metadata, "id_token_signing_alg_values_supported") !== undefined
 
 const checkRefresh = (
   scopes: ReadonlyArray<string> | undefined,

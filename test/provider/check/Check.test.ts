@@ -213,6 +213,55 @@ describe("metadata that mislead clients", () => {
       assert.strictEqual(unverifiable.outcome, "fail")
     }))
 
+  it.effect.each([
+    {
+      title: "an OpenID Provider without introspection, whose keys may sign only ID tokens",
+      members: { introspection_endpoint: undefined, id_token_signing_alg_values_supported: ["RS256"] },
+      verdict: "inconclusive",
+      why: /verify ID tokens\. Metadata do not show whether access tokens are JWTs/
+    },
+    {
+      title: "an OpenID Provider with introspection",
+      members: { id_token_signing_alg_values_supported: ["RS256"] },
+      verdict: "pass",
+      why: /through introspection, .*, or with the keys at .* if access tokens are JWTs/
+    },
+    {
+      title: "an authorization server that issues no ID tokens",
+      members: { introspection_endpoint: undefined },
+      verdict: "pass",
+      why: /^with the keys at/
+    }
+  ])("tokens-verifiable says what is known about $title", ({ members, verdict, why }) =>
+    Effect.gen(function*() {
+      const report = yield* checkIssuer((_) => _.publishMetadata(members))
+      const found = findRule(report, "tokens-verifiable")
+      assert.strictEqual(found.verdict, verdict)
+      assert.match(found.why, why)
+    }))
+
+  it("tokens-verifiable names the format of the tokens of a known provider", () => {
+    const document = (introspectionEndpoint: boolean) => ({
+      kind: "openid-configuration" as const,
+      url: "https://auth.example.com/.well-known/openid-configuration",
+      issuer: "same" as const,
+      observed: "2026-11",
+      source: "a test",
+      complete: true,
+      jwksUri: true,
+      registrationEndpoint: false,
+      introspectionEndpoint,
+      offlineAccess: false
+    })
+    const verifiable = (id: string, introspection: boolean) =>
+      findRule(Check.checkFact(Facts.get(id)!, [document(introspection)], { now: 0 }), "tokens-verifiable")
+    assert.match(verifiable("okta", false).why, /^with the keys at/)
+    assert.match(verifiable("hydra", false).why, /^JWTs with the keys at .* Ory Hydra: opaque \(ory_at_…\) by default/)
+    assert.match(verifiable("gitlab", true).why, /^through introspection, .*: tokens of GitLab are opaque$/)
+    assert.strictEqual(verifiable("gitlab", false).verdict, "fail")
+    assert.match(verifiable("google", false).why, /Profiles\.google verifies each of them/)
+  })
+
   it.effect("a missing PKCE field fails a MUST since 2025-11-25, and a SHOULD in 2025-06-18", () =>
     Effect.gen(function*() {
       const without = { code_challenge_methods_supported: undefined }
