@@ -17,7 +17,8 @@ import * as Presentation from "../verification/tokens/Presentation.ts"
 import type { Common, DecisionOptions, Issuers, Scopes } from "./AuthOptions.ts"
 
 const isTokenType = (rule: TokenType.TokenType | null): boolean =>
-  rule?._tag === "Strict" || (rule?._tag === "Standard" && Array.isArray(rule.accessTokenClaims))
+  rule?._tag === "Strict" ||
+  (rule?._tag === "Standard" && [rule.accessTokenClaims, rule.idTokenClaims].every(Array.isArray))
 
 const isOrigin = (text: string): boolean => URL.canParse(text) && new URL(text).origin === text
 

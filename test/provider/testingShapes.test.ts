@@ -78,6 +78,11 @@ const pairs: Partial<Record<TokenShape.Provider, Pair>> = {
       machineClients: ["client-1"]
     })
   },
+  "spring-authorization-server": {
+    profile: Profiles.springAuthorizationServer({ ...selfHosted, clientIds: ["client-1"] }),
+    boundToClient: true
+  },
+  duende: { profile: Profiles.duende({ ...selfHosted, machineClients: ["client-1"] }) },
   "oidc-provider": { profile: Profiles.oidcProvider(selfHosted) },
   "better-auth": { profile: Profiles.betterAuth({ issuer: "https://todos.test/api/auth" }) },
   glewlwyd: { profile: Profiles.glewlwyd({ issuer: "https://id.todos.test/api/oidc" }) },

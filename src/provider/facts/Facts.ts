@@ -12,13 +12,16 @@ import { authentik } from "./data/authentik.ts"
 import { authkit } from "./data/authkit.ts"
 import { betterAuth } from "./data/better-auth.ts"
 import { canvaMcp } from "./data/canva-mcp.ts"
+import { casdoor } from "./data/casdoor.ts"
 import { clerk } from "./data/clerk.ts"
 import { cloudflareAccess } from "./data/cloudflare-access.ts"
 import { cloudflareMcp } from "./data/cloudflare-mcp.ts"
 import { cognito } from "./data/cognito.ts"
 import { descope } from "./data/descope.ts"
+import { dex } from "./data/dex.ts"
 import { djangoOauthToolkit } from "./data/django-oauth-toolkit.ts"
 import { doorkeeper } from "./data/doorkeeper.ts"
+import { duende } from "./data/duende.ts"
 import { entra } from "./data/entra.ts"
 import { github } from "./data/github.ts"
 import { gitlab } from "./data/gitlab.ts"
@@ -26,6 +29,7 @@ import { glewlwyd } from "./data/glewlwyd.ts"
 import { google } from "./data/google.ts"
 import { hydra } from "./data/hydra.ts"
 import { keycloak } from "./data/keycloak.ts"
+import { kinde } from "./data/kinde.ts"
 import { lemonldap } from "./data/lemonldap.ts"
 import { linearMcp } from "./data/linear-mcp.ts"
 import { logto } from "./data/logto.ts"
@@ -40,12 +44,14 @@ import { pingone } from "./data/pingone.ts"
 import { salesforce } from "./data/salesforce.ts"
 import { scalekit } from "./data/scalekit.ts"
 import { sentryMcp } from "./data/sentry-mcp.ts"
+import { springAuthorizationServer } from "./data/spring-authorization-server.ts"
 import { stripeMcp } from "./data/stripe-mcp.ts"
 import { stytch } from "./data/stytch.ts"
 import { supabasePlatform } from "./data/supabase-platform.ts"
 import { supabase } from "./data/supabase.ts"
 import { vercel } from "./data/vercel.ts"
 import { workersOauthProvider } from "./data/workers-oauth-provider.ts"
+import { xsuaa } from "./data/xsuaa.ts"
 import { zitadel } from "./data/zitadel.ts"
 import type * as Schemas from "./Fact.ts"
 
@@ -107,6 +113,8 @@ export const all: ReadonlyArray<Fact> = [
   supabase,
   zitadel,
   pingone,
+  kinde,
+  xsuaa,
   gitlab,
   salesforce,
   cloudflareAccess,
@@ -117,6 +125,10 @@ export const all: ReadonlyArray<Fact> = [
   keycloak,
   authentik,
   hydra,
+  dex,
+  casdoor,
+  springAuthorizationServer,
+  duende,
   oidcProvider,
   betterAuth,
   glewlwyd,

@@ -25,6 +25,7 @@ export { authkit, type AuthKitOptions } from "./AuthKit.ts"
 export { clerk, type ClerkOptions } from "./Clerk.ts"
 export { cognito, type CognitoOptions } from "./Cognito.ts"
 export { descope, type DescopeOptions } from "./Descope.ts"
+export { duende, type DuendeOptions } from "./Duende.ts"
 export {
   entra,
   type EntraApplication,
@@ -50,6 +51,12 @@ export {
   type OpenAuthOptions,
   type SelfHostedOptions
 } from "./SelfHosted.ts"
+export {
+  springAuthorizationServer,
+  type SpringAuthorizationServerBinding,
+  type SpringAuthorizationServerIssuer,
+  type SpringAuthorizationServerOptions
+} from "./Spring.ts"
 export { stytch, type StytchOptions } from "./Stytch.ts"
 export { supabase, type SupabaseBinding, type SupabaseOptions, type SupabaseProject } from "./Supabase.ts"
 export { zitadel, type ZitadelOptions } from "./Zitadel.ts"

@@ -144,6 +144,40 @@ export const selfHostedShapes = {
     claims: (content) => ({ ...makeRfc9068Claims(content), jti: undefined }),
     metadata: { introspection_endpoint: undefined }
   },
+  "spring-authorization-server": {
+    title: "Spring Authorization Server, JWT access tokens",
+    confidence: "public-code",
+    issuer: "https://id.todos.test",
+    algorithm: "RS256",
+    header: {},
+    claims: (content) => ({
+      sub: getSubjectOrClient(content),
+      aud: content.clientId,
+      nbf: content.issuedAt,
+      scope: content.scopes.length === 0 ? undefined : content.scopes,
+      iss: content.issuer,
+      ...getTimes(content),
+      jti: content.id
+    }),
+    idToken: (content) => ({ azp: content.clientId, auth_time: content.issuedAt })
+  },
+  duende: {
+    title: "Duende IdentityServer",
+    confidence: "public-code",
+    issuer: "https://id.todos.test",
+    algorithm: "RS256",
+    header: { typ: "at+jwt" },
+    claims: (content) => ({
+      iss: content.issuer,
+      nbf: content.issuedAt,
+      ...getTimes(content),
+      aud: content.audience,
+      scope: content.scopes.length === 0 ? undefined : content.scopes,
+      client_id: content.clientId,
+      ...(content.machine ? {} : { sub: content.subject, auth_time: content.issuedAt, idp: "local", amr: ["pwd"] }),
+      jti: content.id
+    })
+  },
   "oidc-provider": {
     title: "oidc-provider, JWT access tokens",
     confidence: "seen",

@@ -13,7 +13,13 @@
  */
 export type TokenType =
   | { readonly _tag: "Strict" }
-  | { readonly _tag: "Standard"; readonly accessTokenClaims: ReadonlyArray<string> }
+  | {
+    readonly _tag: "Standard"
+    /** The claims that mark an access token. */
+    readonly accessTokenClaims: ReadonlyArray<string>
+    /** The claims that mark an ID token or a logout token. */
+    readonly idTokenClaims: ReadonlyArray<string>
+  }
 
 /**
  * Accepts only the `typ` `at+jwt`, as RFC 9068 §4 requires. A token whose claims name another kind (for example
@@ -73,10 +79,51 @@ export const strict: TokenType = { _tag: "Strict" }
  */
 export const standard = (also: ReadonlyArray<string> = []): TokenType => ({
   _tag: "Standard",
-  accessTokenClaims: ["scope", "scp", "client_id", "cid", ...also]
+  accessTokenClaims: ["scope", "scp", "client_id", "cid", ...also],
+  idTokenClaims: ["nonce", "at_hash", "c_hash", "s_hash", "events"]
 })
 
-const idTokenClaims = ["nonce", "at_hash", "c_hash", "s_hash", "events"]
+/**
+ * Accepts every JWT of the issuer whose `typ` and claims do not name another kind, so it also accepts ID tokens.
+ *
+ * **When to use**
+ *
+ * Use it only if the provider issues access tokens that cannot be distinguished from its ID tokens, such as Dex. Set it for the
+ * profile of this provider and not for all authorization servers.
+ *
+ * **Gotchas**
+ *
+ * Anyone who has an ID token of an accepted audience can call your server as its user. Clients show and forward ID tokens more
+ * freely than access tokens: to browsers, to logs and to other services. So accept an audience that no other program has: a
+ * client that only MCP clients of this server use. Logout tokens, and JWTs that name another kind (`token_use: "refresh"`), are
+ * still rejected.
+ *
+ * **Example** (Dex)
+ *
+ * ```ts
+ * import { Audience, Profile, TokenType } from "effect-mcp-auth"
+ * import assert from "node:assert/strict"
+ *
+ * const profile = Profile.make({
+ *   id: "dex",
+ *   name: "Dex",
+ *   issuer: "https://dex.example.com",
+ *   audience: Audience.oneOf(["todos"]),
+ *   tokenType: TokenType.allowIdTokens
+ * })
+ *
+ * assert.strictEqual(TokenType.checkKind(profile.tokenType, undefined, { iss: "https://dex.example.com", at_hash: "h" }), undefined)
+ * ```
+ *
+ * @category unsafe
+ * @since 0.1.0
+ */
+export const allowIdTokens: TokenType = {
+  _tag: "Standard",
+  // Every JWT of an issuer has `iss`.
+  accessTokenClaims: ["iss"],
+  idTokenClaims: ["events"]
+}
 
 /** Claims that name the kind of a token. Cognito, Hydra, Django Simple JWT, Casdoor and Keycloak write one of them. */
 const kindClaims = ["token_use", "tokenUse", "token_type", "tokenType", "typ"]
@@ -187,6 +234,6 @@ export const checkKind = (
   if (kind === "id" || kind === "other") return kind === "id" ? "id-token" : "token-type"
   if (isTyped || rule._tag === "Strict") return undefined
   const has = (name: string) => Object.hasOwn(claims, name)
-  if (idTokenClaims.some(has)) return "id-token"
+  if (rule.idTokenClaims.some(has)) return "id-token"
   return kind === "access" || rule.accessTokenClaims.some(has) ? undefined : "token-type"
 }

@@ -20,6 +20,7 @@ const profiles: Readonly<Record<Exclude<keyof typeof Profiles, "anyTenant">, Pro
   clerk: Profiles.clerk({ frontendApi: "clerk.example.com", clientIds: ["c"] }),
   cognito: Profiles.cognito({ region: "eu-west-1", userPoolId: "p", clientIds: ["c"] }),
   descope: Profiles.descope({ projectId: "P" }),
+  duende: Profiles.duende({ issuer: one }),
   entra: Profiles.entra({ tenant: guid, applicationId: guid }),
   entraMultiTenant: Profiles.entraMultiTenant({ tenants: Profiles.anyTenant, applicationId: guid }),
   github: Profiles.github({ clientId: "c", clientSecret: Redacted.make("s") }),
@@ -34,6 +35,7 @@ const profiles: Readonly<Record<Exclude<keyof typeof Profiles, "anyTenant">, Pro
   openauth: Profiles.openauth({ issuer: one, clientIds: ["c"] }),
   pingone: Profiles.pingone({ environmentId: guid }),
   scalekit: Profiles.scalekit({ environment: one, resourceId: "res_1" }),
+  springAuthorizationServer: Profiles.springAuthorizationServer({ issuer: one, clientIds: ["c"] }),
   stytch: Profiles.stytch({ domain: "acme.example", projectId: "p" }),
   supabase: Profiles.supabase({ url: one, clientIds: ["c"] }),
   zitadel: Profiles.zitadel({ url: one, projectId: "1" })

@@ -37,6 +37,7 @@ const idKinds = [
   { token_use: "ID" },
   { tokenUse: "id_token" },
   { token_type: "id-token" },
+  { tokenType: "id-token" },
   { typ: "ID" },
   { typ: "id" },
   { typ: "Serialized-ID" },
@@ -223,4 +224,36 @@ describe("any other typ", () => {
       const known = typeof typ === "string" && /^(application\/)?(at\+)?jwt$/i.test(typ)
       assert.strictEqual(accepted, known)
     }))
+})
+
+describe("allowIdTokens", () => {
+  const rule = TokenType.allowIdTokens
+  const idToken = { iss: "https://dex.test", sub: "alice", aud: "todos", at_hash: "h", nonce: "n" }
+
+  it("accepts tokens without a mark, and ID tokens that only nonce and hashes mark", () => {
+    for (const typ of [...plain, "at+jwt"]) {
+      assert.isUndefined(TokenType.checkKind(rule, typ, idToken))
+      assert.isUndefined(TokenType.checkKind(rule, typ, { iss: "https://dex.test", c_hash: "h", s_hash: "h" }))
+    }
+  })
+
+  it.each([...idKinds, ...otherKinds])("T-CLAIM-05 rejects a token whose claims name another kind: %j", (mark) => {
+    for (const typ of [...plain, "at+jwt"]) {
+      assert.isDefined(TokenType.checkKind(rule, typ, { ...idToken, ...mark }))
+    }
+  })
+
+  it.each([
+    { title: "a logout token", typ: "JWT", claims: { ...idToken, events: {} }, reason: "id-token" },
+    { title: "another typ", typ: "logout+jwt", claims: idToken, reason: "token-type" },
+    { title: "a typ that is not text", typ: 1, claims: idToken, reason: "token-type" },
+    { title: "a token without an issuer", typ: "JWT", claims: { sub: "alice" }, reason: "token-type" }
+  ])("T-CLAIM-05 rejects $title", ({ claims, reason, typ }) => {
+    assert.strictEqual(TokenType.checkKind(rule, typ, claims), reason)
+  })
+
+  it("is stricter by default: both other rules reject the same token", () => {
+    assert.strictEqual(TokenType.checkKind(TokenType.standard(), "JWT", idToken), "id-token")
+    assert.strictEqual(TokenType.checkKind(TokenType.strict, "JWT", idToken), "token-type")
+  })
 })
