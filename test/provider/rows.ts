@@ -3,6 +3,7 @@ import type { Profile } from "effect-mcp-auth"
 import { Profiles } from "effect-mcp-auth/provider"
 import type { TestIssuer } from "effect-mcp-auth/testing"
 import { type Claims, now, resource } from "./harness.ts"
+import { readRecipe } from "./pageProfile.ts"
 
 interface Caller {
   readonly subject: string | undefined
@@ -847,6 +848,211 @@ const openauth: Row = {
   }
 }
 
+const spring: Row = {
+  row: "Spring Authorization Server",
+  profile: Profiles.springAuthorizationServer({ issuer: "https://auth.example.com", clientIds: ["client-1"] }),
+  claims: {
+    ...times,
+    nbf: now,
+    iss: "https://auth.example.com",
+    sub: "alice",
+    aud: "client-1",
+    scope: ["todos:read", "todos:write"],
+    jti: "1"
+  },
+  admits: { subject: "alice", clientId: "client-1", scopes: ["todos:read", "todos:write"] },
+  alsoAdmits: {
+    "a token without scopes": { claims: { scope: undefined }, admits: { scopes: [] } },
+    "a token without a user": { claims: { sub: "client-1" }, admits: { subject: "client-1" } }
+  },
+  rejects: {
+    ...rejectAudiences("client-2"),
+    "an ID token (T-CLAIM-05)": {
+      claims: { nbf: undefined, scope: undefined, azp: "client-1", auth_time: now },
+      reason: "token-type"
+    },
+    "an ID token with scopes and times that a customizer adds (T-CLAIM-05)": {
+      claims: { azp: "client-1" },
+      reason: "id-token"
+    },
+    "scopes that are not strings": { claims: { scope: ["todos:read", 1] }, reason: "scope" }
+  }
+}
+
+const springBound: Row = {
+  ...spring,
+  row: "Spring Authorization Server, with an audience of a customizer",
+  profile: Profiles.springAuthorizationServer({ issuer: "https://auth.example.com", audience: resource }),
+  claims: { ...spring.claims, aud: resource, client_id: "client-1" },
+  alsoAdmits: {
+    "a token that does not name its client": { claims: { client_id: undefined }, admits: { clientId: undefined } }
+  },
+  rejects: rejectAudiences("client-1")
+}
+
+const duende: Row = {
+  row: "Duende IdentityServer",
+  profile: Profiles.duende({ issuer: "https://auth.example.com", machineClients: ["program-1"] }),
+  header: { typ: "at+jwt" },
+  claims: {
+    ...times,
+    nbf: now,
+    iss: "https://auth.example.com",
+    sub: "alice",
+    aud: resource,
+    client_id: "client-1",
+    scope: ["todos:read", "todos:write"],
+    auth_time: now,
+    idp: "local",
+    amr: ["pwd"],
+    jti: "1"
+  },
+  admits: { subject: "alice", clientId: "client-1", scopes: ["todos:read", "todos:write"] },
+  alsoAdmits: {
+    "scopes as a string": { claims: { scope: both } },
+    "a token of two API resources": { claims: { aud: ["orders", resource] } },
+    "a token without a user": {
+      claims: { sub: undefined, client_id: "program-1", auth_time: undefined, idp: undefined, amr: undefined },
+      admits: { subject: undefined, clientId: "program-1" }
+    }
+  },
+  rejects: {
+    ...rejectAudiences("orders"),
+    "a token that can belong to any user (T-AUD-17)": { claims: { sub: undefined }, reason: "subject" },
+    "an ID token (T-CLAIM-05)": {
+      header: { typ: "JWT" },
+      claims: { aud: "client-1", client_id: undefined, scope: undefined, nonce: "n" },
+      reason: "token-type"
+    }
+  }
+}
+
+const kinde: Row = {
+  row: "Kinde",
+  profile: readRecipe("kinde.md"),
+  header: { typ: "JWT" },
+  claims: {
+    ...times,
+    iss: "https://acme.kinde.com",
+    sub: "kp_1",
+    aud: [resource],
+    azp: "client-1",
+    scp: ["openid", "offline"],
+    permissions: ["todos:read", "todos:write"],
+    org_code: "org_1",
+    jti: "1"
+  },
+  admits: { subject: "kp_1", clientId: "client-1", scopes: ["todos:read", "todos:write"] },
+  alsoAdmits: {
+    "a token without a user": {
+      claims: {
+        sub: undefined,
+        azp: "todos-job",
+        permissions: undefined,
+        scp: ["todos:read"],
+        scope: "todos:read",
+        gty: ["client_credentials"]
+      },
+      admits: { subject: undefined, clientId: "todos-job", scopes: ["todos:read"] }
+    }
+  },
+  rejects: {
+    ...rejectAudiences("https://other.example.com"),
+    "a token that can belong to any user (T-AUD-17)": { claims: { sub: undefined }, reason: "subject" },
+    "an ID token (T-CLAIM-05)": {
+      claims: { aud: ["https://acme.kinde.com"], scp: undefined, permissions: undefined, at_hash: "h" },
+      reason: "id-token"
+    },
+    "an ID token for the resource": { claims: { scp: undefined, scope: both }, reason: "token-type" }
+  }
+}
+
+const casdoor: Row = {
+  row: "Casdoor",
+  profile: readRecipe("casdoor.md"),
+  header: { typ: "JWT" },
+  claims: {
+    ...times,
+    nbf: now,
+    iss: "https://casdoor.example.com",
+    sub: "5f0c",
+    aud: [resource],
+    azp: "client-1",
+    tokenType: "access-token",
+    scope: both,
+    owner: "acme",
+    name: "alice",
+    type: "normal-user",
+    tag: "",
+    jti: "admin/1"
+  },
+  admits: { subject: "5f0c", clientId: "client-1", scopes: ["todos:read", "todos:write"] },
+  rejects: {
+    ...rejectAudiences("client-1"),
+    "a JWT that is marked as an ID token (T-CLAIM-05)": { claims: { tokenType: "id-token" }, reason: "id-token" },
+    "a refresh token": { claims: { tokenType: "refresh-token" }, reason: "token-type" },
+    "a token without tokenType": { claims: { tokenType: undefined }, reason: "token-type" },
+    "a token of a sign-in with a nonce": { claims: { nonce: "n" }, reason: "id-token" }
+  }
+}
+
+const xsuaa: Row = {
+  row: "SAP XSUAA",
+  profile: readRecipe("xsuaa.md"),
+  header: { typ: "JWT", jku: "https://evil.example/token_keys" },
+  claims: {
+    ...times,
+    iss: "https://acme.authentication.eu10.hana.ondemand.com/oauth/token",
+    sub: "5f0c",
+    aud: ["openid", "sb-todos!t123", "todos!t123"],
+    client_id: "sb-todos!t123",
+    cid: "sb-todos!t123",
+    azp: "sb-todos!t123",
+    grant_type: "authorization_code",
+    scope: ["openid", "todos!t123.todos:read", "todos!t123.todos:write", "orders!t5.admin"],
+    zid: "zone-1",
+    jti: "1"
+  },
+  admits: { subject: "5f0c", clientId: "sb-todos!t123", scopes: ["todos:read", "todos:write"] },
+  rejects: {
+    ...rejectAudiences(["sb-orders!t5", "orders!t5"]),
+    "a token of another subaccount": {
+      claims: { iss: "https://evil.authentication.eu10.hana.ondemand.com/oauth/token" },
+      reason: "unknown-issuer"
+    },
+    "an ID token (T-CLAIM-05)": {
+      claims: { aud: ["sb-todos!t123"], client_id: undefined, scope: ["openid"], nonce: "n" },
+      reason: "id-token"
+    }
+  }
+}
+
+const dex: Row = {
+  row: "Dex",
+  profile: readRecipe("dex.md"),
+  claims: {
+    ...times,
+    iss: "https://dex.example.com",
+    sub: "CgVhbGljZRIFbG9jYWw",
+    aud: "todos",
+    at_hash: "h",
+    email: "alice@example.com",
+    groups: ["admins"],
+    jti: "1"
+  },
+  admits: { subject: "CgVhbGljZRIFbG9jYWw", clientId: "todos", scopes: [] },
+  alsoAdmits: {
+    "an ID token, which has the same claims": { claims: { at_hash: "other", c_hash: "h", nonce: "n" } },
+    "a token with several audiences": { claims: { aud: ["other", "todos"], azp: "todos" } }
+  },
+  rejects: {
+    ...rejectAudiences("other"),
+    "a logout token": { claims: { events: {}, sid: "1" }, reason: "id-token" },
+    "a token that names another kind": { claims: { token_use: "refresh" }, reason: "token-type" },
+    "a token without a subject": { claims: { sub: undefined }, reason: "subject" }
+  }
+}
+
 export const rows: ReadonlyArray<Row> = [
   auth0,
   okta,
@@ -873,5 +1079,12 @@ export const rows: ReadonlyArray<Row> = [
   betterAuth,
   glewlwyd,
   lemonldap,
-  openauth
+  openauth,
+  spring,
+  springBound,
+  duende,
+  kinde,
+  casdoor,
+  xsuaa,
+  dex
 ]

@@ -181,6 +181,8 @@ const setups: Readonly<Record<TokenShape.Provider, Setup>> = {
   },
   hydra: {},
   "hydra-opaque": {},
+  "spring-authorization-server": { bindsClient: true },
+  duende: {},
   "oidc-provider": {},
   "better-auth": {},
   glewlwyd: {},
