@@ -159,11 +159,11 @@ const writeFacts = (fact: Facts.Fact, profile: Profile.Profile | undefined): str
 /** Removes what a formatter can change. */
 const withoutFormat = (text: string): string => text.replace(/[ \t]+/g, " ").replace(/-{3,}/g, "---").trim()
 
-/** Evaluates the profile of a page: one of `Profiles`, or one that the page makes itself. */
+/** Evaluates the profile of a page: one of `Profiles`, or one that the page assigns to a constant. */
 const evaluatePage = (fact: Facts.Fact, server: string): Profile.Profile | undefined =>
   fact.profile !== null
     ? evaluateCall(server, `Profiles.${fact.profile}`)
-    : server.includes("Profile.make(")
+    : /^const \w+ = Profile\.make\(/m.test(server)
     ? evaluateCall(server, "Profile.make")
     : undefined
 
