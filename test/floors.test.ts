@@ -210,6 +210,9 @@ const besideTheKit = [
   "examples/testing/notes.node.ts",
   "test/outbound/Discovery.test.ts",
   "test/provider/probe/certificate.ts",
+  "test/providers/debian/pemKeys.ts",
+  "test/providers/sdkDemo.ts",
+  "test/providers/sdkDemoWorker.ts",
   "test/threats/keys.test.ts"
 ]
 
@@ -229,6 +232,7 @@ const serversByHand = [
   "test/servers/host/BodyMethods.test.ts", // handlers that use the result of a body parser
   "test/servers/host/NodeHeaders.test.ts", // middleware that changes headers, in front of each server adapter
   "test/servers/hosts/hosts.ts", // a server adapter under test
+  "test/servers/optionLayer.test.ts", // a gate under test, in front of a handler
   "test/servers/routeStreams.test.ts", // a route under test
   "test/servers/tenants/hosts.ts" // a server adapter under test, with a route for each tenant
 ]
