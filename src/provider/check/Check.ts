@@ -14,6 +14,7 @@ import type { Fact, ObservedDocument } from "../facts/Facts.ts"
 import { identify } from "../facts/Identify.ts"
 import * as NamedHosts from "../probe/NamedHosts.ts"
 import * as Probe from "../probe/Probe.ts"
+import { fetchDocument } from "../probe/Redirect.ts"
 import { isObject, isShallow, type Json, parseJson, shown, text, toJson } from "../report/Json.ts"
 import * as Report from "../report/Report.ts"
 import type { Revision, RuleResult } from "../report/Rule.ts"
@@ -64,7 +65,8 @@ export interface Options {
  *
  * Fetches all well-known URLs, even after one of them has returned metadata, and then the key set. Sends requests with a
  * foreign `Origin` to the metadata, the token endpoint and the registration endpoint, to see whether their CORS headers allow
- * browser clients. Registers no client, signs in no user and follows no redirect. If the server is public, the check does not
+ * browser clients. Registers no client and signs in no user. Follows only redirects of metadata
+ * within the origin, as both official clients do. If the server is public, the check does not
  * follow URLs in its documents to loopback or private addresses. This requires a client that connects to the addresses that
  * `AddressGuard.Resolver` returns, as the command does. `FetchHttpClient` resolves names again, so a server can change its
  * address in between (DNS rebinding).
@@ -103,9 +105,9 @@ const examine = Effect.fnUntraced(function*(
   const wellKnownUrls = yield* Effect.forEach(
     WellKnown.authorizationServerMetadata(url),
     (place): Effect.Effect<WellKnownUrl, never, HttpClient.HttpClient> =>
-      Effect.map(Probe.send(place, { headers }), (exchange) => ({
-        kind: place.includes("/.well-known/oauth-") ? "oauth-authorization-server" : "openid-configuration",
-        reading: Probe.read(exchange)
+      Effect.map(fetchDocument(place, headers), (located) => ({
+        ...located,
+        kind: place.includes("/.well-known/oauth-") ? "oauth-authorization-server" : "openid-configuration"
       })),
     { concurrency: "unbounded" }
   )

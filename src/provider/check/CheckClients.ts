@@ -16,7 +16,7 @@ export const checkClients = (document: MetadataDocument): ReadonlyArray<RuleResu
       challenges === undefined
         ? fail(
           ClientRules.pkce,
-          "code_challenge_methods_supported is missing: clients that follow the text stop, even if the server supports PKCE"
+          "code_challenge_methods_supported is missing. Both official clients continue, and send a challenge with S256. Clients that follow the text stop, even if the server supports PKCE"
         )
         : challenges.includes("S256")
         ? pass(ClientRules.pkce, challenges.join(", "))

@@ -58,6 +58,7 @@ const checkSavedDocuments = ({ documents, provider }: Observations): ReadonlyArr
   }
   return [
     skip(DiscoveryRules.metadata, why),
+    skip(DiscoveryRules.metadataDirect, why),
     checkSaved("oauth-authorization-server", DiscoveryRules.rfc8414),
     checkSaved("openid-configuration", DiscoveryRules.openid)
   ]
@@ -101,8 +102,23 @@ export const checkWellKnownUrls = (observations: Observations): ReadonlyArray<Ru
       : pass(DiscoveryRules.wellKnown, "no response stops a client"),
     misleading.length > 0
       ? fail(DiscoveryRules.wellKnownTidy, describe(misleading))
-      : pass(DiscoveryRules.wellKnownTidy, "URLs without a document return an error")
+      : pass(DiscoveryRules.wellKnownTidy, "URLs without a document return an error"),
+    checkRedirects(wellKnownUrls)
   ]
+}
+
+const checkRedirects = (wellKnownUrls: ReadonlyArray<WellKnownUrl>): RuleResult => {
+  const redirected = wellKnownUrls.filter(({ reading, redirectedTo }) =>
+    isMetadata(reading) && redirectedTo !== undefined
+  )
+  return redirected.length === 0
+    ? pass(DiscoveryRules.metadataDirect, "no redirect")
+    : fail(
+      DiscoveryRules.metadataDirect,
+      `${
+        redirected.map(({ reading, redirectedTo }) => `${reading.url} redirects to ${shown(redirectedTo)}`).join("; ")
+      }. Both official clients follow it, and resource servers such as this library do not`
+    )
 }
 
 const checkKind = (rule: Rule, wellKnownUrls: ReadonlyArray<WellKnownUrl>): RuleResult => {

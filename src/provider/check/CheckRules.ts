@@ -23,6 +23,7 @@ export const all: ReadonlyArray<Rule> = [
   DiscoveryRules.openid,
   DiscoveryRules.wellKnown,
   DiscoveryRules.wellKnownTidy,
+  DiscoveryRules.metadataDirect,
   DiscoveryRules.issuerIdentical,
   DiscoveryRules.documentsAgree,
   DiscoveryRules.endpointsHttps,

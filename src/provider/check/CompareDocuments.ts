@@ -20,7 +20,9 @@ export const checkIdentity = ({ documents, issuer }: Observations): RuleResult =
   const how = describeDifference(issuer, named)
   return fail(
     rule,
-    `${others[0]!.url} names ${shown(named)} (${how})`,
+    `${others[0]!.url} names ${
+      shown(named)
+    } (${how}). Version 1 of the official client does not compare them, and version 2 stops`,
     /[{}]/.test(named)
       ? `Use the issuer of one tenant, with its id in place of ${/\{[^}]*\}?/.exec(named)?.[0] ?? "the braces"}`
       : how === anotherName

@@ -120,6 +120,21 @@ export const wellKnownTidy: Rule = {
  * @category rules
  * @since 0.1.0
  */
+export const metadataDirect: Rule = {
+  id: "metadata-direct",
+  title: "The metadata are served without a redirect",
+  level: "SHOULD",
+  derived: true,
+  standard: "RFC 8414 §3.2",
+  sentence:
+    "A successful response MUST use the 200 OK HTTP status code and return a JSON object using the \"application/json\" content type",
+  change: "Serve the document at the well-known URL itself. Resource servers that follow no redirect do not find it"
+}
+
+/**
+ * @category rules
+ * @since 0.1.0
+ */
 export const issuerIdentical: Rule = {
   id: "issuer-identical",
   title: "The documents name the requested issuer",

@@ -1,5 +1,6 @@
 import type { Fact } from "../facts/Facts.ts"
 import type { Exchange, Reading } from "../probe/Probe.ts"
+import type { Located } from "../probe/Redirect.ts"
 import { type Json, member } from "../report/Json.ts"
 import { inconclusive, type Rule, type RuleResult, skip } from "../report/Rule.ts"
 
@@ -16,9 +17,8 @@ export interface MetadataDocument {
 }
 
 /** A well-known URL that clients request, and the response. */
-export interface WellKnownUrl {
+export interface WellKnownUrl extends Located {
   readonly kind: MetadataDocument["kind"]
-  readonly reading: Reading
 }
 
 /** The responses of a server, and the provider that was identified. A response that was not fetched is `undefined`. */

@@ -113,6 +113,20 @@ describe("metadata that mislead clients", () => {
       assert.strictEqual(report.outcome, "fail")
     }))
 
+  it.effect("metadata are found through a redirect within the origin, as both official clients find them", () =>
+    Effect.gen(function*() {
+      const report = yield* checkIssuer((_) =>
+        Effect.andThen(
+          _.respondWith(inserted, () => new Response(null, { status: 302, headers: { location: "/o/metadata" } })),
+          _.respondWith("/o/metadata", json({ issuer, ...complete }))
+        )
+      )
+      assert.strictEqual(findRule(report, "rfc8414-document").verdict, "pass")
+      const { level, verdict, why } = findRule(report, "metadata-direct")
+      assert.deepStrictEqual([level, verdict], ["SHOULD", "fail"])
+      assert.include(why, `${issuer}${inserted} redirects to ${issuer}/o/metadata. Both official clients follow it`)
+    }))
+
   it.effect("a redirect is reported with its target", () =>
     Effect.gen(function*() {
       const report = yield* checkIssuer((_) => _.redirect("https://elsewhere.test/metadata", inserted))
