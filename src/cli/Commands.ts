@@ -170,7 +170,13 @@ const check = Command.make(
   Effect.fnUntraced(function*({ document, issuer, keys, spec: revision, timeout, token, ...flags }) {
     const printed: Printing = flags
     const named = Option.getOrUndefined(issuer)
+    if (Option.isNone(token)) yield* TokenFlags.checkUnused(flags)
     if (document.length > 0) {
+      if (Option.isSome(token)) {
+        return yield* new Check.InvalidInput({
+          detail: "--document and --token cannot be combined. Check the document and the token separately"
+        })
+      }
       const texts = yield* Effect.forEach(document, (name) => Effect.map(readFile(name), (text) => ({ name, text })))
       const jwks = Option.isNone(keys) ? undefined : yield* readJson(keys.value)
       const now = yield* Clock.currentTimeMillis

@@ -67,6 +67,33 @@ export const recipient = {
   at
 }
 
+interface Flags {
+  readonly resource: Option.Option<string>
+  readonly audience: ReadonlyArray<string>
+  readonly client: ReadonlyArray<string>
+  readonly at: Option.Option<number>
+}
+
+/**
+ * Fails if a flag is set that has no effect without a token.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const checkUnused = (flags: Flags): Effect.Effect<void, InvalidInput> => {
+  const unused = [
+    ...(Option.isSome(flags.resource) ? ["--resource"] : []),
+    ...(flags.audience.length > 0 ? ["--audience"] : []),
+    ...(flags.client.length > 0 ? ["--client"] : []),
+    ...(Option.isSome(flags.at) ? ["--at"] : [])
+  ]
+  return unused.length === 0
+    ? Effect.void
+    : Effect.fail(
+      new InvalidInput({ detail: `missing option: --token. Without it, ${unused.join(" and ")} would have no effect` })
+    )
+}
+
 /**
  * Reads the token, and turns the flags into the options of `TokenReport.run`. Fails if `--resource` is not a URL.
  *
@@ -75,12 +102,7 @@ export const recipient = {
  */
 export const read = Effect.fnUntraced(function*(
   token: Option.Option<Redacted.Redacted>,
-  flags: {
-    readonly resource: Option.Option<string>
-    readonly audience: ReadonlyArray<string>
-    readonly client: ReadonlyArray<string>
-    readonly at: Option.Option<number>
-  }
+  flags: Flags
 ) {
   if (Option.isNone(flags.resource) || !URL.canParse(flags.resource.value)) {
     return yield* new InvalidInput({

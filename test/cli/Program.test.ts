@@ -65,6 +65,10 @@ describe("check", () => {
     `check ${issuer} --timeout 0`,
     `check ${issuer} --token abc`,
     "check --document /nowhere.json",
+    `check ${issuer} --resource https://server.test/mcp`,
+    `check ${issuer} --audience api://todos`,
+    `check ${issuer} --client client-1`,
+    `check ${issuer} --at 4102444800`,
     `chekc ${issuer}`,
     "page --port 65536",
     "page --local --host 0.0.0.0",
@@ -175,6 +179,22 @@ describe("check", () => {
       assert.strictEqual(later.code, 1)
       assert.include(later.stdout, "rejected: expired")
     }).pipe(Effect.provide(TestIssuer.layer({ issuer }))))
+
+  it.effect("rejects options that would have no effect, and names the option that is missing", () =>
+    Effect.gen(function*() {
+      const both = yield* run([
+        "check",
+        "--document",
+        "a.json",
+        "--token",
+        "abc",
+        "--resource",
+        "https://server.test/mcp"
+      ])
+      assert.match(both.stderr, /--document and --token cannot be combined/)
+      const without = yield* run(["check", issuer, "--client", "client-1", "--at", "4102444800"])
+      assert.match(without.stderr, /missing option: --token\. Without it, --client and --at would have no effect/)
+    }))
 
   it.effect("checks a token without an issuer and without a network", () =>
     Effect.gen(function*() {
