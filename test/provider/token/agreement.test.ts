@@ -279,13 +279,14 @@ const recipientOf = (
 
 /**
  * The rows whose access token needs an option that its issuer does not imply: a list of tenants, a claim that contains the
- * scopes, or a mark of access tokens.
+ * scopes, a mark of access tokens, or the rule that allows ID tokens. Add a new row here if its token needs one as well.
  */
 const withoutOptions = new Set([
   "Entra ID v2, several tenants",
   "Supabase Auth",
   "Supabase Auth, with a token hook",
-  "OpenAuth"
+  "OpenAuth",
+  "Dex"
 ])
 
 describe("the options in a report", () => {
