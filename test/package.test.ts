@@ -38,6 +38,18 @@ const adapters = [
   { entry: "sdk-v2", peer: "@modelcontextprotocol/server", program: "sdk-v2.ts", challenged: "todos:write" }
 ].map((it) => ({ ...it, name: `${manifest.name}/${it.entry}` }))
 
+/** The oldest TypeScript in which CommonJS modules can load ES modules, which is installed for the test. */
+const oldest = "5.8.3"
+
+/** The compilers that programs use, each with a function that returns its path. `home` is the folder of the test. */
+const compilers = [
+  { version: oldest, compiler: (home: string) => join(home, "compiler/node_modules/typescript/bin/tsc") },
+  {
+    version: manifest.devDependencies.typescript as string,
+    compiler: (_home: string) => join(root, "node_modules/typescript/bin/tsc")
+  }
+]
+
 const alone = entryPoints.filter((it) => !adapters.some(({ name }) => name === it))
 
 /** Runs a command and returns its output. If the command fails, the error contains the complete output. */
@@ -68,6 +80,10 @@ describe("the packed tarball", () => {
     tarball = inject("tarball")
     run(home, "tar", "-xzf", tarball)
     unpacked = join(home, "package")
+
+    mkdirSync(join(home, "compiler"))
+    writeFileSync(join(home, "compiler/package.json"), JSON.stringify({ private: true }))
+    run(join(home, "compiler"), "npm", "install", "--prefer-offline", "--no-audit", "--no-fund", `typescript@${oldest}`)
 
     consumer = join(home, "consumer")
     mkdirSync(consumer)
@@ -310,12 +326,13 @@ describe("the packed tarball", () => {
 
   describe.each(adapters)("beside $peer alone, $name", ({ challenged, entry, name, peer, program }) => {
     let folder: string
+    const commonJs = program.replace(/\.ts$/, ".cts")
 
     beforeAll(() => {
       folder = join(home, entry)
       mkdirSync(folder)
       writeFileSync(join(folder, "package.json"), JSON.stringify({ private: true, type: "module" }))
-      cpSync(join(root, "test/package", program), join(folder, program))
+      for (const file of [program, commonJs]) cpSync(join(root, "test/package", program), join(folder, file))
       const versions = ["effect", peer].map((it) => `${it}@${manifest.devDependencies[it]}`)
       run(folder, "npm", "install", "--prefer-offline", "--no-audit", "--no-fund", tarball, ...versions)
     })
@@ -325,32 +342,42 @@ describe("the packed tarball", () => {
       for (const other of others) assert.isFalse(existsSync(join(folder, "node_modules", other.peer)), other.peer)
     })
 
-    it.each([
-      { module: "NodeNext", moduleResolution: "NodeNext" },
-      { module: "ESNext", moduleResolution: "Bundler" }
-    ])("has types that compile with moduleResolution $moduleResolution", (options) => {
-      // The declarations of the SDKs name packages that they do not install, so declarations are not checked here.
-      writeFileSync(
-        join(folder, "tsconfig.json"),
-        JSON.stringify({
-          files: [program],
-          compilerOptions: {
-            ...options,
-            target: "ES2022",
-            lib: ["ES2022", "DOM", "DOM.Iterable"],
-            types: [],
-            strict: true,
-            exactOptionalPropertyTypes: true,
-            skipLibCheck: true,
-            noEmit: true
-          }
-        })
-      )
-      run(folder, process.execPath, join(root, "node_modules/typescript/bin/tsc"))
-    })
+    const settings = [
+      { module: "NodeNext", moduleResolution: "NodeNext", modules: "ES modules", file: program },
+      { module: "ESNext", moduleResolution: "Bundler", modules: "ES modules", file: program },
+      { module: "NodeNext", moduleResolution: "NodeNext", modules: "CommonJS modules", file: commonJs }
+    ]
 
-    it("runs a server whose challenges name the metadata, and the scopes of a tool", () => {
-      const call = `console.log(JSON.stringify(await (await import("./${program}")).answers()))`
+    it.each(compilers.flatMap((compiler) => settings.map((setting) => ({ ...setting, ...compiler }))))(
+      "has types that compile with moduleResolution $moduleResolution, $modules and TypeScript $version",
+      ({ compiler, file, module, moduleResolution }) => {
+        // The declarations of the SDKs name packages that they do not install, so declarations are not checked here.
+        writeFileSync(
+          join(folder, "tsconfig.json"),
+          JSON.stringify({
+            files: [file],
+            compilerOptions: {
+              module,
+              moduleResolution,
+              target: "ES2022",
+              lib: ["ES2022", "DOM", "DOM.Iterable"],
+              types: [],
+              strict: true,
+              exactOptionalPropertyTypes: true,
+              skipLibCheck: true,
+              outDir: "out"
+            }
+          })
+        )
+        run(folder, process.execPath, compiler(home))
+      }
+    )
+
+    it.each([
+      { modules: "ES modules", file: program },
+      { modules: "CommonJS modules", file: `out/${commonJs.replace(/\.cts$/, ".cjs")}` }
+    ])("runs a server of $modules whose challenges name the metadata, and the scopes of a tool", ({ file }) => {
+      const call = `console.log(JSON.stringify(await (await import("./${file}")).answers()))`
       // The rejections are logged to the same output, so the result is its last line.
       const printed = run(folder, process.execPath, "--input-type=module", "--eval", call).trim().split("\n")
       const answers = JSON.parse(printed.at(-1)!)

@@ -1,5 +1,5 @@
 /** A server on `@modelcontextprotocol/sdk`, as written by a user who has installed only this SDK and this library. */
-import { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js"
+import { McpServer, ResourceTemplate } from "@modelcontextprotocol/sdk/server/mcp.js"
 import { WebStandardStreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js"
 import { McpAuthSdk } from "effect-mcp-auth/sdk-v1"
 
@@ -38,6 +38,12 @@ export const answers = async () => {
     mock.registerTool(todos, "add_todo", { scopes: ["todos:write"] }, () => ({ content: [] }))
     mock.registerTool(todos, "whoami", { scopes: ["todos:read"] }, ({ principal }) => ({
       content: [{ type: "text", text: principal.subject ?? "nobody" }]
+    }))
+    mock.registerPrompt(todos, "summary", { scopes: ["todos:read"] }, () => ({ messages: [] }))
+    mock.registerResource(todos, "about", "todos://about", { scopes: ["todos:read"] }, () => ({ contents: [] }))
+    const template = new ResourceTemplate("todos://{id}", { list: undefined })
+    mock.registerResource(todos, "todo", template, { scopes: ["todos:read"] }, (uri, { id }, { principal }) => ({
+      contents: [{ uri: uri.href, text: `${String(id)} of ${principal.owner}` }]
     }))
     return todos
   }

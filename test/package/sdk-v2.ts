@@ -1,5 +1,5 @@
 /** A server on `@modelcontextprotocol/server`, with only the imports of a user who has installed this SDK and the library. */
-import { McpServer } from "@modelcontextprotocol/server"
+import { createMcpHandler, McpServer, ResourceTemplate } from "@modelcontextprotocol/server"
 import { McpAuthSdk } from "effect-mcp-auth/sdk-v2"
 
 const server = () => new McpServer({ name: "todos", version: "1.0.0" })
@@ -38,7 +38,7 @@ export const answers = async () => {
     authorizationServers: ["https://auth.example.com"],
     scopes: { baseline: ["todos:read"], stepUp: ["todos:write"] }
   })
-  const unknown = await real.createMcpHandler(server).fetch(call("whoami"))
+  const unknown = await real.createMcpHandler(server, { createMcpHandler }).fetch(call("whoami"))
   await real.dispose()
 
   const mock = await McpAuthSdk.mock({
@@ -53,8 +53,14 @@ export const answers = async () => {
     mock.registerTool(todos, "whoami", { scopes: ["todos:read"] }, ({ principal }) => ({
       content: [{ type: "text", text: principal.subject ?? "nobody" }]
     }))
+    mock.registerPrompt(todos, "summary", { scopes: ["todos:read"] }, () => ({ messages: [] }))
+    mock.registerResource(todos, "about", "todos://about", { scopes: ["todos:read"] }, () => ({ contents: [] }))
+    const template = new ResourceTemplate("todos://{id}", { list: undefined })
+    mock.registerResource(todos, "todo", template, { scopes: ["todos:read"] }, (uri, { id }, { principal }) => ({
+      contents: [{ uri: uri.href, text: `${String(id)} of ${principal.owner}` }]
+    }))
     return todos
-  })
+  }, { createMcpHandler })
   const lacking = await handler.fetch(call("add_todo"))
   const allowed = (await (await handler.fetch(call("whoami"))).json()) as {
     readonly result: { readonly content: ReadonlyArray<{ readonly text: string }> }

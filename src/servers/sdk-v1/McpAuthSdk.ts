@@ -5,13 +5,11 @@
  * @since 0.1.0
  */
 import type {
-  McpServer,
   RegisteredPrompt,
   RegisteredResource,
   RegisteredResourceTemplate,
   RegisteredTool,
-  ResourceMetadata,
-  ResourceTemplate
+  ResourceMetadata
 } from "@modelcontextprotocol/sdk/server/mcp.js"
 import type { HandleRequestOptions } from "@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js"
 import {
@@ -47,9 +45,11 @@ import type {
   CallerOf,
   Endpoints,
   FetchOptions,
+  McpServerLike,
   Middleware,
   Outcome,
   Policy,
+  ResourceTemplateLike,
   Scoped,
   Services
 } from "../sdk/SdkTypes.ts"
@@ -61,10 +61,12 @@ export type {
   Caller,
   Endpoints,
   FetchOptions,
+  McpServerLike,
   Middleware,
   NodeRequest,
   NodeResponse,
   Policy,
+  ResourceTemplateLike,
   Scoped,
   State
 } from "../sdk/SdkTypes.ts"
@@ -99,6 +101,17 @@ export type Handler<Input, P, Result, Env> = Input extends ZodRawShapeCompat | A
   : (extra: Extra<P>) => Outcome<Result, Env>
 
 /**
+ * An `McpServer` of `@modelcontextprotocol/sdk`, as `import` and `require` declare it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface SdkServer extends McpServerLike {
+  /** Registers a tool. Only servers of this SDK have this member, so the compiler rejects those of the other SDK. */
+  readonly tool: (name: string, handler: any) => any
+}
+
+/**
  * The server that answers requests: one `McpServer` for all requests, or a function that takes a session id and returns the
  * server of that session.
  *
@@ -110,8 +123,8 @@ export type Handler<Input, P, Result, Env> = Input extends ZodRawShapeCompat | A
  * @since 0.1.0
  */
 export type Server =
-  | McpServer
-  | ((session: string | undefined) => McpServer | undefined | Promise<McpServer | undefined>)
+  | SdkServer
+  | ((session: string | undefined) => SdkServer | undefined | Promise<SdkServer | undefined>)
 
 /**
  * The options of `protect`.
@@ -167,7 +180,7 @@ export interface McpAuthSdk<Offered extends string, Claims, R, N extends Anonymo
     Input extends undefined | ZodRawShapeCompat | AnySchema = undefined,
     const Need extends Offered = never
   >(
-    server: McpServer,
+    server: SdkServer,
     name: string,
     config: {
       readonly title?: string
@@ -189,7 +202,7 @@ export interface McpAuthSdk<Offered extends string, Claims, R, N extends Anonymo
     Input extends undefined | ZodRawShapeCompat = undefined,
     const Need extends Offered = never
   >(
-    server: McpServer,
+    server: SdkServer,
     name: string,
     config: {
       readonly title?: string
@@ -204,10 +217,10 @@ export interface McpAuthSdk<Offered extends string, Claims, R, N extends Anonymo
    * @since 0.1.0
    */
   readonly registerResource: <
-    const T extends string | ResourceTemplate,
+    const T extends string | ResourceTemplateLike,
     const Need extends Offered = never
   >(
-    server: McpServer,
+    server: SdkServer,
     name: string,
     uriOrTemplate: T,
     config: ResourceMetadata & Policy<Need, URL>,

@@ -13,13 +13,13 @@ import {
   isLegacyRequest,
   type McpHttpHandler,
   type McpRequestContext,
-  type McpServer,
+  McpServer,
+  type McpServerFactory,
   type ReadResourceResult,
   type RegisteredPrompt,
   type RegisteredResource,
   type RegisteredResourceTemplate,
   type RegisteredTool,
-  type ResourceTemplate,
   type ServerContext,
   type StandardSchemaWithJSON,
   type Variables
@@ -28,6 +28,7 @@ import * as Effect from "effect/Effect"
 import type * as ProtectedResource from "../../authorization/ProtectedResource.ts"
 import type { Scopes, Servers, ServicesOf } from "../../composition/AuthOptions.ts"
 import type { CoveredBy } from "../../composition/GateLayer.ts"
+import { AuthConfigError } from "../../protocol/AuthError.ts"
 import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import * as sdkHost from "../sdk/SdkHost.ts"
 import { type MockOptions, type Options, toLayer, toMockLayer } from "../sdk/SdkOptions.ts"
@@ -37,8 +38,10 @@ import type {
   CallerOf,
   Endpoints,
   FetchOptions,
+  McpServerLike,
   Outcome,
   Policy,
+  ResourceTemplateLike,
   Scoped,
   Services
 } from "../sdk/SdkTypes.ts"
@@ -50,10 +53,12 @@ export type {
   Caller,
   Endpoints,
   FetchOptions,
+  McpServerLike,
   Middleware,
   NodeRequest,
   NodeResponse,
   Policy,
+  ResourceTemplateLike,
   Scoped,
   State
 } from "../sdk/SdkTypes.ts"
@@ -87,12 +92,23 @@ export type Handler<Input, P, Result, Env> = Input extends StandardSchemaWithJSO
   : (context: HandlerContext<P>) => Outcome<Result | InputRequiredResult, Env>
 
 /**
+ * An `McpServer` of `@modelcontextprotocol/server`, as `import` and `require` declare it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface SdkServer extends McpServerLike {
+  /** Servers of this SDK lack this member of the other SDK, so the compiler rejects servers of the other SDK. */
+  readonly tool?: never
+}
+
+/**
  * Creates the server of one request. `context` contains the protocol era of the request, and its caller as `authInfo`.
  *
  * @category models
  * @since 0.1.0
  */
-export type Factory = (context: McpRequestContext) => McpServer | Promise<McpServer>
+export type Factory = (context: McpRequestContext) => SdkServer | Promise<SdkServer>
 
 type Config<T extends "registerTool" | "registerPrompt"> = Omit<
   Parameters<McpServer[T]>[1],
@@ -140,7 +156,7 @@ export interface McpAuthSdk<Offered extends string, Claims, R, N extends Anonymo
     Input extends StandardSchemaWithJSON | undefined = undefined,
     const Need extends Offered = never
   >(
-    server: McpServer,
+    server: SdkServer,
     name: string,
     config: Config<"registerTool"> & {
       readonly inputSchema?: Input
@@ -158,7 +174,7 @@ export interface McpAuthSdk<Offered extends string, Claims, R, N extends Anonymo
     Input extends StandardSchemaWithJSON | undefined = undefined,
     const Need extends Offered = never
   >(
-    server: McpServer,
+    server: SdkServer,
     name: string,
     config: Config<"registerPrompt"> & { readonly argsSchema?: Input } & Policy<Need, Arguments<Input>>,
     handler: Handler<Input, CallerOf<Claims, N, Need>, GetPromptResult, Services<Offered, R, N, Need>>
@@ -169,10 +185,10 @@ export interface McpAuthSdk<Offered extends string, Claims, R, N extends Anonymo
    * @since 0.1.0
    */
   readonly registerResource: <
-    const T extends string | ResourceTemplate,
+    const T extends string | ResourceTemplateLike,
     const Need extends Offered = never
   >(
-    server: McpServer,
+    server: SdkServer,
     name: string,
     uriOrTemplate: T,
     config: Parameters<McpServer["registerResource"]>[2] & Policy<Need, URL>,
@@ -208,7 +224,7 @@ export interface McpAuthSdk<Offered extends string, Claims, R, N extends Anonymo
    *
    * @since 0.1.0
    */
-  readonly createMcpHandler: (factory: Factory, options?: CreateMcpHandlerOptions) => ProtectedMcpHandler
+  readonly createMcpHandler: (factory: Factory, options?: HandlerSettings) => ProtectedMcpHandler
   /**
    * Protects your own transport, such as the SDK's `WebStandardStreamableHTTPServerTransport`, with or without sessions.
    * Pass both arguments of the handler to `handleRequest` of the transport.
@@ -221,9 +237,24 @@ export interface McpAuthSdk<Offered extends string, Claims, R, N extends Anonymo
    * @since 0.1.0
    */
   readonly protectFetch: (
-    server: McpServer | ((session: string | undefined) => McpServer | undefined | Promise<McpServer | undefined>),
+    server: SdkServer | ((session: string | undefined) => SdkServer | undefined | Promise<SdkServer | undefined>),
     handler: (request: Request, options: HandlerOptions) => Response | Promise<Response>
   ) => (request: Request, options?: FetchOptions) => Promise<Response>
+}
+
+/**
+ * The options of `createMcpHandler`: those of the SDK, and the SDK's function itself.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface HandlerSettings extends CreateMcpHandlerOptions {
+  /**
+   * The `createMcpHandler` of the copy of the SDK that the program loads. A program of CommonJS modules must set it: `require`
+   * loads another copy than this library does, and a copy serves only the servers that it created. Default: the function of the
+   * copy that `import` loads.
+   */
+  readonly createMcpHandler?: ((factory: any, options?: any) => McpHttpHandler) | undefined
 }
 
 /**
@@ -338,7 +369,8 @@ const toGate = (sdk: sdkHost.SdkHost): McpAuthSdk<any, any, any, any> => ({
   createMcpHandler: (factory, handlerOptions) => protectHandler(sdk, factory, handlerOptions)
 })
 
-const handlerTable: ConfigOption.Table<keyof CreateMcpHandlerOptions> = {
+const handlerTable: ConfigOption.Table<keyof HandlerSettings> = {
+  createMcpHandler: ConfigOption.functionThat("takes a factory and returns an object with a fetch function"),
   legacy: ConfigOption.oneOf("stateless", "reject"),
   onerror: true,
   responseMode: true,
@@ -348,10 +380,19 @@ const handlerTable: ConfigOption.Table<keyof CreateMcpHandlerOptions> = {
   maxRequestBodySize: true
 }
 
+const otherCopy = new AuthConfigError({
+  reason: "conflict",
+  option: "createMcpHandler",
+  fix:
+    "the factory returned an McpServer of another copy of @modelcontextprotocol/server than the one that this library " +
+    "imports, such as the copy that require loads. Give the createMcpHandler of that copy as an option: " +
+    "auth.createMcpHandler(factory, { createMcpHandler })"
+})
+
 const protectHandler = (
   { callerOf, host, policiesFor, registry, serve }: sdkHost.SdkHost,
   factory: Factory,
-  options: CreateMcpHandlerOptions | undefined
+  settings: HandlerSettings | undefined
 ): ProtectedMcpHandler => {
   if (typeof factory !== "function") {
     throw ConfigOption.invalid(
@@ -361,21 +402,24 @@ const protectHandler = (
       "Give one that returns a new McpServer for each request"
     )
   }
-  if (options !== undefined) ConfigOption.check(options, "createMcpHandler", handlerTable)
+  if (settings !== undefined) ConfigOption.check(settings, "createMcpHandler", handlerTable)
+  const { createMcpHandler: createGiven, ...options } = settings ?? {}
   /** The server for each authorized request. The SDK takes the server when it calls the factory for that request. */
-  const authorized = new WeakMap<Request, McpServer>()
-  const build = async (context: McpRequestContext): Promise<McpServer> => {
+  const authorized = new WeakMap<Request, SdkServer>()
+  const build = async (context: McpRequestContext): Promise<SdkServer> => {
     const server = await factory(context)
-    registry.instrument(server)
+    const isRecognized = registry.instrument(server)
+    if (isRecognized && createGiven === undefined && !(server instanceof McpServer)) throw otherCopy
     registry.removeHidden(server, callerOf(context))
     return server
   }
-  const handler = createMcpHandler((context) => {
+  const take = (context: McpRequestContext): SdkServer | Promise<SdkServer> => {
     const ready = context.requestInfo === undefined ? undefined : authorized.get(context.requestInfo)
     if (ready === undefined) return build(context)
     authorized.delete(context.requestInfo!)
     return ready
-  }, options)
+  }
+  const handler = (createGiven ?? createMcpHandler)(take as McpServerFactory, options)
 
   const fetch: ProtectedMcpHandler["fetch"] = (request, { parsedBody, tenant } = {}) => {
     const policies = policiesFor(async ({ authInfo: info, body, principal }) => {
@@ -391,7 +435,7 @@ const protectHandler = (
     })
     return serve(
       request,
-      { parsedBody, tenant, limit: options?.maxRequestBodySize, consumes: true },
+      { parsedBody, tenant, limit: options.maxRequestBodySize, consumes: true },
       policies,
       (_, transportOptions) => handler.fetch(request, transportOptions)
     )

@@ -7,13 +7,7 @@ import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import * as OptionValue from "../../protocol/OptionValue.ts"
 import type { RegistrationPolicy } from "./RegistrationPolicy.ts"
 import type { Registry } from "./SdkRegistry.ts"
-
-/** The registration functions of an `McpServer`. They use `any`, because their types differ between the SDKs. */
-interface Server {
-  readonly registerTool: (name: string, config: any, handler: any) => any
-  readonly registerPrompt: (name: string, config: any, handler: any) => any
-  readonly registerResource: (name: string, uriOrTemplate: any, config: any, handler: any) => any
-}
+import type { McpServerLike } from "./SdkTypes.ts"
 
 /** The options of a registration: a policy, and the options of the SDK. */
 interface Config {
@@ -26,10 +20,10 @@ interface Config {
  * type.
  */
 export interface Register {
-  readonly registerTool: (server: Server, name: string, config: Config, handler: unknown) => any
-  readonly registerPrompt: (server: Server, name: string, config: Config, handler: unknown) => any
+  readonly registerTool: (server: McpServerLike, name: string, config: Config, handler: unknown) => any
+  readonly registerPrompt: (server: McpServerLike, name: string, config: Config, handler: unknown) => any
   readonly registerResource: (
-    server: Server,
+    server: McpServerLike,
     name: string,
     uriOrTemplate: unknown,
     config: Config,

@@ -11,6 +11,37 @@ import type { NodeRequest, NodeResponse } from "../host/NodeHost.ts"
 export type { NodeRequest, NodeResponse }
 
 /**
+ * The public members of an `McpServer` that a gate uses. The type is structural, because the class of the SDK has private
+ * members and one declaration each for `import` and `require`, so a program of CommonJS modules could not pass its servers.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface McpServerLike {
+  /** The SDK's server of the protocol. */
+  readonly server: object
+  /** Registers a tool. */
+  readonly registerTool: (name: string, config: any, handler: any) => any
+  /** Registers a prompt. */
+  readonly registerPrompt: (name: string, config: any, handler: any) => any
+  /** Registers a resource or a resource template. */
+  readonly registerResource: (name: string, uriOrTemplate: any, config: any, handler: any) => any
+}
+
+/**
+ * The public members of a `ResourceTemplate` of the SDK. The type is structural, as `McpServerLike` is.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ResourceTemplateLike {
+  /** The parsed template. */
+  readonly uriTemplate: { readonly match: (uri: string) => unknown }
+  /** Returns the function that completes a variable of the template. */
+  readonly completeCallback: (variable: string) => unknown
+}
+
+/**
  * Whether requests without credentials may use operations that require no scopes.
  *
  * @category models
