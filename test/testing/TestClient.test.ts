@@ -1,5 +1,5 @@
 import { assert, describe, it, layer } from "@effect/vitest"
-import { Effect, Layer, References, Schema } from "effect"
+import { Cause, Effect, Exit, Layer, References, Schema } from "effect"
 import { AuthLayer, Decision, Principal, requireScopes } from "effect-mcp-auth"
 import { McpAuthFetch } from "effect-mcp-auth/fetch"
 import { McpAuth } from "effect-mcp-auth/mcp"
@@ -126,6 +126,35 @@ describe.each(["2026-07-28", "2025-11-25"] as const)("MCP %s", (protocol) => {
           const issuer = yield* TestIssuer.TestIssuer
           const token = yield* issuer.mintBroken("audience-other", alice)
           yield* client.callTool("whoami").pipe(TestClient.as(token), expectRejected("audience"))
+        }))
+
+      it.effect("explains in a failed assertion why a request was rejected, as the log does", () =>
+        Effect.gen(function*() {
+          yield* start
+          const client = yield* TestClient.TestClient
+          const messageOf = (call: Effect.Effect<unknown>) =>
+            Effect.map(
+              Effect.exit(call),
+              (exit) => Exit.isFailure(exit) ? String(Cause.squash(exit.cause)) : "admitted"
+            )
+          const other = { ...alice, audience: "https://other.test/mcp" }
+          const audience = yield* messageOf(
+            client.callTool("whoami").pipe(TestClient.as(other), expectAdmitted, Effect.orDie)
+          )
+          assert.include(
+            audience,
+            "(reason of the gate: audience; checked aud; expected \"https://server.test/mcp\"; received "
+          )
+          assert.include(audience, "https://other.test/mcp")
+          assert.include(audience, "; Let the authorization server issue tokens for the expected audience.")
+          const scope = yield* messageOf(
+            client.callTool("write", { text: "x" }).pipe(
+              TestClient.as({ ...alice, scopes: ["a"] }),
+              expectAdmitted,
+              Effect.orDie
+            )
+          )
+          assert.include(scope, "(reason of the gate: missing-scope; missing scopes b; ")
         }))
     })
   })
