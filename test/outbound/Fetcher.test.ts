@@ -135,6 +135,22 @@ describe.each(layers)("a Fetcher on %s", (_, layer) => {
       assert.strictEqual((yield* Effect.flip(send(path))).reason, "network")
     }))
 
+  it.live("keeps the code of a failed connection, and no part of the request", () =>
+    Effect.gen(function*() {
+      const free = createServer()
+      yield* Effect.promise(() => new Promise<void>((resolve) => free.listen(0, "127.0.0.1", resolve)))
+      const { port } = free.address() as AddressInfo
+      yield* Effect.promise(() => new Promise((resolve) => free.close(resolve)))
+      const codes: Array<unknown> = []
+      for (const url of [`http://127.0.0.1:${port}/secret`, "http://unknown.test/secret", `${origin}/refused`]) {
+        const error = yield* Effect.flip(send("", { url }))
+        codes.push(error.code)
+        assert.deepStrictEqual(Object.keys(error).filter((_) => !["_tag", "code", "reason", "name"].includes(_)), [])
+        assert.isUndefined(error.cause)
+      }
+      assert.deepStrictEqual(codes, ["ECONNREFUSED", "ENOTFOUND", "UND_ERR_SOCKET"])
+    }))
+
   it.live("does not read a body that is not needed", () =>
     Effect.gen(function*() {
       const heads: Array<Fetcher.Head> = []

@@ -317,6 +317,12 @@ describe("failures of the endpoint are 503, never invalid_token", () => {
       "30"
     ],
     ["forbidden", () => new Response("", { status: 403 }), "client-rejected", "30"],
+    [
+      "rejected credentials of this server with the status 400",
+      json({ error: "invalid_client" }, { status: 400 }),
+      "client-rejected",
+      "30"
+    ],
     ["429", () => new Response("", { status: 429, headers: { "retry-after": "17" } }), "server-error", "17"],
     ["500", () => new Response("oops", { status: 500 }), "server-error", "1"],
     ["400", json({ error: "unsupported_token_type" }, { status: 400 }), "unusable-answer", "30"],
