@@ -67,7 +67,15 @@ const start = async (command: string, places: Readonly<Record<string, string>>) 
     child.kill("SIGTERM")
     await ended
   }
-  return { port, child, ended, output: () => output, stop }
+  /** Waits for a line of the log that includes a text. */
+  const line = async (text: string): Promise<string> => {
+    for (;;) {
+      const found = output.split("\n").slice(0, -1).find((_) => _.includes(text))
+      if (found !== undefined) return found
+      await once(child.stdout, "data")
+    }
+  }
+  return { port, child, ended, line, stop }
 }
 
 /** Starts an issuer whose URL has the port of its server. */
@@ -111,7 +119,7 @@ describe("the page Operations", () => {
       await run(metrics!),
       "mcp_auth_decisions_total{outcome=\"rejected\",reason=\"audience\"} 1"
     )
-    const line = server.output().split("\n").find((_) => _.includes("rejected with 401: audience"))!
+    const line = await server.line("rejected with 401: audience")
     const shown = JSON.parse(/^```json\n([\s\S]*?)^```/m.exec(page)![1]!)
     const logged = JSON.parse(line)
     assert.sameMembers(Object.keys(logged.annotations), Object.keys(shown.annotations))
