@@ -45,6 +45,7 @@ import type {
   CallerOf,
   Endpoints,
   FetchOptions,
+  LocalOptions,
   McpServerLike,
   Middleware,
   Outcome,
@@ -61,6 +62,7 @@ export type {
   Caller,
   Endpoints,
   FetchOptions,
+  LocalOptions,
   McpServerLike,
   Middleware,
   NodeRequest,
@@ -260,6 +262,23 @@ export interface McpAuthSdk<Offered extends string, Claims, R, N extends Anonymo
     server: Server,
     handler: (request: Request, options: HandleRequestOptions) => Response | Promise<Response>
   ) => (request: Request, options?: FetchOptions) => Promise<Response>
+  /**
+   * Gives servers a fixed caller, for stdio and in-memory transports. The same tools then serve local programs and HTTP.
+   *
+   * **Details**
+   *
+   * `local` checks the caller and returns a function that changes a server: each message that the server receives has this
+   * caller, until the server is discarded. A tool whose scopes the caller lacks answers with an error result, and hidden
+   * registrations stay hidden. Pass the changed
+   * server to `connect`. Throws `AuthConfigError` if an option is wrong.
+   *
+   * **Gotchas**
+   *
+   * Such a server rejects HTTP transports, because every client would be the local caller.
+   *
+   * @since 0.1.0
+   */
+  readonly local: (options: LocalOptions<Offered>) => <S extends SdkServer>(server: S) => S
 }
 
 const protectTable: ConfigOption.Table<keyof ProtectOptions> = { tenant: true }
@@ -324,8 +343,7 @@ export const make = async <
 >(
   options: Options<S, A, C, N, R, E, RD, RT, RR, I> & CoveredBy<R, ServicesOf<I> | RD | RT | RR>
 ): Promise<McpAuthSdk<ProtectedResource.OfferedOf<S>, A, R | C, N>> => {
-  const { layer, limits } = toLayer(options)
-  return toGate(await sdkHost.make(layer, limits, parseArguments))
+  return toGate(await sdkHost.make(toLayer(options), parseArguments))
 }
 
 /**
@@ -352,8 +370,7 @@ export const mock = async <
 >(
   options: MockOptions<S, A, C, R, E>
 ): Promise<McpAuthSdk<ProtectedResource.OfferedOf<S>, A, R | C, "deny">> => {
-  const { layer, limits } = toMockLayer(options)
-  return toGate(await sdkHost.make(layer, limits, parseArguments))
+  return toGate(await sdkHost.make(toMockLayer(options), parseArguments))
 }
 
 /** Creates the public gate. Its types are `any`, because `make` and `mock` declare the types for their options. */
@@ -362,6 +379,7 @@ const toGate = (sdk: sdkHost.SdkHost): McpAuthSdk<any, any, any, any> => {
   return {
     ...sdk.register,
     ...sdk.endpoints,
+    local: sdk.local,
     protectFetch: sdk.protectFetch,
     protect: (server, options = {}) => {
       const policies = sdk.policiesForServer(server, "protect")

@@ -2,9 +2,7 @@
  * Creates the parts that both SDK adapters share: one gate for all servers of an SDK in a program.
  */
 import * as Context from "effect/Context"
-import type * as Layer from "effect/Layer"
-import type { AuthLayer, Gate } from "../../authorization/Gate.ts"
-import type { Fetcher } from "../../outbound/Fetcher.ts"
+import type { Gate } from "../../authorization/Gate.ts"
 import type { Principal } from "../../verification/Principal.ts"
 import type { Policies } from "../host/Admission.ts"
 import * as authInfo from "../host/AuthInfo.ts"
@@ -12,13 +10,15 @@ import * as body from "../host/Body.ts"
 import * as Host from "../host/Host.ts"
 import * as node from "../host/NodeHost.ts"
 import * as web from "../host/WebHost.ts"
+import * as LocalServer from "./LocalServer.ts"
 import * as register from "./Register.ts"
 import { makeReader, type ParseArguments } from "./SdkArguments.ts"
 import * as sdkHandler from "./SdkHandler.ts"
+import type { SdkLayer } from "./SdkOptions.ts"
 import * as sdkPolicies from "./SdkPolicies.ts"
 import * as sdkRegistry from "./SdkRegistry.ts"
 import * as sdkTasks from "./SdkTasks.ts"
-import type { BodyLimits, Endpoints, FetchOptions } from "./SdkTypes.ts"
+import type { Endpoints, FetchOptions, Local } from "./SdkTypes.ts"
 
 /** The second argument of `handleRequest` of both SDKs' transports. */
 export interface TransportOptions {
@@ -40,6 +40,8 @@ export interface SdkHost {
   /** Returns the caller of a request from the context that an SDK passes to handlers and factories. */
   readonly callerOf: (context: unknown) => Principal | undefined
   readonly register: register.Register
+  /** Returns a function that gives servers a fixed caller. */
+  readonly local: Local<string>
   /** Returns the policies of requests to the servers that `find` returns. */
   readonly policiesFor: (find: sdkPolicies.Find) => Policies
   /**
@@ -65,12 +67,11 @@ interface Reading extends FetchOptions {
 }
 
 /** Builds the layer, and creates the members that both adapters share. `parseArguments` parses with the schemas of one SDK. */
-export const make = async <R, E, Schema>(
-  layer: Layer.Layer<AuthLayer | R, E, Fetcher>,
-  options: BodyLimits,
+export const make = async <E, Schema>(
+  { decodeClaims, layer, limits: given }: SdkLayer<E>,
   parseArguments: ParseArguments<Schema>
 ): Promise<SdkHost> => {
-  const limits = body.checkLimits(options)
+  const limits = body.checkLimits(given)
   const host = await Host.make(layer)
   const callerOf = makeCallerOf(host.gate)
   const registry = sdkRegistry.make(
@@ -78,12 +79,17 @@ export const make = async <R, E, Schema>(
     callerOf,
     sdkTasks.makeOwnerOf(host.gate, callerOf)
   )
+  const localClaims: LocalServer.LocalClaims = new WeakMap()
   const wrap = sdkHandler.make<any>({
     runtime: host.runtime,
     anonymous: host.gate.published.anonymous === "allow-unscoped",
     callerOf,
-    present: makePresent(host),
-    services: (caller) => host.gate.provideCaller(Context.empty(), caller)
+    present: makePresent(host, localClaims),
+    services: (caller) => {
+      const services = host.gate.provideCaller(Context.empty(), caller)
+      const local = localClaims.get(caller)
+      return local === undefined ? services : Context.merge(services, local)
+    }
   })
   const readArguments = makeReader(parseArguments)
 
@@ -102,6 +108,7 @@ export const make = async <R, E, Schema>(
     limits,
     callerOf,
     register: register.make(registry, wrap),
+    local: LocalServer.make(host.gate, registry, decodeClaims, localClaims),
     policiesFor,
     policiesForServer,
     serve,
@@ -123,13 +130,14 @@ const makeCallerOf = (gate: Gate) => (context: unknown): Principal | undefined =
 }
 
 /** Creates the function that returns the principal as handlers receive it, with its claims decoded. */
-const makePresent = (host: Host.Host): (caller: Principal) => object => {
+const makePresent = (host: Host.Host, localClaims: LocalServer.LocalClaims): (caller: Principal) => object => {
   const presented = new WeakMap<Principal, object>()
   return (caller) => {
     if (host.gate.claimsFor === undefined) return caller
     const known = presented.get(caller)
     if (known !== undefined) return known
-    const claims = host.claims(caller)
+    const local = localClaims.get(caller)
+    const claims = local === undefined ? host.claims(caller) : local.mapUnsafe.values().next().value
     const made = Object.freeze({ ...caller, claims })
     // Handlers could change claims that are not frozen, so those are decoded again for each request.
     if (Object.isFrozen(claims)) presented.set(caller, made)

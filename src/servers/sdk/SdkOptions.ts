@@ -5,7 +5,7 @@
  */
 import * as Context from "effect/Context"
 import type * as Layer from "effect/Layer"
-import type * as ClaimsDecoder from "../../authorization/ClaimsDecoder.ts"
+import * as ClaimsDecoder from "../../authorization/ClaimsDecoder.ts"
 import type { AuthLayer } from "../../authorization/Gate.ts"
 import type * as AuthOptions from "../../composition/AuthOptions.ts"
 import * as checkOptions from "../../composition/checkOptions.ts"
@@ -112,7 +112,12 @@ export const toLayer = <const S extends AuthOptions.Scopes, A, C, N extends Anon
 ): SdkLayer<AuthConfigError | E> => {
   checkOptions.checkNames(given, ...Object.keys(names))
   const { limits, others } = withoutLimits(given)
-  return { limits, layer: GateLayer.layerHost({ ...others, claims: withService(others.claims) } as never) as never }
+  const claims = withService(others.claims)
+  return {
+    limits,
+    layer: GateLayer.layerHost({ ...others, claims } as never) as never,
+    decodeClaims: ClaimsDecoder.reader(claims)
+  }
 }
 
 /** Returns the same as `toLayer`, with a gate for tests. Throws `AuthConfigError` if an option is wrong. */
@@ -122,11 +127,16 @@ export const toMockLayer = <const S extends AuthOptions.Scopes, A, C, R, E>(
   mockGate.checkNames(given, "McpAuthSdk.mock", "layer", "maximumBody", "maximumOperations", "bodyTimeout")
   const { limits, others } = withoutLimits(given)
   const options = { ...others, claimsService: withService(others.claimsService) }
-  return { limits, layer: mockGate.layer(options as never, "McpAuthSdk.mock") }
+  return {
+    limits,
+    layer: mockGate.layer(options as never, "McpAuthSdk.mock"),
+    decodeClaims: ClaimsDecoder.reader(options.claimsService)
+  }
 }
 
-/** The layer of a gate, and the limits on the bodies of its requests. */
-interface SdkLayer<E> {
+/** The layer of a gate, the limits on the bodies of its requests, and the option `claims`. */
+export interface SdkLayer<E> {
   readonly layer: Layer.Layer<AuthLayer, E, Fetcher>
   readonly limits: BodyLimits
+  readonly decodeClaims: ReturnType<typeof ClaimsDecoder.reader>
 }

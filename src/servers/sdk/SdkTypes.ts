@@ -5,10 +5,11 @@ import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type { RequiredScopesOf } from "../../authorization/Policy.ts"
 import type { RequestState } from "../../authorization/RequestState.ts"
+import type { LocalOptions } from "../../composition/localCaller.ts"
 import type { Principal } from "../../verification/Principal.ts"
 import type { NodeRequest, NodeResponse } from "../host/NodeHost.ts"
 
-export type { NodeRequest, NodeResponse }
+export type { LocalOptions, NodeRequest, NodeResponse }
 
 /**
  * The public members of an `McpServer` that a gate uses. The type is structural, because the class of the SDK has private
@@ -130,6 +131,16 @@ export type Policy<Need extends string, Args> =
 export interface Scoped<out Need extends string> {
   readonly "~effect-mcp-auth/Scoped"?: Need
 }
+
+/**
+ * Creates a function that gives a server a fixed caller, for transports without HTTP.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Local<Offered extends string> = (
+  options: LocalOptions<Offered>
+) => <S extends McpServerLike>(server: S) => S
 
 /**
  * The limits on the bodies of requests.

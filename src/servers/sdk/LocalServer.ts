@@ -1,0 +1,107 @@
+/**
+ * Gives servers of both SDKs a fixed caller, for transports without HTTP.
+ */
+import type * as Context from "effect/Context"
+import * as Result from "effect/Result"
+import type * as ClaimsDecoder from "../../authorization/ClaimsDecoder.ts"
+import type { Gate } from "../../authorization/Gate.ts"
+import * as localCaller from "../../composition/localCaller.ts"
+import { AuthConfigError } from "../../protocol/AuthError.ts"
+import * as ConfigOption from "../../protocol/ConfigOption.ts"
+import type { Principal } from "../../verification/Principal.ts"
+import * as authInfo from "../host/AuthInfo.ts"
+import type { Registry } from "./SdkRegistry.ts"
+import type { Local } from "./SdkTypes.ts"
+
+/** The data about a message that a transport passes to a server. */
+interface MessageExtra {
+  readonly authInfo?: unknown
+  readonly request?: unknown
+  readonly requestInfo?: unknown
+}
+
+type OnMessage = (message: unknown, extra?: MessageExtra) => void
+
+/** The members of a transport of both SDKs that matter here. Those of HTTP transports have a function that takes requests. */
+interface Transport {
+  onmessage?: OnMessage | undefined
+  start: () => Promise<void>
+  readonly handleRequest?: unknown
+  readonly handlePostMessage?: unknown
+}
+
+/** The SDK's server of the protocol, to which `McpServer.connect` passes the transport. */
+interface Connectable {
+  connect: (transport: Transport) => Promise<void>
+}
+
+const isHttp = (transport: Transport): boolean =>
+  transport.handleRequest !== undefined || transport.handlePostMessage !== undefined
+
+const overHttp = new AuthConfigError({
+  reason: "conflict",
+  option: "local",
+  fix:
+    "a server with a local caller was connected to an HTTP transport, so every client would be that caller. Connect it to " +
+    "stdio or to an in-memory transport, and protect another server for HTTP"
+})
+
+/** The services of a caller's decoded claims, for callers that `local` created. */
+export type LocalClaims = WeakMap<Principal, Context.Context<never>>
+
+/** Creates `local` of a gate. `decode` is the option `claims`. The decoded claims of each caller are added to `decoded`. */
+export const make = (
+  gate: Gate,
+  registry: Registry,
+  decode: ReturnType<typeof ClaimsDecoder.reader>,
+  decoded: LocalClaims
+): Local<string> =>
+(options) => {
+  const caller = localCaller.make(gate.resource, options, "local")
+  const claims = decode?.(caller)
+  if (claims !== undefined) {
+    if (Result.isFailure(claims)) throw unfit(claims.failure)
+    decoded.set(caller, claims.success)
+  }
+  return (server) => {
+    if (typeof server !== "object" || server === null || !registry.instrument(server)) {
+      throw ConfigOption.invalid(
+        "local",
+        server,
+        "an McpServer of the MCP SDK",
+        "Give one to the function that local returns"
+      )
+    }
+    const protocol = server.server as Connectable
+    const { connect } = protocol
+    protocol.connect = (transport) => {
+      if (isHttp(transport)) return Promise.reject(overHttp)
+      withCaller(transport, () => authInfo.make(caller, gate))
+      return Reflect.apply(connect, protocol, [transport])
+    }
+    return server
+  }
+}
+
+/** Makes a transport pass the caller with each message. The server sets `onmessage` before it starts the transport. */
+const withCaller = (transport: Transport, makeInfo: () => authInfo.AuthInfo): void => {
+  const { start } = transport
+  transport.start = () => {
+    const receive = transport.onmessage
+    transport.onmessage = (message, extra) =>
+      // Data of an HTTP request means that a remote client sent the message, and this client is not the local caller.
+      receive?.(
+        message,
+        extra?.authInfo === undefined && extra?.request === undefined && extra?.requestInfo === undefined
+          ? { ...extra, authInfo: makeInfo() }
+          : extra
+      )
+    return Reflect.apply(start, transport, [])
+  }
+}
+
+const unfit = (cause: unknown): AuthConfigError =>
+  ConfigOption.error(
+    "local.claims",
+    `they do not fit the option claims: ${cause instanceof Error ? cause.message : String(cause)}. Give claims that fit`
+  )
