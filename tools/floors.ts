@@ -170,7 +170,7 @@ export const floors: ReadonlyArray<Floor> = [
   },
   {
     folder: "servers/mcp",
-    ours: ["protocol", "verification", "authorization", "servers/host", "servers/effect"],
+    ours: ["protocol", "verification", "authorization", "composition", "servers/host", "servers/effect"],
     packages: [...effect, ...http, "effect/ai/[A-Z]*"],
     why: "The adapter of Effect's McpServer knows the floors below it, effect and effect/ai."
   },

@@ -12,7 +12,7 @@ import * as OptionValue from "../protocol/OptionValue.ts"
 import * as Principal from "../verification/Principal.ts"
 
 /** The default issuer of local callers. No authorization server has it, so no token has the same owner as a local caller. */
-const localIssuer = "urn:effect-mcp-auth:local"
+export const localIssuer = "urn:effect-mcp-auth:local"
 
 /**
  * The caller of a transport without HTTP.

@@ -23,6 +23,7 @@ import { makeDispatch } from "./internal/dispatch.ts"
 import * as Registry from "./internal/registry.ts"
 import { layerObserver } from "./internal/scopeGuard.ts"
 
+export * from "./LocalLayer.ts"
 export * from "./Registrations.ts"
 
 type ScopeMarkers<R> = R extends HttpRouter.Request<"Requires", RequiredScope<infer S>>

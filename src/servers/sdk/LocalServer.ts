@@ -88,7 +88,7 @@ const withCaller = (transport: Transport, makeInfo: () => authInfo.AuthInfo): vo
   const { start } = transport
   transport.start = () => {
     const receive = transport.onmessage
-    transport.onmessage = (message, extra) =>
+    const onmessage: OnMessage = (message, extra) =>
       // Data of an HTTP request means that a remote client sent the message, and this client is not the local caller.
       receive?.(
         message,
@@ -96,6 +96,7 @@ const withCaller = (transport: Transport, makeInfo: () => authInfo.AuthInfo): vo
           ? { ...extra, authInfo: makeInfo() }
           : extra
       )
+    Object.assign(transport, { onmessage })
     return Reflect.apply(start, transport, [])
   }
 }

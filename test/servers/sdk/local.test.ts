@@ -104,7 +104,7 @@ describe("a local caller in memory", () => {
     )
     const [near, far] = V2.InMemoryTransport.createLinkedPair()
     const answers: Array<string> = []
-    near.onmessage = (message) => void answers.push(JSON.stringify(message))
+    Object.assign(near, { onmessage: (message: unknown) => void answers.push(JSON.stringify(message)) })
     await near.start()
     await near.send({ jsonrpc: "2.0", id: 1, method: "tools/call", params: { name: "handler", arguments: {} } })
     await auth.local(alice)(server).connect(far)
@@ -119,7 +119,7 @@ describe("a local caller in memory", () => {
     auth.registerTool(server, "handler", {}, ({ principal }) => text(principal.owner))
     const [near, far] = InMemoryTransport.createLinkedPair()
     const answers: Array<string> = []
-    near.onmessage = (message) => void answers.push(JSON.stringify(message))
+    Object.assign(near, { onmessage: (message: unknown) => void answers.push(JSON.stringify(message)) })
     await auth.local(alice)(server).connect(far)
     const foreign = { token: "x", clientId: "mallory", scopes: ["read"] }
     await near.send({ jsonrpc: "2.0", id: 1, method: "tools/call", params: { name: "handler" } }, { authInfo: foreign })

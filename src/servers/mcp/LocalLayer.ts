@@ -1,0 +1,102 @@
+/**
+ * Provides a fixed caller to registrations of Effect's MCP server, for transports without HTTP.
+ *
+ * @since 0.1.0
+ */
+import * as McpServer from "effect/ai/McpServer"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import type * as Layer from "effect/Layer"
+import * as Result from "effect/Result"
+import type { RequiredScopesOf } from "../../authorization/Policy.ts"
+import * as ProtectedResource from "../../authorization/ProtectedResource.ts"
+import * as RequestState from "../../authorization/RequestState.ts"
+import type { LiteralScopes, Scopes } from "../../composition/AuthOptions.ts"
+import * as localCaller from "../../composition/localCaller.ts"
+import type { AuthConfigError } from "../../protocol/AuthError.ts"
+import { Principal } from "../../verification/Principal.ts"
+
+/**
+ * The options of `layerLocal`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface LocalOptions<S extends Scopes>
+  extends Omit<localCaller.LocalOptions<ProtectedResource.OfferedOf<S>>, "scopes">
+{
+  /** The scopes that the registrations may require, as in the options of `AuthLayer`. */
+  readonly scopes: S & LiteralScopes<S>
+  /** The scopes of the caller. Default: all `scopes`. */
+  readonly granted?: ReadonlyArray<ProtectedResource.OfferedOf<S>> | undefined
+  /** The resource identifier. Default: `http://localhost/mcp`. */
+  readonly resource?: string | undefined
+}
+
+/** The services that each call of the registrations can use. */
+type Provided<S extends Scopes> =
+  | Principal
+  | RequestState.RequestState
+  | RequiredScopesOf<ProtectedResource.OfferedOf<S>>
+
+/**
+ * Provides a fixed caller to registrations, for `McpServer.layerStdio` and in-memory transports. The same toolkits then serve
+ * local programs and HTTP.
+ *
+ * **Details**
+ *
+ * Each call of the registrations has this caller. A call whose scopes the caller lacks fails, and hidden registrations stay
+ * hidden. Registrations that require other scopes than `scopes` do not compile. Throws `AuthConfigError` if an option is wrong.
+ *
+ * **Gotchas**
+ *
+ * Provide it only to servers without HTTP, because every client is this caller. With stdio, send logs to the standard error
+ * stream: the standard output is the transport.
+ *
+ * **Example** (A server on stdio)
+ *
+ * ```ts
+ * import { Effect, Layer, Logger } from "effect"
+ * import { requireScopes } from "effect-mcp-auth"
+ * import { McpAuth } from "effect-mcp-auth/mcp"
+ * import { McpProtocol, McpServer, Tool, Toolkit } from "effect/ai"
+ *
+ * const Todos = Toolkit.make(requireScopes("todos:read")(Tool.make("count_todos")))
+ * const TodosLive = Todos.toLayer({ count_todos: () => Effect.void })
+ *
+ * const Server = McpServer.layerStdio({
+ *   name: "todos",
+ *   version: "1.0.0",
+ *   protocols: [McpProtocol.v2026_07_28],
+ *   registrations: McpAuth.toolkit(Todos).pipe(
+ *     Layer.provide(TodosLive),
+ *     Layer.provide(McpAuth.layerLocal({ subject: "alice", scopes: ["todos:read"] }))
+ *   )
+ * }).pipe(Layer.provide(Logger.layer([Logger.withConsoleError(Logger.formatLogFmt)])))
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerLocal = <const S extends Scopes>(
+  options: LocalOptions<S>
+): Layer.Layer<McpServer.McpRequest.From<"Requires", Provided<S>>, AuthConfigError> => {
+  const { granted, resource: identifier = "http://localhost/mcp", scopes, ...caller } = options
+  const resource = Result.getOrThrow(
+    ProtectedResource.make({ resource: identifier, scopes } as ProtectedResource.Options, [
+      localCaller.localIssuer
+    ])
+  )
+  const principal = localCaller.make(
+    resource,
+    { ...caller, scopes: granted ?? [...resource.offered] },
+    "McpAuth.layerLocal"
+  )
+  return McpServer.middleware<{ provides: Provided<S> }>()(
+    Effect.map(RequestState.make(undefined, resource.resource), (state) => {
+      const services = Context.make(Principal, principal).pipe(Context.add(RequestState.RequestState, state))
+      // A `RequiredScope` exists only in the types.
+      return (effect) => Effect.provideContext(effect, services as Context.Context<Provided<S>>)
+    })
+  ).layer as Layer.Layer<McpServer.McpRequest.From<"Requires", Provided<S>>, AuthConfigError>
+}
