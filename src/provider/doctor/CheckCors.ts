@@ -1,5 +1,5 @@
 import { type Exchange, origin, type Response } from "../probe/Probe.ts"
-import { fail, pass, type Rule, type RuleResult, skip } from "../report/Rule.ts"
+import { fail, inconclusive, pass, type Rule, type RuleResult, skip } from "../report/Rule.ts"
 import * as Rules from "./DoctorRules.ts"
 import { describe, getStatus, isSuccess, type Observations } from "./Observations.ts"
 
@@ -12,7 +12,9 @@ export const checkCors = ({ probes }: Observations): ReadonlyArray<RuleResult> =
     ["*", origin].includes(exchange.headers["access-control-allow-origin"] ?? "")
   const { foreign, metadata, preflight } = probes
   const denied = (rule: Rule, exchange: Exchange): RuleResult =>
-    getStatus(exchange) === 403
+    exchange._tag === "NoResponse"
+      ? inconclusive(rule, exchange.detail)
+      : exchange.status === 403
       ? pass(rule, "the server rejects the origin with 403: which origins it allows is its choice")
       : fail(rule, `the server ${describe(exchange)} without Access-Control-Allow-Origin`)
   const missing = preflight._tag === "Response"

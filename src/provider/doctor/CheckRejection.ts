@@ -4,15 +4,29 @@ import { shown } from "../report/Json.ts"
 import { fail, inconclusive, pass, type RuleResult, skip } from "../report/Rule.ts"
 import { describeDifferences, parseAsOfficialClients, parseAsStandard } from "./ClientChallenge.ts"
 import * as Rules from "./DoctorRules.ts"
-import { describe, getAccess, getStatus, isAccepted, isSuccess, type Observations } from "./Observations.ts"
+import {
+  describe,
+  findNoResponse,
+  getAccess,
+  getStatus,
+  isAccepted,
+  isSuccess,
+  type Observations
+} from "./Observations.ts"
 
 /** Describes the endpoint, and the redirects that lead to it. */
-export const checkEndpoint = ({ redirects, revision, url, withoutToken }: Observations): ReadonlyArray<RuleResult> => {
+export const checkEndpoint = (
+  { openList, redirects, revision, url, withoutToken }: Observations
+): ReadonlyArray<RuleResult> => {
   const [first] = redirects
   return [
     pass(
       Rules.endpoint,
-      withoutToken.status === 401 ? "the server requires authorization" : `the server responds in MCP ${revision}`
+      withoutToken.status === 401
+        ? "the server requires authorization"
+        : openList !== undefined
+        ? `the server responds in MCP ${revision}`
+        : `the server returns ${withoutToken.status}${describeError(withoutToken)}`
     ),
     first === undefined
       ? pass(Rules.endpointDirect, "no redirect")
@@ -48,18 +62,19 @@ export const checkRejection = (observations: Observations): ReadonlyArray<RuleRe
       ...checkChallenge(probes.invalid, false)
     ]
   }
-  const open = [["GET", probes.get], ["DELETE", probes.delete]].filter(([, exchange]) =>
-    isSuccess(exchange as Exchange)
-  )
+  const open = ([["GET", probes.get], ["DELETE", probes.delete]] as const).filter(([, exchange]) => isSuccess(exchange))
+  const silent = findNoResponse(probes.get, probes.delete)
   return [
     withoutToken.status === 401
       ? pass(Rules.rejects, "the server returns 401")
       : fail(Rules.rejects, `the server returns ${withoutToken.status}${describeError(withoutToken)}`),
-    open.length === 0
+    open.length === 0 && silent !== undefined
+      ? inconclusive(Rules.everyMethod, silent.detail)
+      : open.length === 0
       ? pass(Rules.everyMethod, `GET ${describe(probes.get)}, DELETE ${describe(probes.delete)}`)
       : fail(
         Rules.everyMethod,
-        open.map(([name, exchange]) => `${name as string} ${describe(exchange as Exchange)}`).join(", ")
+        open.map(([name, exchange]) => `${name} ${describe(exchange)}`).join(", ")
       ),
     ...(withoutToken.status === 401 ? checkChallenge(withoutToken, true) : [])
   ]
@@ -135,7 +150,8 @@ export const checkInvalidTokens = ({ probes }: Observations): ReadonlyArray<Rule
   const header = invalid._tag === "Response" ? invalid.headers["www-authenticate"] : undefined
   const error = header === undefined ? undefined : parseAsStandard(header)?.error
   const accepted = forged.filter(({ exchange }) => isAccepted(exchange))
-  const broken = forged.filter(({ exchange }) => (getStatus(exchange) ?? 0) !== 401)
+  const broken = forged.filter(({ exchange }) => exchange._tag === "Response" && exchange.status !== 401)
+  const silent = findNoResponse(...forged.map(({ exchange }) => exchange))
   return [
     invalid._tag === "NoResponse"
       ? inconclusive(Rules.rejectsGarbage, invalid.detail)
@@ -158,8 +174,12 @@ export const checkInvalidTokens = ({ probes }: Observations): ReadonlyArray<Rule
         broken.map(({ exchange, name }) => `${name} ${describe(exchange)}, not 401`).join("; "),
         "Return 401 invalid_token for every invalid token"
       )
+      : silent !== undefined
+      ? inconclusive(Rules.rejectsForgery, silent.detail)
       : pass(Rules.rejectsForgery, forged.map(({ name }) => name).join(", ")),
-    getStatus(empty) === 400
+    empty._tag === "NoResponse"
+      ? inconclusive(Rules.malformed, empty.detail)
+      : empty.status === 400
       ? pass(Rules.malformed, "400")
       : fail(Rules.malformed, `for Bearer without a token the server ${describe(empty)}`)
   ]
@@ -174,7 +194,7 @@ export const checkErrors = ({ invalidToken, probes, withToken, withoutToken }: O
     ...probes.forged.map(({ exchange, name }) => [`with ${name}`, exchange] as const)
   ]
   const faults = all.flatMap(([when, exchange]) => {
-    if (exchange._tag === "NoResponse") return [`${when} the server ${exchange.detail}`]
+    if (exchange._tag === "NoResponse") return []
     const everything = `${exchange.body} ${Object.values(exchange.headers).join(" ")}`
     return [
       ...(exchange.status >= 500 ? [`${when} the server ${describe(exchange)}`] : []),
@@ -186,7 +206,10 @@ export const checkErrors = ({ invalidToken, probes, withToken, withoutToken }: O
         : [])
     ]
   })
-  return faults.length === 0
-    ? pass(Rules.hygiene, `${all.length} errors reveal nothing`)
-    : fail(Rules.hygiene, faults.join("; "))
+  const silent = findNoResponse(...all.map(([, exchange]) => exchange))
+  return faults.length > 0
+    ? fail(Rules.hygiene, faults.join("; "))
+    : silent !== undefined
+    ? inconclusive(Rules.hygiene, silent.detail)
+    : pass(Rules.hygiene, `${all.length} errors reveal nothing`)
 }

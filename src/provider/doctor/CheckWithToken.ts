@@ -13,6 +13,7 @@ import {
   type Observations,
   type TokenObservations
 } from "./Observations.ts"
+import type { TokenAudience } from "./TokenAudience.ts"
 
 /**
  * Checks that the server rejects tokens for other servers. Passes only if such a token was sent, and if its audience is the
@@ -22,7 +23,7 @@ export const checkAudience = ({ foreign, url, withToken }: Observations): RuleRe
   const rule = Rules.rejectsForeignToken
   const sent: ReadonlyArray<ForeignObservation> = [
     ...foreign,
-    ...(withToken === undefined || withToken.audience.kind === "own" || withToken.audience.kind === "unreadable"
+    ...(withToken === undefined || isOwnOrUnknown(withToken.audience)
       ? []
       : [{ audience: withToken.audience, exchange: withToken.first }])
   ]
@@ -35,14 +36,22 @@ export const checkAudience = ({ foreign, url, withToken }: Observations): RuleRe
       ? "no token was sent. Run doctor with a valid token for another server"
       : withToken.audience.kind === "own"
       ? "the token is for this server. Run doctor with a valid token for another server as well"
+      : withToken.audience.kind === "named"
+      ? `aud of the token, ${
+        shown(withToken.audience.audiences.join(", "))
+      }, can be a name of this server: only URLs can be compared with ` +
+        "it. Run doctor with a valid token for another server (--foreign-token)"
       : "the token is opaque or encrypted, so its audience is unknown. Run doctor with a valid token for another server"
   )
 }
 
+/** Tells whether a token can be for this server. A token without an audience is for no server. */
+const isOwnOrUnknown = ({ kind }: TokenAudience): boolean => kind === "own" || kind === "named" || kind === "unreadable"
+
 const checkForeign = (url: string, { audience, exchange }: ForeignObservation): RuleResult => {
   const rule = Rules.rejectsForeignToken
   const { audiences, flaw, kind } = audience
-  const token = kind === "foreign"
+  const token = kind === "foreign" || kind === "named"
     ? `the token with the audience ${shown(audiences.join(", "))}`
     : kind === "none"
     ? "the token without an audience"
@@ -79,6 +88,8 @@ export const checkWithToken = ({ withToken }: Observations): ReadonlyArray<RuleR
     checkStepUp(withToken),
     sessionOnly === undefined
       ? skip(Rules.session, "the server has no sessions")
+      : sessionOnly._tag === "NoResponse"
+      ? inconclusive(Rules.session, sessionOnly.detail)
       : isAccepted(sessionOnly)
       ? fail(Rules.session, `with the session id and without a token the server ${describe(sessionOnly)}`)
       : pass(Rules.session, describe(sessionOnly))
@@ -125,15 +136,17 @@ export const checkBatches = (observations: Observations): RuleResult => {
     return fail(rule, `a batch without a token: the server ${describe(probes.batch)}`)
   }
   if (withToken?.batch !== undefined) return checkBatch(withToken.batch)
-  return isProtected
-    ? pass(rule, `without a token: the server ${describe(probes.batch)}`)
-    : skip(rule, "no operation was rejected")
+  return !isProtected
+    ? skip(rule, "no operation was rejected")
+    : probes.batch._tag === "NoResponse"
+    ? inconclusive(rule, probes.batch.detail)
+    : pass(rule, `without a token: the server ${describe(probes.batch)}`)
 }
 
 const checkBatch = (batch: Exchange): RuleResult => {
-  const status = getStatus(batch)
-  if (status === undefined || status >= 300) return pass(Rules.batch, describe(batch))
-  const replies = parseJson(batch._tag === "Response" ? batch.body : "")
+  if (batch._tag === "NoResponse") return inconclusive(Rules.batch, batch.detail)
+  if (batch.status >= 300) return pass(Rules.batch, describe(batch))
+  const replies = parseJson(batch.body)
   const second = Array.isArray(replies) ? replies.find((_) => isObject(_) && _["id"] === 2) : undefined
   const error = isObject(second) ? member(second, "error") : undefined
   // An error about arguments means that the call reached the server, which does not know the tool.

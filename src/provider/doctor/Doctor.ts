@@ -39,7 +39,8 @@ export interface Options {
   readonly revision?: Revision | undefined
   /**
    * An access token. If `aud` of the token contains the resource, scopes, sessions and batches are checked as well. If `aud`
-   * names other resources only, the check is whether the server rejects the token. Requires https, or a loopback host.
+   * contains the URL of another resource instead, the check is whether the server rejects the token. A name that is not a URL,
+   * such as `api://todos`, can mean the server, so it shows nothing about other servers. Requires https, or a loopback host.
    * Default: none.
    */
   readonly token?: Redacted.Redacted | undefined

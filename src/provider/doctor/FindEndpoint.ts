@@ -2,6 +2,7 @@ import * as Effect from "effect/Effect"
 import type * as HttpClient from "effect/http/HttpClient"
 import * as WellKnown from "../../protocol/WellKnown.ts"
 import * as Mcp from "../probe/McpProbe.ts"
+import * as McpWire from "../probe/McpWire.ts"
 import { negotiate, type Negotiated } from "../probe/Negotiate.ts"
 import * as Probe from "../probe/Probe.ts"
 import { fetchDocument, getRedirect, type Redirect } from "../probe/Redirect.ts"
@@ -65,22 +66,46 @@ const classify = (
   redirects: ReadonlyArray<Redirect>
 ): Effect.Effect<Endpoint, never, HttpClient.HttpClient> => {
   if (exchange._tag === "NoResponse") return Effect.succeed({ _tag: "Unreachable", detail: exchange.detail })
-  const { status } = exchange
+  const { headers, status } = exchange
   if (status === 429 || (status >= 502 && status <= 504)) {
     return Effect.succeed({ _tag: "Outage", detail: `the server returns ${status}` })
   }
-  const hasReply = Mcp.getReply(exchange) !== undefined
-  return isAccepted || status === 401 || status === 403 || hasReply || status >= 500
-    ? Effect.succeed({ _tag: "Mcp", url, redirects, revision, response: exchange, isOpen: isAccepted })
-    : describeOther(url, exchange)
+  const found: McpEndpoint = { _tag: "Mcp", url, redirects, revision, response: exchange, isOpen: isAccepted }
+  const reply = Mcp.getReply(exchange)
+  return reply?.error?.code === methodNotFound
+    ? Effect.map(knowsDiscovery(url), (isMcp) => isMcp ? found : otherProtocol)
+    : isAccepted || status === 401 || reply !== undefined || headers["www-authenticate"] !== undefined
+    ? Effect.succeed(found)
+    : describeOther(found)
 }
 
-/** Describes a URL that is not the endpoint of an MCP server, and suggests another command or another URL. */
-const describeOther = (
-  url: string,
-  response: Probe.Response
-): Effect.Effect<Endpoint, never, HttpClient.HttpClient> =>
+/** The code of JSON-RPC for an unknown method. */
+const methodNotFound = -32601
+
+/**
+ * Tells whether a server knows `server/discover`. A server without tools does not know `tools/list`, but every server of the
+ * stateless revision knows this method. A server with sessions knows `initialize`, and so has replied with a result before.
+ */
+const knowsDiscovery = (url: string): Effect.Effect<boolean, never, HttpClient.HttpClient> =>
+  Effect.map(
+    Probe.send(url, Mcp.post({ revision: McpWire.statelessRevision, headers: {} }, "server/discover")),
+    (exchange) => Mcp.getReply(exchange)?.error?.code !== methodNotFound
+  )
+
+const otherProtocol: Endpoint = {
+  _tag: "NotMcp",
+  detail: "the server speaks JSON-RPC, but knows no method of MCP: neither tools/list nor server/discover",
+  change: undefined
+}
+
+/**
+ * Describes a URL whose responses are not those of an MCP server, and suggests another command or another URL. If the server
+ * rejects or fails, its metadata decide whether it is an MCP server. Without metadata nothing shows that.
+ */
+const describeOther = (found: McpEndpoint): Effect.Effect<Endpoint, never, HttpClient.HttpClient> =>
   Effect.gen(function*() {
+    const { response, url } = found
+    const isError = response.status === 403 || response.status >= 500
     const target = new URL(url)
     const resourceUrls = new Set([
       WellKnown.protectedResourceMetadata(target),
@@ -111,7 +136,15 @@ const describeOther = (
         change: "Serve Streamable HTTP, and check the token on every request"
       }
     }
+    if (isError && resources.some(isHere)) return found
     const resource = resources.find((name) => name !== undefined && !isHere(name) && URL.canParse(name))
+    if (isError && resource === undefined && !(response.status === 403 && isPage(response))) {
+      return {
+        _tag: "Outage",
+        detail: `the server returns ${response.status} without a message of MCP, and no metadata name this URL, so ` +
+          "nothing shows whether it is the endpoint of an MCP server"
+      }
+    }
     return {
       _tag: "NotMcp",
       detail: resource === undefined
@@ -124,11 +157,14 @@ const describeOther = (
 const readMember = (url: string, name: string): Effect.Effect<string | undefined, never, HttpClient.HttpClient> =>
   Effect.map(fetchDocument(url, {}), ({ reading }) => reading._tag === "Json" ? text(reading.json, name) : undefined)
 
-const describeResponse = ({ body, headers, status }: Probe.Response): string => {
-  const type = (headers["content-type"] ?? "").split(";")[0]!.trim().toLowerCase()
+const isPage = ({ body, headers }: Probe.Response): boolean =>
+  (headers["content-type"] ?? "").toLowerCase().includes("html") || /^\s*</.test(body)
+
+const describeResponse = (response: Probe.Response): string => {
+  const { status } = response
   if (status === 404) return "the server returns 404: nothing is at this path"
   if (status === 405) return "the server returns 405 for POST, which every MCP server accepts"
-  return type.includes("html") || /^\s*</.test(body)
+  return isPage(response)
     ? `the server returns ${status} with a web page, not a message of MCP`
     : `the server returns ${status} without a message of MCP`
 }

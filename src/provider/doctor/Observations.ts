@@ -75,6 +75,12 @@ export interface ForeignObservation {
 export const getStatus = (exchange: Exchange): number | undefined =>
   exchange._tag === "Response" ? exchange.status : undefined
 
+/** Finds an exchange without a response, which shows nothing about the server. */
+export const findNoResponse = (
+  ...exchanges: ReadonlyArray<Exchange>
+): Extract<Exchange, { readonly _tag: "NoResponse" }> | undefined =>
+  exchanges.find((exchange) => exchange._tag === "NoResponse")
+
 export const isSuccess = (exchange: Exchange): boolean => {
   const status = getStatus(exchange)
   return status !== undefined && status >= 200 && status < 300

@@ -6,10 +6,11 @@ import * as TokenText from "../token/TokenText.ts"
 /** The audience of a token, compared with a server. The claims are not verified. */
 export interface TokenAudience {
   /**
-   * `"own"`: `aud` contains the resource. `"foreign"`: `aud` names only other resources. `"none"`: the token has no `aud`.
-   * `"unreadable"`: only the authorization server can read the token.
+   * `"own"`: `aud` contains the resource. `"foreign"`: `aud` contains the URL of another resource, and not this one. `"named"`:
+   * `aud` contains no URL, but a name such as `api://todos` or the id of a client, which can mean this server. `"none"`: the
+   * token has no `aud`. `"unreadable"`: only the authorization server can read the token.
    */
-  readonly kind: "own" | "foreign" | "none" | "unreadable"
+  readonly kind: "own" | "foreign" | "named" | "none" | "unreadable"
   /** The values of `aud`. */
   readonly audiences: ReadonlyArray<string>
   /** The reason for which every server rejects the token, whether it checks the audience or not. `undefined` if the claims show none. */
@@ -34,11 +35,13 @@ export const getTokenAudience = (token: Redacted.Redacted, expected: Expected): 
   const audiences = aud === undefined ? strings(claims, "aud") ?? [] : [aud]
   const isOwn = audiences.some((audience) => expected.resources.some((resource) => isSame(audience, resource)))
   return {
-    kind: isOwn ? "own" : audiences.length === 0 ? "none" : "foreign",
+    kind: isOwn ? "own" : audiences.length === 0 ? "none" : audiences.some(isUrl) ? "foreign" : "named",
     audiences,
     flaw: describeFlaw(claims, expected)
   }
 }
+
+const isUrl = (audience: string): boolean => /^https?:\/\//i.test(audience)
 
 /** Compares two resource identifiers. Without a path, `https://host` and `https://host/` are the same. */
 const isSame = (a: string, b: string): boolean =>

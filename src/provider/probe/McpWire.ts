@@ -106,14 +106,16 @@ const getData = (event: string): string =>
   event.split(/\r?\n/).filter((line) => line.startsWith("data:")).map((line) => line.slice(5).trimStart()).join("\n")
 
 /**
- * Returns the first reply in a JSON text, which can be a batch. If `id` is set, ignores replies with another id, but not those
+ * Returns the first reply in a JSON text, which can be a batch. A reply names JSON-RPC 2.0, which clients require: the JSON of
+ * other services can have a `result` or an `error` as well. If `id` is set, ignores replies with another id, but not those
  * without an id: a server that cannot read a message does not know its id.
  */
 export const findReply = (text: string, id?: number): Reply | undefined => {
   const json = parseJson(text)
   const messages: ReadonlyArray<unknown> = Array.isArray(json) ? json : [json]
   return messages.find((message): message is Reply =>
-    isObject(message) && (member(message, "result") !== undefined || isError(member(message, "error"))) &&
+    isObject(message) && member(message, "jsonrpc") === "2.0" &&
+    (member(message, "result") !== undefined || isError(member(message, "error"))) &&
     (id === undefined || message["id"] === id || message["id"] === null || message["id"] === undefined)
   )
 }

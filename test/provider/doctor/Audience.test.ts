@@ -196,3 +196,44 @@ describe("a token", () => {
       assert.include(getFinding(report, "rejects-foreign-token").why, "accepts the token without an audience")
     }))
 })
+
+describe("a token whose audience is not a URL, as at Entra ID", () => {
+  const start = (accepts: string) =>
+    serve((app, origin) => {
+      serveMetadata(app, `${origin}/mcp`, origin)
+      app.use("/mcp", (request, response, next) => {
+        const claims = request.headers.authorization?.split(".")[1] ?? ""
+        return Buffer.from(claims, "base64url").toString().includes(accepts)
+          ? next()
+          : void response.status(401).setHeader("www-authenticate", "Bearer").end()
+      }, handleMcp([]))
+    })
+  const segment = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url")
+  const write = (iss: string, aud: string) =>
+    Redacted.make(`${segment({ alg: "ES256" })}.${segment({ iss, aud, sub: "alice", exp: 4_000_000_000 })}.c2ln`)
+
+  it.live.each(["api://todos", "64fd4e3c-0d3b-4a3e-9d0a-3b8f7f0a8d11"])(
+    "shows nothing about other servers, because %s can be a name of this server",
+    (aud) =>
+      Effect.gen(function*() {
+        const origin = yield* start(aud)
+        const url = `${origin}/mcp`
+        const accepted = yield* runDoctor(url, { token: write(origin, aud) })
+        assert.strictEqual(getVerdict(accepted, "rejects-foreign-token"), "inconclusive")
+        assert.include(getFinding(accepted, "rejects-foreign-token").why, `${aud}, can be a name of this server`)
+        assert.strictEqual(getVerdict(accepted, "accepts-token"), "pass")
+
+        const rejected = yield* runDoctor(url, { token: write(origin, "api://reports") })
+        assert.strictEqual(getVerdict(rejected, "rejects-foreign-token"), "inconclusive")
+        assert.strictEqual(getVerdict(rejected, "accepts-token"), "fail")
+      })
+  )
+
+  it.live("is for another server if the caller says so", () =>
+    Effect.gen(function*() {
+      const origin = yield* start("api://todos")
+      const run = (aud: string) => runDoctor(`${origin}/mcp`, { foreignToken: write(origin, aud) })
+      assert.strictEqual(getVerdict(yield* run("api://todos"), "rejects-foreign-token"), "fail")
+      assert.strictEqual(getVerdict(yield* run("api://reports"), "rejects-foreign-token"), "pass")
+    }))
+})

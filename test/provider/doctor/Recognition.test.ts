@@ -218,6 +218,85 @@ describe("a URL that is not the endpoint of an MCP server", () => {
       assertNotMcp(yield* runDoctor(`${origin}/mcp`), why, /Write the URL of the MCP endpoint/)
     }))
 
+  it.live.each<readonly [string, number, object, RegExp]>([
+    ["a REST API", 200, { ok: true, result: { id: 1 } }, /returns 200 without a message of MCP/],
+    ["an API with errors in the style of Google", 404, { error: { code: 404, message: "Not Found" } }, /returns 404/]
+  ])("%s is not taken for JSON-RPC", ([, status, body, why]) =>
+    Effect.gen(function*() {
+      const origin = yield* serve((app) =>
+        void app.use((_request, response) => void response.status(status).json(body))
+      )
+      assertNotMcp(yield* runDoctor(`${origin}/mcp`), why, /Write the URL of the MCP endpoint/)
+    }))
+
+  it.live("a server of another protocol on JSON-RPC is recognized by the methods that it does not know", () =>
+    Effect.gen(function*() {
+      const origin = yield* serve((app) =>
+        void app.use(({ body }, response) => {
+          const error = { code: -32601, message: `the method ${body?.method} does not exist` }
+          response.json({ jsonrpc: "2.0", id: body?.id ?? null, error })
+        })
+      )
+      assertNotMcp(yield* runDoctor(origin), /speaks JSON-RPC, but knows no method of MCP/, /Write the URL/)
+    }))
+
+  it.live("an MCP server without tools is recognized by server/discover", () =>
+    Effect.gen(function*() {
+      const origin = yield* serve((app) =>
+        void app.use(({ body }, response) =>
+          void response.json({
+            jsonrpc: "2.0",
+            id: body?.id ?? null,
+            ...(body?.method === "server/discover"
+              ? { result: { supportedVersions: ["2026-07-28"], capabilities: {} } }
+              : { error: { code: -32601, message: "Method not found" } })
+          })
+        )
+      )
+      const report = yield* runDoctor(origin)
+      assert.strictEqual(getFinding(report, "mcp-endpoint").verdict, "pass")
+      assert.strictEqual(
+        getFinding(report, "mcp-endpoint").why,
+        "the server returns 200 with the error -32601 (Method not found)"
+      )
+      assert.include(getFailures(report), "rejects-without-token")
+    }))
+
+  const startSite = (status: number, type: string, resource?: (origin: string) => string) =>
+    serveRaw((origin) => ({ method, url }, response) => {
+      if (resource !== undefined && url?.startsWith("/.well-known/oauth-protected-resource") === true) {
+        response.writeHead(200, { "content-type": "application/json" })
+        return void response.end(JSON.stringify({ resource: resource(origin), authorization_servers: [] }))
+      }
+      response.writeHead(method === "POST" ? status : 404, { "content-type": type })
+      response.end(type === "text/html" ? "<!doctype html><title>Forbidden</title>" : "{}")
+    })
+
+  it.live("a web site that rejects POST with 403 is recognized by its page", () =>
+    Effect.gen(function*() {
+      const origin = yield* startSite(403, "text/html")
+      assertNotMcp(
+        yield* runDoctor(`${origin}/mcp`),
+        /the server returns 403 with a web page, not a message of MCP/,
+        /Write the URL of the MCP endpoint/
+      )
+    }))
+
+  it.live.each([[403, "application/json"], [500, "application/json"], [500, "text/html"]] as const)(
+    "a server that returns %d with %s leaves the check inconclusive without metadata, and is an MCP server with metadata",
+    ([status, type]) =>
+      Effect.gen(function*() {
+        const report = yield* runDoctor(`${yield* startSite(status, type)}/mcp`)
+        assert.deepStrictEqual(report.findings.map((_) => [_.rule, _.verdict]), [["mcp-endpoint", "inconclusive"]])
+        assert.match(report.findings[0]!.why, new RegExp(`^the server returns ${status} without a message of MCP`))
+
+        const named = yield* runDoctor(`${yield* startSite(status, type, (origin) => `${origin}/mcp`)}/mcp`)
+        assert.strictEqual(getVerdict(named, "mcp-endpoint"), "pass")
+        assert.strictEqual(getFinding(named, "mcp-endpoint").why, `the server returns ${status}`)
+        assert.include(getFailures(named), "rejects-without-token")
+      })
+  )
+
   it.live("an authorization server is recognized, and the report names the command for it", () =>
     Effect.gen(function*() {
       const { issuer } = yield* makeIssuer

@@ -26,12 +26,23 @@ describe("the wire format of MCP", () => {
   })
 
   it("finds the reply to a message in a batch", () => {
-    const text = JSON.stringify([{ id: 1, result: {} }, { id: 2, error: { code: -32602, message: "no" } }])
+    const text = JSON.stringify([
+      { jsonrpc: "2.0", id: 1, result: {} },
+      { jsonrpc: "2.0", id: 2, error: { code: -32602, message: "no" } }
+    ])
     assert.strictEqual(McpWire.findReply(text, 2)?.error?.code, -32602)
     assert.isUndefined(McpWire.findReply(text, 3))
   })
 
-  it.each(["", "null", "[null]", "{\"error\":\"invalid_token\"}", "<html>"])("finds no reply in %j", (text) => {
+  it.each([
+    "",
+    "null",
+    "[null]",
+    "{\"error\":\"invalid_token\"}",
+    "<html>",
+    "{\"result\":{}}",
+    "{\"error\":{\"code\":404}}"
+  ])("finds no reply in %j", (text) => {
     assert.isUndefined(McpWire.findReply(text))
   })
 
