@@ -119,7 +119,8 @@ export interface SdkServer extends McpServerLike {
  *
  * **Details**
  *
- * The function is called for requests that contain messages. If it returns `undefined`, the request requires a valid token.
+ * The function is called for requests that contain messages. Without sessions, it may be the factory of the servers. If it
+ * returns `undefined`, the request requires a valid token.
  *
  * @category models
  * @since 0.1.0
@@ -319,7 +320,7 @@ const protectTable: ConfigOption.Table<keyof ProtectOptions> = { tenant: true }
  *
  * const app = express()
  * app.use(auth.metadataRouter())
- * app.post("/mcp", auth.protect(makeServer()), async (req, res) => {
+ * app.post("/mcp", auth.protect(makeServer), async (req, res) => {
  *   const transport = new StreamableHTTPServerTransport({})
  *   await makeServer().connect(transport as never)
  *   await transport.handleRequest(req, res, req.body)

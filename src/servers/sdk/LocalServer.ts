@@ -1,7 +1,7 @@
 /**
  * Gives servers of both SDKs a fixed caller, for transports without HTTP.
  */
-import type * as Context from "effect/Context"
+import * as Context from "effect/Context"
 import * as Result from "effect/Result"
 import type * as ClaimsDecoder from "../../authorization/ClaimsDecoder.ts"
 import type { Gate } from "../../authorization/Gate.ts"
@@ -46,23 +46,21 @@ const overHttp = new AuthConfigError({
     "stdio or to an in-memory transport, and protect another server for HTTP"
 })
 
-/** The services of a caller's decoded claims, for callers that `local` created. */
-export type LocalClaims = WeakMap<Principal, Context.Context<never>>
+/** The callers that `local` created, each with its decoded claims as a service. Without the option `claims`: no service. */
+export type LocalCallers = WeakMap<Principal, Context.Context<never>>
 
-/** Creates `local` of a gate. `decode` is the option `claims`. The decoded claims of each caller are added to `decoded`. */
+/** Creates `local` of a gate. `decode` is the option `claims`. Each caller is added to `callers`. */
 export const make = (
   gate: Gate,
   registry: Registry,
   decode: ReturnType<typeof ClaimsDecoder.reader>,
-  decoded: LocalClaims
+  callers: LocalCallers
 ): Local<string> =>
 (options) => {
   const caller = localCaller.make(gate.resource, options, "local")
   const claims = decode?.(caller)
-  if (claims !== undefined) {
-    if (Result.isFailure(claims)) throw unfit(claims.failure)
-    decoded.set(caller, claims.success)
-  }
+  if (claims !== undefined && Result.isFailure(claims)) throw unfit(claims.failure)
+  callers.set(caller, claims === undefined ? Context.empty() : claims.success)
   return (server) => {
     if (typeof server !== "object" || server === null || !registry.instrument(server)) {
       throw ConfigOption.invalid(

@@ -8,6 +8,7 @@ import * as OptionValue from "../../protocol/OptionValue.ts"
 import type { RegistrationPolicy } from "./RegistrationPolicy.ts"
 import type { Registry } from "./SdkRegistry.ts"
 import type { McpServerLike } from "./SdkTypes.ts"
+import type { SetupLog } from "./SetupLog.ts"
 
 /** The options of a registration: a policy, and the options of the SDK. */
 interface Config {
@@ -34,10 +35,14 @@ export interface Register {
 /** A handler that the author of the server wrote, or the wrapper of that handler. The wrapper is passed to the SDK. */
 export type AnyHandler = (...parameters: Array<any>) => unknown
 
-/** Creates the registration functions for the servers of one program. `wrap` returns a handler that checks the scopes again. */
+/**
+ * Creates the registration functions for the servers of one program. `wrap` returns a handler that checks the scopes again.
+ * `log` is set if anonymous requests are allowed: it receives the names of the public registrations.
+ */
 export const make = (
   registry: Registry,
-  wrap: (operation: string, policy: RegistrationPolicy, handler: AnyHandler) => AnyHandler
+  wrap: (operation: string, policy: RegistrationPolicy, handler: AnyHandler) => AnyHandler,
+  log?: SetupLog
 ): Register => {
   const register = (
     server: unknown,
@@ -64,6 +69,9 @@ export const make = (
     }
     const registration = add(checkConfig(config, what), wrap(what, policy, handler as AnyHandler))
     registry.setPolicy(registration, policy)
+    if (policy.scopes.length === 0 && typeof policy.scopes !== "function") {
+      log?.("Info", `${what} is public: it requires no scopes, and anonymous requests are allowed`)
+    }
     return registration
   }
   return {

@@ -13,6 +13,7 @@ import type { Principal } from "../../verification/Principal.ts"
 import type { AnyHandler } from "./Register.ts"
 import { hasScopes, type RegistrationPolicy } from "./RegistrationPolicy.ts"
 import type { State } from "./SdkTypes.ts"
+import type { SetupLog } from "./SetupLog.ts"
 
 /** The error that the SDKs turn into an error result of a tool, or into a JSON-RPC error of a prompt or a resource. */
 class Rejected extends Error {
@@ -20,12 +21,23 @@ class Rejected extends Error {
   readonly code = -32001
 }
 
+const withoutGate = (operation: string): string =>
+  `${operation} was called without a caller of its gate. Put protect, protectFetch or createMcpHandler of the gate that ` +
+  "registered it in front of the transport, and pass authInfo on to the transport. For stdio, use local"
+
+const otherServer = (operation: string): string =>
+  `${operation} was rejected by its own check of scopes, because the gate in front of the transport read no such policy. ` +
+  "Give protect or protectFetch the server that answers the request, or a function that returns it"
+
 /** The runtime of handlers, and the functions that find their caller. */
 export interface HandlerRuntime<R> {
   readonly runtime: ManagedRuntime.ManagedRuntime<R, unknown>
   /** Whether anonymous requests may use operations that require no scopes. */
   readonly anonymous: boolean
   readonly callerOf: (extra: unknown) => Principal | undefined
+  /** Returns whether `local` created a caller. No gate checks the scopes of such a caller before the handler. */
+  readonly isLocal: (caller: Principal) => boolean
+  readonly log: SetupLog
   /** Returns the principal as handlers receive it, with its claims decoded. */
   readonly present: (caller: Principal) => object
   /** Returns the services that an effect of a handler can use while it serves a request of this caller. */
@@ -49,9 +61,13 @@ export const make =
     const dynamic = typeof policy.scopes === "function"
     const scopes = typeof policy.scopes === "function" ? policy.scopes(parameters[0]) : policy.scopes
     if (caller === undefined && (dynamic || scopes.length > 0 || !options.anonymous)) {
+      options.log("Error", withoutGate(operation))
       throw new Rejected("Authentication required")
     }
-    if (!hasScopes(caller, scopes)) throw new Rejected("Insufficient scope")
+    if (!hasScopes(caller, scopes)) {
+      if (!options.isLocal(caller!)) options.log("Error", otherServer(operation))
+      throw new Rejected(`Insufficient scope: this operation requires ${scopes.join(" ")}`)
+    }
     parameters[last] = {
       ...context,
       principal: caller === undefined ? undefined : options.present(caller),

@@ -19,6 +19,7 @@ import * as sdkPolicies from "./SdkPolicies.ts"
 import * as sdkRegistry from "./SdkRegistry.ts"
 import * as sdkTasks from "./SdkTasks.ts"
 import type { Endpoints, FetchOptions, Local } from "./SdkTypes.ts"
+import * as SetupLog from "./SetupLog.ts"
 
 /** The second argument of `handleRequest` of both SDKs' transports. */
 export interface TransportOptions {
@@ -79,24 +80,30 @@ export const make = async <E, Schema>(
     callerOf,
     sdkTasks.makeOwnerOf(host.gate, callerOf)
   )
-  const localClaims: LocalServer.LocalClaims = new WeakMap()
+  const localCallers: LocalServer.LocalCallers = new WeakMap()
+  const log = SetupLog.make(host.runtime)
+  const anonymous = host.gate.published.anonymous === "allow-unscoped"
   const wrap = sdkHandler.make<any>({
     runtime: host.runtime,
-    anonymous: host.gate.published.anonymous === "allow-unscoped",
+    anonymous,
     callerOf,
-    present: makePresent(host, localClaims),
+    isLocal: (caller) => localCallers.has(caller),
+    log,
+    present: makePresent(host, localCallers),
     services: (caller) => {
       const services = host.gate.provideCaller(Context.empty(), caller)
-      const local = localClaims.get(caller)
+      const local = localCallers.get(caller)
       return local === undefined ? services : Context.merge(services, local)
     }
   })
   const readArguments = makeReader(parseArguments)
 
-  const policiesFor: SdkHost["policiesFor"] = (find) => sdkPolicies.make(registry, readArguments, find)
+  const policiesFor: SdkHost["policiesFor"] = (find) =>
+    sdkPolicies.make(registry, readArguments, find, anonymous ? log : undefined)
 
   const policiesForServer: SdkHost["policiesForServer"] = (server, option) => {
     sdkPolicies.checkServer(server, option)
+    if (typeof server === "object") registry.instrument(server)
     return policiesFor(({ session }) => typeof server === "function" ? server(session) : server)
   }
 
@@ -107,8 +114,8 @@ export const make = async <E, Schema>(
     registry,
     limits,
     callerOf,
-    register: register.make(registry, wrap),
-    local: LocalServer.make(host.gate, registry, decodeClaims, localClaims),
+    register: register.make(registry, wrap, anonymous ? log : undefined),
+    local: LocalServer.make(host.gate, registry, decodeClaims, localCallers),
     policiesFor,
     policiesForServer,
     serve,
@@ -130,13 +137,13 @@ const makeCallerOf = (gate: Gate) => (context: unknown): Principal | undefined =
 }
 
 /** Creates the function that returns the principal as handlers receive it, with its claims decoded. */
-const makePresent = (host: Host.Host, localClaims: LocalServer.LocalClaims): (caller: Principal) => object => {
+const makePresent = (host: Host.Host, localCallers: LocalServer.LocalCallers): (caller: Principal) => object => {
   const presented = new WeakMap<Principal, object>()
   return (caller) => {
     if (host.gate.claimsFor === undefined) return caller
     const known = presented.get(caller)
     if (known !== undefined) return known
-    const local = localClaims.get(caller)
+    const local = localCallers.get(caller)
     const claims = local === undefined ? host.claims(caller) : local.mapUnsafe.values().next().value
     const made = Object.freeze({ ...caller, claims })
     // Handlers could change claims that are not frozen, so those are decoded again for each request.

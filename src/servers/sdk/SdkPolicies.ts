@@ -11,6 +11,7 @@ import type { McpRequest, Policies, PolicyFor } from "../host/Admission.ts"
 import { needsCaller } from "./RegistrationPolicy.ts"
 import type { ReadArguments } from "./SdkArguments.ts"
 import type { Found, Registry } from "./SdkRegistry.ts"
+import type { SetupLog } from "./SetupLog.ts"
 
 /** Returns the server that answers a request, or `undefined` if there is none. */
 export type Find = (request: McpRequest) => object | undefined | Promise<object | undefined>
@@ -43,14 +44,21 @@ export const checkHandler = (handler: unknown, option: string): void => {
   })
 }
 
-/** Creates the policies of requests. `find` may return another server for each request. */
-export const make = (registry: Registry, readArguments: ReadArguments, find: Find): Policies => {
+/**
+ * Creates the policies of requests. `find` may return another server for each request. `log` is set if anonymous requests are
+ * allowed: it receives the reason why a registration of the SDK itself rejects them.
+ */
+export const make = (registry: Registry, readArguments: ReadArguments, find: Find, log?: SetupLog): Policies => {
   const policiesFor = (
     server: object | undefined,
     { body, operations, principal }: McpRequest
   ): Effect.Effect<PolicyFor, AuthConfigError> => {
     if (server === undefined) return unknownServer
-    registry.instrument(server)
+    try {
+      registry.instrument(server)
+    } catch (error) {
+      return Effect.fail(error as AuthConfigError)
+    }
     let dynamic: Map<Operation.Operation, Policy> | undefined
     const find = finder(registry, server, operations, principal)
     if (operations.some(({ method }) => method === Operation.listen)) {
@@ -83,7 +91,10 @@ export const make = (registry: Registry, readArguments: ReadArguments, find: Fin
       const found = find(operation)
       if (found === undefined) return "unknown"
       const { policy } = found
-      if (policy === undefined) return needsCaller
+      if (policy === undefined) {
+        if (principal === undefined && found.registration !== undefined) log?.("Warn", notPublic(operation))
+        return needsCaller
+      }
       // The policy "challenge" for hidden registrations as well: `find` returns only registrations that this caller can see.
       return typeof policy.scopes === "function"
         ? dynamic?.get(operation) ?? needsCaller
@@ -158,6 +169,10 @@ const withoutInvisible = (
   }
   if (invisible !== undefined) Operation.withoutWatched(invisible)(body)
 }
+
+const notPublic = ({ kind, target }: Operation.Operation): string =>
+  `${kind} ${target} was registered with the SDK itself, so an anonymous request for it is rejected with 401. To make it ` +
+  "public, register it with this gate and without scopes"
 
 const unknownServer = Effect.succeed<PolicyFor>(() => needsCaller)
 

@@ -31,7 +31,10 @@ export interface Registry {
   readonly checkPolicy: (what: string, policy: RegistrationPolicy) => RegistrationPolicy
   /** Stores the policy of a registration. */
   readonly setPolicy: (registration: object, policy: RegistrationPolicy) => void
-  /** Makes a server hide registrations from callers. Returns `false` if it is not an `McpServer`. */
+  /**
+   * Makes a server hide registrations from callers. Returns `false` if it is not an `McpServer`. Throws `AuthConfigError` if
+   * another gate has instrumented the server.
+   */
   readonly instrument: (server: object) => boolean
   /**
    * Returns what an operation of this caller runs, or `undefined` if the SDK answers that the target or method does not exist.
@@ -50,6 +53,17 @@ export interface Registry {
    */
   readonly removeHidden: (server: object, principal: Principal | undefined) => void
 }
+
+/** The key of the property that marks a server as the server of one gate. */
+const ownerKey = Symbol("effect-mcp-auth/gate")
+
+const otherGate = new AuthConfigError({
+  reason: "conflict",
+  option: "server",
+  fix:
+    "another gate already protects this McpServer, and each gate recognizes only the callers that it has verified. Create one " +
+    "McpServer for each gate, or one gate for all authorization servers"
+})
 
 const notFresh = new AuthConfigError({
   reason: "conflict",
@@ -97,6 +111,8 @@ export const make = (
     instrument: (server) => {
       if (instrumentedOf(server) !== undefined) return true
       if (!isServer(server)) return false
+      if (Object.hasOwn(server, ownerKey)) throw otherGate
+      Object.defineProperty(server, ownerKey, { value: key })
       const instrumented = new InstrumentedServer(server, wrapHandler)
       ;(server as Instrumented)[key] = instrumented
       ;(server.server as Instrumented)[key] = instrumented

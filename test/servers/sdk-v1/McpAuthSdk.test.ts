@@ -605,7 +605,8 @@ describe("sdk-v1", () => {
         return app
       })
       const rejected = yield* call(["read"], callTool("add", { title: "x" }))
-      assert.strictEqual(rejected.message.result.content[0].text, "Insufficient scope")
+      const [{ text }] = rejected.message.result.content
+      assert.strictEqual(text, "Insufficient scope: this operation requires write")
       assert.deepStrictEqual(ran, [])
     }))
 

@@ -1,0 +1,155 @@
+import { assert, describe, it } from "@effect/vitest"
+import { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js"
+import { WebStandardStreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js"
+import * as V2 from "@modelcontextprotocol/server"
+import { Logger } from "effect"
+import { McpAuthSdk } from "effect-mcp-auth/sdk-v1"
+import { McpAuthSdk as SdkV2 } from "effect-mcp-auth/sdk-v2"
+import { callTool, modern } from "./rpc.ts"
+
+/* Tests that mistakes in the setup of a server are errors, or are logged. */
+
+const resource = "https://a.example/mcp"
+const info = { name: "test", version: "1.0.0" }
+const text = (value: string) => ({ content: [{ type: "text" as const, text: value }] })
+
+const post = (body: object, headers: Readonly<Record<string, string>> = {}) =>
+  new Request(resource, {
+    method: "POST",
+    headers: { accept: "application/json, text/event-stream", "content-type": "application/json", ...headers },
+    body: JSON.stringify(body)
+  })
+
+const collect = () => {
+  const lines: Array<{ readonly level: string; readonly message: string }> = []
+  const logger = Logger.map(Logger.formatJson, (line) => void lines.push(JSON.parse(line)))
+  return { lines, layer: Logger.layer([logger]) }
+}
+
+/** Serves a request with a server, through the transport of SDK v1. */
+const answer = (makeServer: () => McpServer) => async (request: Request, options: object) => {
+  const server = makeServer()
+  const transport = new WebStandardStreamableHTTPServerTransport({ enableJsonResponse: true })
+  await server.connect(transport as Parameters<typeof server.connect>[0])
+  return transport.handleRequest(request, options)
+}
+
+const mock = (layer: ReturnType<typeof collect>["layer"]) =>
+  McpAuthSdk.mock({ resource, subject: "alice", scopes: ["read", "write"], granted: ["read"], layer })
+
+const makeServer = (auth: Awaited<ReturnType<typeof mock>>) => () => {
+  const server = new McpServer(info)
+  auth.registerTool(server, "write", { scopes: ["write"] }, () => text("written"))
+  return server
+}
+
+describe("protectFetch", () => {
+  it("reads the policies of the servers that a factory makes", async () => {
+    const { layer } = collect()
+    await using auth = await mock(layer)
+    const handle = auth.protectFetch(makeServer(auth), answer(makeServer(auth)))
+    const response = await handle(post(callTool("write")))
+    assert.strictEqual(response.status, 403)
+    assert.include(response.headers.get("www-authenticate"), "scope=\"write read\"")
+  })
+
+  it(
+    "given another server than the one that answers leads to one log line that names the mistake, and to an error result " +
+      "that names the required scopes",
+    async () => {
+      const { layer, lines } = collect()
+      await using auth = await mock(layer)
+      const other = () => {
+        const server = new McpServer(info)
+        auth.registerTool(server, "write", {}, () => text("never"))
+        return server
+      }
+      const handle = auth.protectFetch(other, answer(makeServer(auth)))
+      for (let i = 0; i < 2; i++) {
+        const body = await (await handle(post(callTool("write")))).text()
+        assert.include(body, "Insufficient scope: this operation requires write")
+      }
+      const errors = lines.filter(({ level }) => level === "ERROR")
+      assert.strictEqual(errors.length, 1)
+      assert.include(JSON.stringify(errors), "tool write was rejected by its own check of scopes")
+    }
+  )
+})
+
+describe("A server without its gate", () => {
+  it("logs an error that names what is missing in front of the transport", async () => {
+    const { layer, lines } = collect()
+    await using auth = await mock(layer)
+    const body = await (await answer(makeServer(auth))(post(callTool("write")), {})).text()
+    assert.include(body, "Authentication required")
+    assert.include(JSON.stringify(lines), "tool write was called without a caller of its gate")
+  })
+
+  it("logs nothing if a local caller lacks a scope", async () => {
+    const { layer, lines } = collect()
+    await using auth = await SdkV2.mock({ resource, scopes: ["read", "write"], layer })
+    const server = new V2.McpServer(info)
+    auth.registerTool(server, "write", { scopes: ["write"] }, () => text("written"))
+    const [near, far] = V2.InMemoryTransport.createLinkedPair()
+    const answers: Array<string> = []
+    Object.assign(near, { onmessage: (message: unknown) => void answers.push(JSON.stringify(message)) })
+    await auth.local({ subject: "alice", scopes: ["read"] })(server).connect(far)
+    await near.send({ jsonrpc: "2.0", id: 1, method: "tools/call", params: { name: "write", arguments: {} } })
+    while (answers.length === 0) await new Promise((resolve) => setImmediate(resolve))
+    assert.include(answers[0], "Insufficient scope")
+    assert.deepStrictEqual(lines, [])
+  })
+})
+
+describe("Two gates on one server", () => {
+  it("fail when the second one registers a tool, or protects the server", async () => {
+    const { layer } = collect()
+    await using first = await mock(layer)
+    await using second = await mock(layer)
+    const server = makeServer(first)()
+    assert.throws(() => second.registerTool(server, "read", {}, () => text("")), /another gate already protects/)
+    assert.throws(() => second.protect(server), /another gate already protects/)
+    assert.throws(() => second.protectFetch(server, () => new Response()), /another gate already protects/)
+    assert.throws(() => second.local({ subject: "alice", scopes: [] })(server), /another gate already protects/)
+    first.protect(server)
+  })
+
+  it("are answered with 500 if a function returns a server of another gate", async () => {
+    const { layer } = collect()
+    await using first = await mock(layer)
+    await using second = await mock(layer)
+    const handle = second.protectFetch(makeServer(first), () => new Response("never"))
+    assert.strictEqual((await handle(post(callTool("write")))).status, 500)
+  })
+})
+
+describe("With anonymous: \"allow-unscoped\"", () => {
+  it("the log names public tools once, and a tool of the SDK itself that rejects an anonymous request", async () => {
+    const { layer, lines } = collect()
+    await using auth = await SdkV2.make({
+      resource,
+      authorizationServers: ["https://as.example"],
+      scopes: ["read"],
+      anonymous: "allow-unscoped",
+      layer
+    })
+    const handler = auth.createMcpHandler(() => {
+      const server = new V2.McpServer(info)
+      auth.registerTool(server, "public", {}, () => text("public"))
+      auth.registerTool(server, "read", { scopes: ["read"] }, () => text("read"))
+      server.registerTool("stock", {}, () => text("stock"))
+      return server
+    })
+    const call = async (name: string) => {
+      const { body, headers } = modern(callTool(name))
+      return (await handler.fetch(post(body, headers))).status
+    }
+    assert.deepStrictEqual([await call("public"), await call("stock"), await call("stock")], [200, 401, 401])
+    const messages = lines.map(({ message }) => message).filter((message) => /public/.test(message))
+    assert.deepStrictEqual(messages, [
+      "tool public is public: it requires no scopes, and anonymous requests are allowed",
+      "tool stock was registered with the SDK itself, so an anonymous request for it is rejected with 401. To make it " +
+      "public, register it with this gate and without scopes"
+    ])
+  })
+})
