@@ -45,6 +45,9 @@ export const run = (
       })
     }
     const target = new URL(url)
+    if (target.username !== "" || target.password !== "") {
+      return yield* new Check.InvalidInput({ detail: "The URL contains a user name or a password. Leave them out" })
+    }
     yield* onStep(`detecting what ${target.host} is`)
     const found = yield* detectKind(target, revision)
     switch (found._tag) {

@@ -33,7 +33,7 @@ export const at = Flag.String("at").pipe(
   Flag.withMetavar("time"),
   Flag.filterMap(
     parseTime,
-    () => "--at requires a time with its zone, such as 2026-11-23T12:00:00Z, or seconds since 1970"
+    () => "a time with its zone, such as 2026-11-23T12:00:00Z, or seconds since 1970"
   ),
   Flag.optional
 )

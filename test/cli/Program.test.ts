@@ -78,6 +78,10 @@ describe("check", () => {
     "auth.example.com",
     "localhost:3000",
     "ftp://auth.example.com",
+    "https://user:password-1@server.test/mcp",
+    "doctor https://user:password-1@server.test/mcp",
+    "check https://user:password-1@server.test",
+    "check https://user:password-1@server.test/.well-known/openid-configuration",
     "https://",
     ""
   ])("exits with 64 for the command line %j, and writes to standard error only", (line) =>
@@ -85,13 +89,15 @@ describe("check", () => {
       const { code, stderr, stdout } = yield* run(line.split(" ").filter((_) => _ !== ""))
       assert.strictEqual(code, 64)
       assert.match(stderr, /^effect-mcp-auth: /)
+      assert.notInclude(stderr, "password-1")
       assert.strictEqual(stdout, "")
     }))
 
   it.effect.each([
     ["chekc", /^effect-mcp-auth: chekc is neither a command nor a URL\. The commands are check, doctor/],
     ["check --bogus", /--bogus.*\nUsage: effect-mcp-auth check .*\nRun effect-mcp-auth check --help for help\.$/],
-    [`check ${issuer} --timeout 0`, /--timeout: "0"\. Expected: a number of seconds greater than 0/]
+    [`check ${issuer} --timeout 0`, /--timeout: "0"\. Expected: a number of seconds greater than 0/],
+    ["decode abc --at yesterday", /--at: "yesterday"\. Expected: a time with its zone, such as/]
   ])("explains the error of the command line %j", ([line, expected]) =>
     Effect.gen(function*() {
       assert.match((yield* run((line as string).split(" "))).stderr, expected as RegExp)

@@ -134,6 +134,10 @@ const parseIssuer = (issuer: string): Effect.Effect<URL, InvalidInput> => {
     )
   }
   const url = new URL(issuer)
+  // Before the other errors, because these contain the URL.
+  if (url.username !== "" || url.password !== "") {
+    return Effect.fail(new InvalidInput({ detail: "The issuer contains a user name or a password. Leave them out" }))
+  }
   if (url.pathname.includes("/.well-known/")) {
     const path = url.pathname.replace(/\/\.well-known\/(?:oauth-authorization-server|openid-configuration)/, "")
     return Effect.fail(
@@ -141,9 +145,6 @@ const parseIssuer = (issuer: string): Effect.Effect<URL, InvalidInput> => {
         detail: `${shown(issuer)} is the URL of a document. Write its issuer, which may be ${url.origin}${path}`
       })
     )
-  }
-  if (url.username !== "" || url.password !== "") {
-    return Effect.fail(new InvalidInput({ detail: "The issuer contains a user name or a password. Leave them out" }))
   }
   return Effect.succeed(url)
 }

@@ -9,11 +9,15 @@ import { isDocument, type Observations } from "./Observations.ts"
 /** Checks where clients find the metadata of the server, and which resource they name. */
 export const checkMetadata = ({ documents, fallbackIssuer, url }: Observations): ReadonlyArray<RuleResult> => {
   const found = documents.filter(({ reading }) => isDocument(reading))
-  const where = documents.map(({ reading }) =>
-    `${shown(reading.url)} ${
-      reading._tag === "NoDocument" ? reading.detail : isDocument(reading) ? "is metadata" : "has no resource"
-    }`
-  )
+  const where = [
+    ...new Set(
+      documents.map(({ reading }) =>
+        `${shown(reading.url)} ${
+          reading._tag === "NoDocument" ? reading.detail : isDocument(reading) ? "is metadata" : "has no resource"
+        }`
+      )
+    )
+  ]
   const [used] = found
   if (used === undefined || used.reading._tag !== "Json") {
     return [
@@ -37,7 +41,9 @@ export const checkMetadata = ({ documents, fallbackIssuer, url }: Observations):
   // Both official clients also accept metadata for a resource that has the same origin as the URL and a parent path.
   const covers = URL.canParse(resource) && new URL(resource).origin === new URL(url).origin &&
     new URL(url).pathname.startsWith(new URL(resource).pathname.replace(/\/?$/, "/"))
-  const redirected = found.filter(({ redirectedTo }) => redirectedTo !== undefined)
+  const redirected = found.flatMap(({ reading, redirectedTo }) =>
+    redirectedTo === undefined ? [] : [`${shown(reading.url)} redirects to ${shown(redirectedTo)}`]
+  )
   return [
     pass(Rules.metadata, shown(used.reading.url)),
     redirected.length === 0
@@ -45,9 +51,8 @@ export const checkMetadata = ({ documents, fallbackIssuer, url }: Observations):
       : fail(
         Rules.metadataDirect,
         `${
-          redirected.map(({ reading, redirectedTo }) => `${shown(reading.url)} redirects to ${shown(redirectedTo)}`)
-            .join("; ")
-        }. Both official clients follow`
+          // The challenge can name the URL that clients derive from that of the server.
+          [...new Set(redirected)].join("; ")}. Both official clients follow`
       ),
     wellKnown.some(({ reading }) => !isDocument(reading))
       ? fail(Rules.metadataPlaces, where.join("; "))

@@ -66,8 +66,8 @@ export interface Options {
  * No tool runs: the check requests lists, and calls a tool that does not exist. If the server is public, the check does not
  * follow URLs in its responses to loopback or private addresses.
  *
- * Fails with `Unreachable` if the server does not respond, and with `InvalidInput` for a URL that is not http or https, for a
- * token that would be sent over http to another machine, and for a `foreignToken` whose `aud` contains the resource.
+ * Fails with `Unreachable` if the server does not respond, and with `InvalidInput` for a URL that is not http or https or that
+ * contains a password, for a token that would be sent over http to another machine, and for a `foreignToken` whose `aud` contains the resource.
  *
  * **Example** (Rules that fail)
  *
@@ -93,6 +93,10 @@ export const run = Effect.fn("Doctor.run")(function*(
     return yield* new Check.InvalidInput({
       detail: `${shown(url)} is not the URL of an MCP server. Write one such as https://todos.example.com/mcp`
     })
+  }
+  const { password, username } = new URL(url)
+  if (username !== "" || password !== "") {
+    return yield* new Check.InvalidInput({ detail: "The URL contains a user name or a password. Leave them out" })
   }
   if ((options.token !== undefined || options.foreignToken !== undefined) && !HttpUri.isSecure(new URL(url))) {
     return yield* new Check.InvalidInput({

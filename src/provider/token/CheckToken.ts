@@ -52,6 +52,9 @@ const describeValue = (json: Json, name: string): string => {
   return value === undefined ? `${name} is missing` : `${name} is ${shown(value, 120)}`
 }
 
+/** The gate also rejects a JWT as malformed if its header has a value that no token of an authorization server has. */
+const malformedHeader = "Configure the authorization server to write kid in the header as a text"
+
 /** Adds the reason of the gate to the results: the rule that it belongs to fails. */
 export const addReason = (
   results: ReadonlyArray<RuleResult>,
@@ -59,7 +62,9 @@ export const addReason = (
 ): ReadonlyArray<RuleResult> => {
   const rule = reason === undefined ? undefined : ruleForReason[reason]
   return results.map((result) =>
-    result.rule === rule && result.verdict !== "fail" ? fail(result.rule, `rejected: ${reason}`) : result
+    result.rule === rule && result.verdict !== "fail"
+      ? fail(result.rule, `rejected: ${reason}`, reason === "malformed" ? malformedHeader : undefined)
+      : result
   )
 }
 
@@ -199,7 +204,11 @@ const adviceOnTime: Readonly<Partial<Record<InvalidToken["reason"], string>>> = 
 const checkSubject = (claims: Json, rules: IssuerRules.IssuerRules): RuleResult => {
   const client = rules.clientId(claims)
   if (Result.isFailure(client)) {
-    return fail(TokenRules.subject, "the claim that names the client is not a text", "Write client_id as a text")
+    return fail(
+      TokenRules.subject,
+      "the claim that names the client is not a text, or is empty",
+      "Configure the authorization server to write client_id as a text"
+    )
   }
   const subject = rules.subject(claims, client.success)
   const named = client.success === undefined ? "no claim names the client" : `the client is ${shown(client.success)}`
@@ -212,7 +221,11 @@ const checkSubject = (claims: Json, rules: IssuerRules.IssuerRules): RuleResult 
 const checkScopes = (claims: Json, rules: IssuerRules.IssuerRules): RuleResult =>
   Result.match(rules.scopes(claims), {
     onFailure: () =>
-      fail(TokenRules.scope, "the claim that contains the scopes has the wrong type", "Write scope as a text"),
+      fail(
+        TokenRules.scope,
+        "the claim that contains the scopes is not a list of scopes, or a scope has characters that RFC 6749 does not allow",
+        "Configure the authorization server to write scope as a text, with one space between scopes"
+      ),
     onSuccess: (scopes) =>
       scopes.size === 0
         ? fail(TokenRules.scope, "no scope, so the token grants nothing that requires a scope")

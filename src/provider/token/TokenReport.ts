@@ -209,7 +209,9 @@ const check = (
       notes: [
         signature.verdict === "pass" || signature.verdict === "fail"
           ? `Signature: ${signature.why}.`
-          : "The signature was not verified: anyone can write a token with these claims.",
+          : Result.isSuccess(decoded)
+          ? "The signature was not verified: anyone can write a token with these claims."
+          : "The token was not verified.",
         ...(decision._tag === "Accepted" && code === undefined
           ? [
             scopes === undefined

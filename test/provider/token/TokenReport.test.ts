@@ -155,6 +155,22 @@ describe("the report on a token", () => {
       })
   )
 
+  it.effect.each<readonly [string, string, TestIssuer.TokenOptions, RegExp]>([
+    ["token-readable", "a kid that is a number", { header: { kid: 5 } }, /write kid in the header as a text/],
+    [
+      "token-scope",
+      "a control character in a scope",
+      { claims: { scope: "a\u0007" } },
+      /write scope as a text, with one/
+    ],
+    ["token-subject", "an empty client", { claims: { client_id: "" } }, /write client_id as a text/]
+  ])("explains in %s how to correct %s", ([rule, , options, change]) =>
+    Effect.gen(function*() {
+      const finding = getFinding(yield* reportOn(options), rule)
+      assert.strictEqual(finding.verdict, "fail")
+      assert.match(finding.change!, change)
+    }))
+
   it.effect("checks the token at a given time", () =>
     Effect.gen(function*() {
       const token = { expiresIn: "5 minutes" } as const
@@ -183,6 +199,7 @@ describe("the report on a token", () => {
       assert.strictEqual(report.outcome, "inconclusive")
       assert.strictEqual(report.options, undefined)
       assert.notInclude(JSON.stringify(report), "mark-opaque")
+      assert.deepStrictEqual(report.notes, ["The token was not verified."])
     }).pipe(Effect.provide(TestIssuer.layer({ issuer, resource }))))
 
   it.effect.each<Partial<TokenReport.Options>>([
