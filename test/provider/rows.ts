@@ -1014,6 +1014,12 @@ const xsuaa: Row = {
     jti: "1"
   },
   admits: { subject: "5f0c", clientId: "sb-todos!t123", scopes: ["todos:read", "todos:write"] },
+  alsoAdmits: {
+    "a token with the prefix alone, which is not a scope": {
+      claims: { scope: ["todos!t123.", "todos!t123.todos:read"] },
+      admits: { scopes: ["todos:read"] }
+    }
+  },
   rejects: {
     ...rejectAudiences(["sb-orders!t5", "orders!t5"]),
     "a token of another subaccount": {

@@ -63,7 +63,7 @@ const checkVerifiable = (metadata: Json, provider: Fact | undefined): RuleResult
   if (provider?.tokens.format === "opaque" && provider.kind !== "mcp-server") {
     if (hasIntrospection) return pass(rule, `${byIntrospection}: tokens of ${provider.name} are opaque`)
     return provider.profile === null
-      ? fail(rule, `${provider.name} issues opaque tokens and offers no introspection`)
+      ? fail(rule, `${provider.name} issues opaque tokens, and its metadata name no introspection_endpoint`)
       : pass(rule, `its tokens are opaque: Profiles.${provider.profile} verifies each of them at ${provider.name}`)
   }
   if (jwksUri === undefined) {

@@ -62,6 +62,9 @@ const settings: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     "client-id-metadata-documents":
       "workers-oauth-provider: set clientIdMetadataDocumentEnabled, and add the compatibility flag global_fetch_strictly_public"
   },
+  "django-oauth-toolkit": {
+    "tokens-verifiable": "Django OAuth Toolkit: verify tokens with Introspection.lookUp at {issuer}/introspect/"
+  },
   "mcp-sdk-demo": {
     "tokens-verifiable": "The demo server of the MCP SDK: verify tokens with Introspection.lookUp at {issuer}introspect"
   },

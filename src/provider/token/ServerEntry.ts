@@ -153,7 +153,7 @@ const profiles: Readonly<Record<string, (named: Named) => Derived | undefined>> 
 /** Parses the `iss` of access tokens of AD FS, which differs from the issuer in its metadata. */
 const trustOf = (issuer: string): URL | undefined => {
   const url = URL.canParse(issuer) ? new URL(issuer) : undefined
-  return url?.pathname.toLowerCase() === "/adfs/services/trust" ? url : undefined
+  return url !== undefined && /^\/adfs\/services\/trust\/?$/i.test(url.pathname) ? url : undefined
 }
 
 /**

@@ -95,4 +95,5 @@ const hasMark = (claims: Claims, { claim, values }: Profile.Mark): boolean => {
 const withoutPrefix = (scopes: ReadonlySet<string>, prefix: string | undefined): ReadonlySet<string> =>
   prefix === undefined
     ? scopes
-    : new Set([...scopes].filter((_) => _.startsWith(prefix)).map((_) => _.slice(prefix.length)))
+    // The prefix alone is not a scope.
+    : new Set([...scopes].filter((_) => _.startsWith(prefix) && _ !== prefix).map((_) => _.slice(prefix.length)))

@@ -273,6 +273,8 @@ describe("metadata that mislead clients", () => {
     assert.match(verifiable("hydra", false).why, /^JWTs with the keys at .* Ory Hydra: opaque \(ory_at_…\) by default/)
     assert.match(verifiable("gitlab", true).why, /^through introspection, .*: tokens of GitLab are opaque$/)
     assert.strictEqual(verifiable("gitlab", false).verdict, "fail")
+    // GitLab offers introspection, so the report speaks of the document alone.
+    assert.match(verifiable("gitlab", false).why, /GitLab issues opaque tokens, and .* no introspection_endpoint$/)
     assert.match(verifiable("google", false).why, /Profiles\.google verifies each of them/)
   })
 

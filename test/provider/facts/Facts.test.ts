@@ -85,6 +85,16 @@ describe("the facts", () => {
   )
 })
 
+describe("opaque tokens", () => {
+  it.each(
+    Facts.all.filter(({ introspection, kind, profile, tokens }) =>
+      tokens.format === "opaque" && introspection === "yes" && profile === null && kind !== "mcp-server"
+    )
+  )("$id: the metadata or the facts name how a server verifies them", ({ documents, lookUp }) => {
+    assert.isTrue(lookUp !== undefined || documents.some((_) => _.introspectionEndpoint))
+  })
+})
+
 describe("the support of registration", () => {
   // The first draft of client ID metadata documents is of October 2024. Older documents of a provider cannot show its support.
   const answers = ({ complete, observed }: Facts.ObservedDocument) => complete && observed >= "2025"
@@ -103,6 +113,7 @@ describe("identify", () => {
     ["https://fs.example.com/adfs", "adfs"],
     ["http://fs.example.com/adfs/services/trust", "adfs"],
     ["http://FS.EXAMPLE.COM/adfs/services/trust", "adfs"],
+    ["http://fs.example.com/adfs/services/trust/", "adfs"],
     ["https://fs.example.com/adfs/services/trust/2005", undefined],
     ["https://fs.example.com/adfs/other", undefined]
   ])("the issuer %s belongs to the provider %s", (issuer, id) => {

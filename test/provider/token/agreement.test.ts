@@ -6,6 +6,7 @@ import { Profiles, type Report, TokenReport } from "effect-mcp-auth/provider"
 import { Forgery, TestIssuer, TokenShape } from "effect-mcp-auth/testing"
 import { HttpClient } from "effect/http"
 import { TestClock } from "effect/testing"
+import { serverEntryFor } from "../../../src/provider/token/ServerEntry.ts"
 import { gateLayer } from "../../servers/gates.ts"
 import { authenticateToken, provider } from "../harness.ts"
 import { rows } from "../rows.ts"
@@ -99,6 +100,19 @@ const hostileIssuers = [
   "__proto__",
   "\u0000"
 ]
+
+describe("the entry for the issuer in access tokens of AD FS", () => {
+  it.each([
+    "http://fs.test/adfs/services/trust",
+    "http://fs.test/adfs/services/trust/",
+    "http://FS.test/ADFS/services/trust"
+  ])("has the profile and the exact issuer %s", (iss) => {
+    assert.deepStrictEqual(serverEntryFor(undefined, iss, { audiences: [], clientIds: [] }).profile, {
+      name: "adfs",
+      options: { issuer: "https://fs.test/adfs", accessTokenIssuer: iss }
+    })
+  })
+})
 
 describe("the report on a token of a hostile issuer", () => {
   it.effect.each(hostileIssuers)("has a result for the issuer %j", (iss) =>

@@ -23,6 +23,7 @@ export const djangoOauthToolkit: Fact = {
   dynamicRegistration: "no",
   clientIdMetadataDocuments: "no",
   introspection: "yes",
+  lookUp: "POST {issuer}/introspect/ with the credentials of a confidential application",
   evidence: [{ kind: "run", source: "1.7.0, Debian's package", test: "test/providers/debian/django.test.ts" }],
   quirks: [
     "Discovery redirects (301) to a URL with a final slash, which official clients follow.",
