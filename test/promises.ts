@@ -55,7 +55,7 @@ export const promises: Readonly<Record<string, ReadonlyArray<string>>> = {
     "T-AUD-14e",
     "T-AUD-14g"
   ],
-  "An explanation in the log contains no part of the token, no subject and no value of a custom claim.": [
+  "An explanation in the log contains no segment of the token, and only values of claims that the table below lists.": [
     "T-AUD-14g",
     "is in no log, span, metric, decision, error and answer",
     "never shows a token that a client sends without a scheme",

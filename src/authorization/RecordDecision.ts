@@ -93,7 +93,7 @@ export type RecordDecision = (facts: Facts, fiber: Fiber.Fiber<unknown, unknown>
  *
  * If the log level excludes a decision and there is no listener, the decision is only counted.
  *
- * If the listener throws, dies or takes more than 5 seconds, the failure is logged and an admission becomes the rejection
+ * If the listener throws, dies or takes more than 5 seconds, the failure is logged within the same limit of lines, and an admission becomes the rejection
  * `broken`, so that no request is admitted without a record. A rejection stays as it is.
  *
  * @category logging
@@ -134,8 +134,12 @@ export const make = (options: Options, broken: Rejection): RecordDecision => {
         (cause): Effect.Effect<void, Rejection> => {
           if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause)
           if (facts.rejection === undefined) seriesOf(broken.reason).counter.updateUnsafe(1, fiber.context)
+          const failure = limitLines(listenerFailed, now(timing))
           return Effect.andThen(
-            Effect.logError("The DecisionListener failed", sanitizeCause(cause)),
+            failure === undefined ? Effect.void : Effect.annotateLogs(
+              Effect.logError(listenerFailed, sanitizeCause(cause)),
+              definedIn(failure)
+            ),
             facts.rejection === undefined ? Effect.fail(broken) : Effect.void
           )
         }
@@ -160,6 +164,8 @@ const explainFacts = (
   rejection === undefined || request === undefined
     ? Effect.undefined
     : explain({ rejection, request, resource, now: timing.clock.currentTimeMillisUnsafe() }, setup, details)
+
+const listenerFailed = "The DecisionListener failed"
 
 /** The default of `DecisionListener`, which does nothing. */
 const noListener = DecisionListener.defaultValue()
@@ -284,6 +290,14 @@ const lineLimit = (linesPerMinute: number) => {
   }
 }
 
+/** Returns the annotations that have a value. */
+const definedIn = (annotations: object): Record<string, unknown> =>
+  Object.fromEntries(
+    Object.entries(annotations).filter(([, value]) =>
+      value !== undefined && !(Array.isArray(value) && value.length === 0)
+    )
+  )
+
 /** Writes one line. The message is always one text, so that a JSON log has one shape. Everything else is an annotation. */
 const log = (
   { explanation, ...decision }: Decision,
@@ -292,15 +306,13 @@ const log = (
   line: LimitedLine
 ): Effect.Effect<void> => {
   const { duration, outcome, reason, status } = decision
-  const annotations = Object.fromEntries(
-    Object.entries({
-      ...decision,
-      duration: Duration.toMillis(duration),
-      error: status >= 500 ? rejection?.error?.message : undefined,
-      ...explanation,
-      ...line
-    }).filter(([, value]) => value !== undefined && !(Array.isArray(value) && value.length === 0))
-  )
+  const annotations = definedIn({
+    ...decision,
+    duration: Duration.toMillis(duration),
+    error: status >= 500 ? rejection?.error?.message : undefined,
+    ...explanation,
+    ...line
+  })
   return Effect.annotateLogs(
     Effect.logWithLevel(level)(
       outcome === "admitted" ? "request admitted" : `request rejected with ${status}: ${reason}`,

@@ -78,7 +78,7 @@ export const networkError = (thrown: unknown): FetchError => {
   let code: string | undefined
   let error = thrown as { readonly code?: unknown; readonly cause?: unknown } | null | undefined
   for (let depth = 0; depth < 8 && typeof error === "object" && error !== null; depth++) {
-    if (typeof error.code === "string" && /^[A-Z][A-Z0-9_]{2,63}$/.test(error.code)) code = error.code
+    if (typeof error.code === "string" && /^[A-Z]\w{2,63}$/.test(error.code)) code = error.code
     error = error.cause as typeof error
   }
   return new FetchError({ reason: "network", code })

@@ -10,8 +10,8 @@ import { TestIssuer } from "effect-mcp-auth/testing"
 import { HttpClient } from "effect/http"
 import { TestClock } from "effect/testing"
 import { gateLayer } from "../servers/gates.ts"
-import { authenticateCaller, authorize, type Request } from "./steps.ts"
-import { listening, resource } from "./support.ts"
+import { authenticate, authenticateCaller, authorize, type Request } from "./steps.ts"
+import { bearer, gate, listening, rejected, resource } from "./support.ts"
 
 const boom = (): never => {
   throw new Error("broken on purpose")
@@ -169,6 +169,22 @@ describe("a function of the author that breaks", () => {
         lines.filter(({ level }) => level === "Error").map(({ message }) => message[0]),
         ["The DecisionListener failed", "The DecisionListener failed"]
       )
+    }))
+
+  it.effect("[T-AUD-14h] a listener that fails writes a limited number of lines per minute", () =>
+    Effect.gen(function*() {
+      const { layer, lines } = listening()
+      const { gate: made } = yield* gate({ decisions: { linesPerMinute: 2 } })
+      const send = rejected(authenticate(made, bearer("malformed"))).pipe(
+        Effect.provideService(Decision.DecisionListener, boom),
+        Effect.provide(Layer.fresh(layer))
+      )
+      for (let sent = 0; sent < 5; sent++) yield* send
+      const failures = () => lines.filter(({ level }) => level === "Error").map((_) => _.annotations)
+      assert.deepStrictEqual(failures(), [{}, { linesPerMinute: 2 }])
+      yield* TestClock.adjust("1 minute")
+      yield* send
+      assert.deepStrictEqual(failures().at(-1), { suppressed: 3 })
     }))
 
   it.effect.each<readonly [name: string, listener: () => unknown]>([

@@ -1,8 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Logger, References, Result, Schema } from "effect"
 import { Audience, AuthError, TokenType, TokenVerifier } from "effect-mcp-auth"
+import { Dpop } from "effect-mcp-auth/dpop"
 import { Introspection } from "effect-mcp-auth/introspection"
-import { Forgery } from "effect-mcp-auth/testing"
+import { DpopClient, Forgery } from "effect-mcp-auth/testing"
 import { TestClock } from "effect/testing"
 import * as Caller from "../../src/authorization/Caller.ts"
 import { authenticate } from "./steps.ts"
@@ -61,6 +62,11 @@ describe("the explanation of a rejection", () => {
     ["ENOTFOUND", "DNS"],
     ["EAI_AGAIN", "DNS"],
     ["ECONNREFUSED", "No process listens"],
+    ["ConnectionRefused", "No process listens"],
+    ["CERT_NOT_YET_VALID", "clock of this machine"],
+    ["CERT_REVOKED", "Do not trust it"],
+    ["HOSTNAME_MISMATCH", "as in its certificate"],
+    ["ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED", "requires a certificate of its clients"],
     ["UND_ERR_CONNECT_TIMEOUT", "NODE_USE_ENV_PROXY"]
   ])("names what to change if a connection fails with %s", ([code, advice]) =>
     Effect.gen(function*() {
@@ -243,6 +249,45 @@ describe("the explanation of a rejection", () => {
         for (const segment of token.split(".").filter((_) => _.length > 20)) assert.notInclude(text, segment, kind)
       }
       assert.strictEqual(lines.length, Forgery.kinds.length)
+    }))
+
+  it.effect.each<[htu: unknown, received: string]>([
+    ["https://user:secret@server.test/other?secret#secret", "\"https://server.test/other\""],
+    ["https:user:secret@server.test/other", "\"server.test/other\""],
+    ["https://server.test/@name/other", "\"https://server.test/@name/other\""],
+    [["https://server.test/other?secret"], "a list"],
+    [{ secret: "secret" }, "an object"]
+  ])("shows no secret of the URL of a proof, also if it is %j", ([htu, received]) =>
+    Effect.gen(function*() {
+      const { explanations, layer, lines } = listening()
+      const { gate: made, issuer } = yield* gate({ dpop: Dpop.required() })
+      const client = yield* DpopClient.make()
+      const token = yield* issuer.mint({ boundTo: client.thumbprint })
+      const proof = yield* client.proof({ method: "POST", url: "https://server.test/mcp", token, claims: { htu } })
+      yield* rejected(authenticate(made, {
+        ...request({}, [`DPoP ${token}`]),
+        dpop: [proof],
+        host: ["server.test"],
+        path: "/mcp\",\"x?secret"
+      })).pipe(Effect.provide(layer))
+      assert.deepInclude(explanations[0]!, {
+        checked: "htu",
+        expected: "the URL of the request: \"https://server.test/mcp\\\",\\\"x\"",
+        receivedUnverified: received
+      })
+      assert.notInclude(JSON.stringify([lines, explanations]), "secret")
+    }))
+
+  it.effect.each<[options: Parameters<typeof gate>[0], expected: string]>([
+    [{}, "Bearer"],
+    [{ dpop: Dpop.optional() }, "Bearer or DPoP"],
+    [{ dpop: Dpop.required() }, "DPoP"]
+  ])("names the schemes that a server accepts: $1", ([options, expected]) =>
+    Effect.gen(function*() {
+      const { explanations, layer } = listening()
+      const { gate: made } = yield* gate(options)
+      yield* rejected(authenticate(made, request({}, ["Basic dXNlcjpwYXNz"]))).pipe(Effect.provide(layer))
+      assert.deepInclude(explanations[0]!, { expected, receivedUnverified: "basic" })
     }))
 
   it.effect("never shows a token that a client sends without a scheme, or as a scheme", () =>

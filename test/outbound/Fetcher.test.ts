@@ -151,6 +151,12 @@ describe.each(layers)("a Fetcher on %s", (_, layer) => {
       assert.deepStrictEqual(codes, ["ECONNREFUSED", "ENOTFOUND", "UND_ERR_SOCKET"])
     }))
 
+  it.effect("keeps the code of Bun for a connection that no process accepts", () =>
+    Effect.sync(() => {
+      const error = Object.assign(new Error("Unable to connect"), { code: "ConnectionRefused" })
+      assert.strictEqual(Fetcher.networkError(error).code, "ConnectionRefused")
+    }))
+
   it.live("does not read a body that is not needed", () =>
     Effect.gen(function*() {
       const heads: Array<Fetcher.Head> = []

@@ -3,7 +3,7 @@ import type { Explanation } from "../Explanation.ts"
 import { compareToken } from "./compareToken.ts"
 import type { Comparison, RejectedRequest, Setup } from "./explained.ts"
 import { advice, adviceOnConnection, adviceWithoutError } from "./rejectionAdvice.ts"
-import { listOf, show, showTime } from "./showValue.ts"
+import { listOf, show, showTime, typeOf } from "./showValue.ts"
 
 /* Compares a rejected request with the configuration, for the log. `explanations.ts` loads this file with the first rejection
  * that is logged, and sanitizes and cuts every text. So this file imports nothing else than types and its advice: a bundler that
@@ -24,7 +24,7 @@ export const explain = (rejected: RejectedRequest, setup: Setup, showsValues: bo
 }
 
 const compare = (rejected: RejectedRequest, setup: Setup): Comparison | undefined => {
-  const { rejection: { error, reason }, request } = rejected
+  const { rejection: { error, reason }, request, resource } = rejected
   switch (error?._tag) {
     case undefined:
       return reason === "origin"
@@ -42,7 +42,11 @@ const compare = (rejected: RejectedRequest, setup: Setup): Comparison | undefine
         : undefined
     case "MissingCredentials":
       return reason === "other-scheme"
-        ? { checked: "Authorization", expected: "Bearer", receivedUnverified: schemeOf(request.authorization) }
+        ? {
+          checked: "Authorization",
+          expected: schemesOf(resource),
+          receivedUnverified: schemeOf(request.authorization)
+        }
         : undefined
     case "MalformedRequest":
       return reason === "content-type"
@@ -74,12 +78,18 @@ const compareProof = (reason: string, { now, proof, request, resource }: Rejecte
         receivedUnverified: show(own(header, "alg"))
       }
     case "proof-method":
-      return { checked: "htm", expected: show(request.method), receivedUnverified: show(own(claims, "htm")) }
+      return {
+        checked: "htm",
+        expected: `the method of the request: ${show(request.method)}`,
+        receivedUnverified: show(own(claims, "htm"))
+      }
     case "proof-url":
       return {
         checked: "htu",
-        expected: resource === undefined ? undefined : `${resource.origin}${(request.path ?? "").split(/[?#]/)[0]}`,
-        receivedUnverified: withoutQuery(own(claims, "htu"))
+        expected: resource === undefined
+          ? undefined
+          : `the URL of the request: ${showUrl(`${resource.origin}${request.path ?? ""}`)}`,
+        receivedUnverified: showUrl(own(claims, "htu"))
       }
     case "proof-time":
       return {
@@ -92,10 +102,15 @@ const compareProof = (reason: string, { now, proof, request, resource }: Rejecte
   }
 }
 
-/** The query of a URL can contain secrets. */
-const withoutQuery = (url: unknown): string => show(typeof url === "string" ? url.split(/[?#]/)[0] : url)
+/** Shows a URL without its query and its user information, which can contain secrets. Of any other value, shows only the type. */
+const showUrl = (url: unknown): string =>
+  typeof url === "string" ? show(url.split(/[?#]/)[0]!.replace(/^([^/\\]*[/\\]+)?[^/\\]*@/, "$1")) : typeOf(url)
 
 const schemes = ["basic", "digest", "dpop", "bearer", "token", "apikey", "negotiate", "ntlm", "aws4-hmac-sha256"]
+
+/** Names the accepted schemes. */
+const schemesOf = (resource: RejectedRequest["resource"]): string =>
+  resource?.dpop.mode === "required" ? "DPoP" : resource?.dpop.mode === "optional" ? "Bearer or DPoP" : "Bearer"
 
 /** Names a well-known scheme. Any other text is not shown: a client that omits the scheme sends its token in this place. */
 const schemeOf = (authorization: ReadonlyArray<string>): string => {

@@ -23,9 +23,8 @@ const load = Effect.suspend(() =>
 
 /** Reads an unverified token or proof. The text itself never becomes part of an explanation. */
 const read = (text: string): ReadToken => {
-  const segments = text.split(".")
-  const decode = (index: number) =>
-    text.length > longestToken || segments.length < 3 ? {} : base64url.decodeJsonObject(segments[index]!) ?? {}
+  const segments = text.length > longestToken ? [] : text.split(".")
+  const decode = (index: number) => segments.length < 3 ? {} : base64url.decodeJsonObject(segments[index]!) ?? {}
   return { length: text.length, segments: segments.length, header: decode(0), claims: decode(1) }
 }
 

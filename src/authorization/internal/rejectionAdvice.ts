@@ -8,7 +8,7 @@ export const advice: { readonly [E in AuthError as E["_tag"]]: { readonly [R in 
   MissingCredentials: {
     "no-authorization":
       "Every sign-in begins with such a request. If a client that has signed in causes it, check whether a proxy removes the Authorization header",
-    "other-scheme": "Let the client send its token as \"Authorization: Bearer …\", or as DPoP if the option dpop is set"
+    "other-scheme": "Let the client send its token with the expected scheme, such as \"Authorization: Bearer …\""
   },
   MalformedRequest: {
     "no-token": "Correct the client: its Authorization header has a scheme but no token",
@@ -65,7 +65,7 @@ export const advice: { readonly [E in AuthError as E["_tag"]]: { readonly [R in 
     "scope": "Let the authorization server write scopes in the expected form, or use the profile of the provider",
     "bound-to-key": "The token is bound to a key of the client. Set dpop, or let the client request a Bearer token",
     "not-bound-to-key":
-      "Let the client request a token that is bound to its key (DPoP at the token endpoint), or send the token as Bearer",
+      "Let the client request a token that is bound to its key (DPoP at the token endpoint). If dpop is optional, it may also send the token as Bearer",
     "bound-to-another-key": "Let the client sign its DPoP proof with the key that it used at the token endpoint",
     "claims": "Let the authorization server add these claims in the expected form, or correct the option claims",
     "inactive":
@@ -175,8 +175,22 @@ export const adviceOnConnection = (code: string | undefined): string | undefined
   code === undefined ? undefined : connections.find(([pattern]) => pattern.test(code))?.[1]
 
 const connections: ReadonlyArray<readonly [RegExp, string]> = [
-  [/^CERT_HAS_EXPIRED$/, "Renew the certificate of the authorization server"],
-  [/ALTNAME/, "Write the host name of the issuer as in its certificate, or correct the certificate"],
+  [
+    /^CERT_(HAS_EXPIRED|NOT_YET_VALID)$/,
+    "Renew the certificate of the authorization server, unless the clock of this machine is wrong"
+  ],
+  [
+    /^(CERT_REVOKED|CERT_REJECTED|ERR_SSL_.*CERT_REVOKED)$/,
+    "The certificate of the authorization server was revoked. Do not trust it: let the authorization server replace it"
+  ],
+  [
+    /^ERR_SSL_.*(CERTIFICATE_REQUIRED|BAD_CERTIFICATE|UNKNOWN_CA|HANDSHAKE_FAILURE)$/,
+    "The authorization server ends the handshake. Check whether it requires a certificate of its clients"
+  ],
+  [
+    /ALTNAME|^HOSTNAME_MISMATCH$/,
+    "Write the host name of the issuer as in its certificate, or correct the certificate"
+  ],
   [/^(EPROTO|ERR_SSL_)/, "Check scheme and port of the issuer: its port does not speak TLS as expected"],
   [
     /CERT|SIGNED|SIGNATURE/,
@@ -187,7 +201,7 @@ const connections: ReadonlyArray<readonly [RegExp, string]> = [
     "Check the host name of the issuer and the DNS of this machine. In a split network, set metadataUrl and jwksUri to names that resolve here"
   ],
   [
-    /^ECONNREFUSED$/,
+    /^(ECONNREFUSED|ConnectionRefused)$/,
     "No process listens at the address. Check that the authorization server runs, and its port. In a container, localhost is the container itself"
   ]
 ]
