@@ -89,7 +89,7 @@ const startIssuer = async (make: (listener: Parameters<typeof createServer>[1]) 
 }
 
 describe("the page Operations", () => {
-  it("has commands that work, in their order", async () => {
+  it("has commands that work", async () => {
     const { close, issuer, url } = await startIssuer((_) => createServer(_!), "http")
     const server = await start(servers[0]!, { "https://auth.example.com": url })
     const run = async (command: string) => {
