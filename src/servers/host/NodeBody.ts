@@ -11,6 +11,12 @@ export interface Source {
   off(event: string, listener: (argument: unknown) => void): unknown
 }
 
+/** The members of a stream that the requests of some mocks lack. */
+interface Pausable {
+  readonly isPaused?: () => boolean
+  readonly resume?: () => unknown
+}
+
 /** Reads a body to its end. Fails when the body exceeds `limit` bytes or takes too long, and ignores the rest of the body. */
 export const read = (
   source: Source,
@@ -55,6 +61,9 @@ export const listen = (
   source.on("end", onEnd)
   source.on("error", onBroken)
   source.on("close", onBroken)
+  // A listener does not start a stream that other code has paused.
+  const { isPaused, resume } = source as Pausable
+  if (isPaused?.call(source) === true) resume?.call(source)
   return () => {
     ended = true
     deadlines.delete(pending)
@@ -63,27 +72,42 @@ export const listen = (
 }
 
 /**
- * Emits the bytes of a body once more, when a listener for them is added after the end of the stream. The parsers of frameworks
- * such as Fastify add one although the stream has ended, and would wait forever.
+ * Gives the bytes of a body once more, to the listeners that are added after the end of the stream. The parsers of frameworks
+ * such as Fastify add them although the stream has ended, and would wait forever. Listeners that were added before have received
+ * the bytes: a second time, they would count them twice or throw.
  */
 export const replay = (source: Source, bytes: Uint8Array): void => {
-  const onListener = (event: unknown) => {
-    if (event !== "data") return
-    source.off("newListener", onListener)
+  const { on, rawListeners, readableEncoding } = source as Source & Emitter
+  let added: Set<unknown> | undefined
+  const onListener = (event: string, listener: unknown) => {
+    if (event !== "data" && event !== "end") return
+    added = (added ?? new Set()).add(listener)
+    if (event === "end" || isScheduled) return
+    isScheduled = true
     // The parser adds its listener for `end` in the same turn of the event loop.
     queueMicrotask(() => {
-      const { emit, readableEncoding } = source as Source & Emitter
-      emit.call(source, "data", readableEncoding ? new TextDecoder().decode(bytes) : toBuffer(bytes))
-      emit.call(source, "end")
+      source.off("newListener", onListener as never)
+      give("data", readableEncoding ? new TextDecoder().decode(bytes) : toBuffer(bytes))
+      give("end")
     })
   }
-  source.on("newListener", onListener)
+  let isScheduled = false
+  const give = (event: string, argument?: unknown) => {
+    for (const listener of rawListeners.call(source, event)) {
+      if (added?.has(listener.listener ?? listener)) listener.call(source, argument)
+    }
+  }
+  on.call(source, "newListener", onListener)
 }
 
 interface Emitter {
   /** The encoding of `setEncoding`, with which the chunks of a stream are strings. */
   readonly readableEncoding?: string | null | undefined
-  readonly emit: (event: string, argument?: unknown) => unknown
+  readonly on: (event: "newListener", onListener: (event: string, listener: unknown) => void) => unknown
+  /** Returns the listeners of an event. Those of `once` are functions that remove the member `listener` and call it. */
+  readonly rawListeners: (
+    event: string
+  ) => ReadonlyArray<((argument: unknown) => void) & { readonly listener?: unknown }>
 }
 
 /** Returns the bytes as a `Buffer`, because parsers decode the chunks of a stream with `toString("utf8")`. */

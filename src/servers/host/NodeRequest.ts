@@ -43,6 +43,8 @@ export interface Extras {
   body?: unknown
   /** `body-parser` (Express 4) sets this member when it has parsed a body. If the member is set, it parses no body. */
   _body?: boolean
+  /** Whether code has read a part of the body from the stream. */
+  readonly readableDidRead?: unknown
   readonly originalUrl?: unknown
   /** For HTTP/2: `endAfterHeaders` is `false` if the request has a body. */
   readonly stream?: { readonly endAfterHeaders?: unknown } | undefined

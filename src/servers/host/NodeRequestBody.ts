@@ -8,7 +8,7 @@ import * as body from "./Body.ts"
 import { BodyDeadlines } from "./BodyDeadlines.ts"
 import type { Host } from "./Host.ts"
 import * as nodeBody from "./NodeBody.ts"
-import { extras, type NodeRequest } from "./NodeRequest.ts"
+import { extras, headerOfRequest, type NodeRequest } from "./NodeRequest.ts"
 
 /* Reads and parses the body of a Node request, or uses the value that a body parser has stored in `req.body`. */
 
@@ -36,7 +36,17 @@ export const bodyReader = (req: NodeRequest, reading: Reading): Read | undefined
     ? () => Effect.callback<body.Message, Unread>((resume) => Effect.sync(readBody(req, reading, resume)))
     : undefined
 
-const hasBody = (req: NodeRequest): boolean => body.carriesMessages(req.method ?? "GET") || announcesBody(req)
+const hasBody = (req: NodeRequest): boolean =>
+  body.carriesMessages(req.method ?? "GET") || announcesBody(req) || hasUnannouncedBody(req)
+
+/**
+ * Returns whether `req.body` has a value, although the request announces no body. A platform that creates requests from events
+ * can set this member without a header. Some parsers set it to `{}` for requests without a body.
+ */
+const hasUnannouncedBody = (req: NodeRequest): boolean => {
+  const left = extras(req).body
+  return left !== undefined && left !== null && !isNothing(left, "application/json")
+}
 
 /** Returns the body that a framework has parsed, or `undefined` if there is none. The author of a server supplies this function. */
 export type ParsedBody = () => unknown
@@ -51,30 +61,52 @@ export const readBody = (
   callback: (read: ReadResult) => void,
   parsedBody?: ParsedBody | undefined
 ): () => void => {
-  const end = (read: ReadResult) => {
-    if (Exit.isSuccess(read)) {
-      // The stream is empty now. Handlers use the checked value, and `_body` makes later body parsers skip the request.
-      const request = extras(req)
-      request.body = read.value.value
-      request._body = true
-    }
-    callback(read)
-  }
+  const end: End = (check) => callback(checkedAndStored(req, check))
   const known = withoutReading(req)
   if (known !== undefined) {
-    if (known === noBody) callback(known)
-    else end(known)
+    callback(known)
     return () => {}
   }
   if (parsedBody === undefined) return readStream(req, limits, deadlines, end)
   let stopReading: (() => void) | undefined
   const stopParsing = callParser(parsedBody, deadlines, (parsed) => {
-    if (Exit.isFailure(parsed)) end(Exit.failCause(parsed.cause))
-    else if (parsed.value !== undefined) end(checkParsed(req, parsed.value, limits))
-    else stopReading = readStream(req, limits, deadlines, end)
+    if (Exit.isFailure(parsed)) callback(Exit.failCause(parsed.cause))
+    else if (isInStream(req, parsed.value)) stopReading = readStream(req, limits, deadlines, end)
+    else end(() => checkParsed(req, parsed.value, limits))
   })
   return () => (stopReading ?? stopParsing)()
 }
+
+/** Ends a reading with the result of a check. */
+type End = (check: () => ReadResult) => void
+
+/**
+ * Checks a body, and stores it in `req.body`. The stream is empty now, so handlers use the stored value. `_body` makes later body
+ * parsers skip the request. A defect is a result as well: an error in a listener of the stream would end the process, and the
+ * request would never be answered. `req.body` can be a getter, and a parsed value can have getters.
+ */
+const checkedAndStored = (req: NodeRequest, check: () => ReadResult): ReadResult => {
+  try {
+    const read = check()
+    if (Exit.isSuccess(read)) {
+      const request = extras(req)
+      request.body = read.value.value
+      request._body = true
+    }
+    return read
+  } catch (defect) {
+    return Exit.die(defect)
+  }
+}
+
+/**
+ * Returns whether the stream of a request has the body, because the function of the author returned no body. A framework that
+ * parses no bodies of GET requests can return `{}`, and leave the body of such a request in the stream.
+ */
+const isInStream = (req: NodeRequest, parsed: unknown): boolean =>
+  parsed === undefined ||
+  (!body.carriesMessages(req.method ?? "GET") && req.readableEnded === false && extras(req).readableDidRead !== true &&
+    isNothing(parsed, contentTypeOf(req)))
 
 const noBody: ReadResult = Exit.succeed(body.empty)
 
@@ -132,22 +164,32 @@ const readStream = (
   req: NodeRequest,
   limits: body.Limits,
   deadlines: BodyDeadlines,
-  end: (read: ReadResult) => void
+  end: End
 ): () => void => {
-  const known = withoutStream(req, limits)
-  if (known !== undefined) {
-    end(known)
+  // The requests of some mocks are no streams, so `readableEnded` is `undefined`.
+  if (req.readableEnded !== false) {
+    end(() => leftByParser(req, limits, body.consumed))
     return () => {}
   }
+  if (Number(req.headers["content-length"] ?? 0) > limits.bytes) {
+    end(() => Exit.fail(body.tooLarge))
+    return () => {}
+  }
+  // The gate must not check the rest of a body of which other code has read the beginning.
+  const isPartial = extras(req).readableDidRead === true
   // `req.body` is used only if the stream is empty, because some parsers set `req.body` without reading the stream. If the gate
   // checked that value, the handler could read the stream and execute another body.
   return nodeBody.listen(req, limits.bytes, deadlines, (read) => {
-    if (Exit.isFailure(read)) return end(Exit.failCause(read.cause))
-    if (read.value.byteLength > 0) {
+    end(() => {
+      if (Exit.isFailure(read)) return Exit.failCause(read.cause)
+      if (read.value.byteLength === 0) {
+        if (isPartial) return leftByParser(req, limits, body.consumed)
+        return body.carriesMessages(req.method ?? "GET") ? leftByParser(req, limits, body.notJson) : noBody
+      }
+      if (isPartial) return Exit.fail(body.consumed)
       nodeBody.replay(req, read.value)
-      return end(exitOf(body.parse(read.value, limits)))
-    }
-    end(body.carriesMessages(req.method ?? "GET") ? leftByParser(req, limits, body.notJson) : noBody)
+      return exitOf(body.parse(read.value, limits))
+    })
   })
 }
 
@@ -158,12 +200,6 @@ const readStream = (
 const announcesBody = (req: NodeRequest): boolean =>
   req.headers["transfer-encoding"] !== undefined || Number(req.headers["content-length"] ?? 0) !== 0 ||
   extras(req).stream?.endAfterHeaders === false
-
-const withoutStream = (req: NodeRequest, limits: body.Limits): ReadResult | undefined => {
-  // The requests of some mocks are no streams, so `readableEnded` is `undefined`.
-  if (req.readableEnded !== false) return leftByParser(req, limits, body.consumed)
-  return Number(req.headers["content-length"] ?? 0) > limits.bytes ? Exit.fail(body.tooLarge) : undefined
-}
 
 const leftByParser = (req: NodeRequest, limits: body.Limits, otherwise: Unread): ReadResult => {
   const left = extras(req).body
@@ -190,7 +226,4 @@ const isNothing = (left: unknown, contentType: string | undefined): boolean => {
 const exitOf = <A, E>(result: Result.Result<A, E>): Exit.Exit<A, E> =>
   Result.isSuccess(result) ? Exit.succeed(result.success) : Exit.fail(result.failure)
 
-const contentTypeOf = (req: NodeRequest): string | undefined => {
-  const value = req.headers["content-type"]
-  return typeof value === "string" ? value : undefined
-}
+const contentTypeOf = (req: NodeRequest): string | undefined => headerOfRequest(req, "content-type")

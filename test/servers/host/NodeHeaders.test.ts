@@ -2,70 +2,15 @@
  * The rule for header values on hosts with requests of Node: middleware before the gate may set, replace and remove values, but
  * cannot hide a duplicate. Some platforms create requests without raw headers.
  */
-import { NodeHttpServer } from "@effect/platform-node"
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
-import { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js"
-import { Effect, Exit, Layer, Logger, Scope } from "effect"
 import { McpAuthNode } from "effect-mcp-auth/node"
-import { McpAuthSdk } from "effect-mcp-auth/sdk-v1"
-import { TestIssuer } from "effect-mcp-auth/testing"
-import { HttpClient, HttpRouter, HttpServer } from "effect/http"
 import mocks from "node-mocks-http"
-import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from "node:http"
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
 import type { AddressInfo } from "node:net"
 import serverless from "serverless-http"
-import { fetcherWith } from "../gates.ts"
 import { overSocket } from "../hosts/Host.ts"
 import * as Mcp from "../Mcp.ts"
-import * as TodoServer from "../TodoServer.ts"
-
-const { client, issuer } = await Effect.runPromise(TestIssuer.make({ resource: TodoServer.resource }))
-const mint = (scopes: ReadonlyArray<string> = ["todos:read"]) => Effect.runPromise(issuer.mint({ scopes: [...scopes] }))
-
-const settings = { allowedOrigins: ["https://app.test"], allowedHosts: ["server.test", "public.test"] }
-const options = {
-  ...settings,
-  resource: TodoServer.resource,
-  authorizationServers: [issuer.issuer] as const,
-  scopes: ["todos:read"] as const,
-  layer: fetcherWith(client)
-}
-
-interface Made {
-  readonly listener: RequestListener
-  readonly dispose: () => Promise<void>
-}
-
-const hosts: ReadonlyArray<readonly [name: string, make: () => Promise<Made>]> = [
-  ["node", async () => {
-    const auth = await McpAuthNode.make(options)
-    const guard = auth.protect()
-    return { listener: (req, res) => void guard(req, res, () => res.end("admitted")), dispose: auth.dispose }
-  }],
-  ["SDK v1", async () => {
-    const auth = await McpAuthSdk.make(options)
-    const guard = auth.protect(new McpServer({ name: "todos", version: "1.0.0" }))
-    return { listener: (req, res) => void guard(req, res, () => res.end("admitted")), dispose: auth.dispose }
-  }],
-  ["Effect", async () => {
-    const scope = Scope.makeUnsafe()
-    const app = TodoServer.make().layer.pipe(
-      Layer.provide(TodoServer.auth(issuer.issuer, settings)),
-      Layer.provide(Layer.succeed(HttpClient.HttpClient, client))
-    )
-    const listener = await Effect.runPromise(
-      Effect.gen(function*() {
-        const http = yield* HttpRouter.toHttpEffect(app as Layer.Layer<any>)
-        return yield* NodeHttpServer.makeHandler(http as Effect.Effect<never>, { scope })
-      }).pipe(
-        Effect.provide(HttpServer.layerServices),
-        Effect.provide(Logger.layer([])),
-        Scope.provide(scope)
-      )
-    )
-    return { listener: listener as RequestListener, dispose: () => Effect.runPromise(Scope.close(scope, Exit.void)) }
-  }]
-]
+import { hosts, type Made, mint, options } from "./nodeHosts.ts"
 
 const removeRaw = (req: IncomingMessage) => void Object.assign(req, { rawHeaders: undefined })
 const emptyRaw = (req: IncomingMessage) => void Object.assign(req, { rawHeaders: [] })

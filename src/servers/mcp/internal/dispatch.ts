@@ -13,7 +13,7 @@ import * as Caller from "../../../authorization/Caller.ts"
 import * as Decision from "../../../authorization/Decision.ts"
 import { AuthLayer } from "../../../authorization/Gate.ts"
 import { isHiddenFrom } from "../../../authorization/Policy.ts"
-import type { MalformedRequest } from "../../../protocol/AuthError.ts"
+import type { AuthConfigError, MalformedRequest } from "../../../protocol/AuthError.ts"
 import * as Operation from "../../../protocol/Operation.ts"
 import { Principal } from "../../../verification/Principal.ts"
 import * as body from "../../host/Body.ts"
@@ -35,7 +35,7 @@ const operationsOf = (
   request: HttpServerRequest.HttpServerRequest,
   limit: ByteSize.ByteSize,
   reading: effectBody.Reading
-): Effect.Effect<ReadonlyArray<Operation.Operation>, MalformedRequest> => {
+): Effect.Effect<ReadonlyArray<Operation.Operation>, MalformedRequest | AuthConfigError> => {
   if (request.method !== "POST") return Effect.succeed([])
   const { headers } = request
   if (!body.isJson(headers["content-type"])) return Effect.fail(body.contentTypeRejected)

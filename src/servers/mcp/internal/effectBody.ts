@@ -5,7 +5,7 @@ import type * as HttpServerError from "effect/http/HttpServerError"
 import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
-import type { MalformedRequest } from "../../../protocol/AuthError.ts"
+import type { AuthConfigError, MalformedRequest } from "../../../protocol/AuthError.ts"
 import * as body from "../../host/Body.ts"
 import { BodyBuffer } from "../../host/BodyBuffer.ts"
 import type { BodyDeadlines } from "../../host/BodyDeadlines.ts"
@@ -39,7 +39,8 @@ export const read = (
   request: Request,
   limit: ByteSize.ByteSize,
   { deadlines, limits }: Reading
-): Effect.Effect<string, MalformedRequest> => {
+): Effect.Effect<string, MalformedRequest | AuthConfigError> => {
+  if (isReadElsewhere(request)) return Effect.fail(body.consumed)
   if (isOnNode(request)) {
     // Effect's own members read a body with a fiber and a dozen listeners, which take a twentieth of the time of a small tool
     // call.
@@ -64,6 +65,20 @@ export const read = (
 }
 
 /**
+ * Returns whether code outside Effect has read a part of the body, such as a body parser in front of Effect's server. A body that
+ * Effect's own members have read is in their cache.
+ */
+const isReadElsewhere = (request: Request): boolean => {
+  const { bodyUsed, readableDidRead } = request.source as {
+    readonly bodyUsed?: unknown
+    readonly readableDidRead?: unknown
+  }
+  if (readableDidRead !== true && bodyUsed !== true) return false
+  const { arrayBufferEffect, textEffect } = bodyCacheOf(request)
+  return Object.hasOwn(request, "arrayBufferEffect") && arrayBufferEffect === undefined && textEffect === undefined
+}
+
+/**
  * Returns whether a request is the original one of Effect's server on Node, with an unread body. Any other request may wrap the
  * original one and have another body. Effect answers `Expect: 100-continue` and `Upgrade` while it reads the body, so requests
  * with these headers are excluded.
@@ -77,11 +92,14 @@ const isOnNode = (request: Request): boolean => {
 
 /** Returns whether a source is a Node request with an unread body. */
 const isUnreadMessage = (source: object): boolean => {
-  const { rawHeaders, readableFlowing } = source as {
+  const { rawHeaders, readableDidRead, readableFlowing } = source as {
     readonly rawHeaders?: unknown
+    readonly readableDidRead?: unknown
     readonly readableFlowing?: unknown
   }
-  return Array.isArray(rawHeaders) && readableFlowing === null
+  // `readableFlowing` is `false` if other code has paused the stream.
+  return Array.isArray(rawHeaders) &&
+    (readableFlowing === null || (readableFlowing === false && readableDidRead === false))
 }
 
 /** Returns whether a source is a `Request` with an unread body. */
