@@ -43,6 +43,24 @@ describe("metadata of a protected resource", () => {
       })
   )
 
+  it.live("are named once if the challenge names the URL that clients derive from the endpoint", () =>
+    Effect.gen(function*() {
+      const origin = yield* serve((app, origin) => {
+        app.get(wellKnown, (_request, response) => response.redirect("/metadata"))
+        app.get(
+          "/metadata",
+          (_request, response) => void response.json({ resource: `${origin}/mcp`, authorization_servers: [] })
+        )
+        app.post("/mcp", (_request, response) =>
+          void response
+            .status(401)
+            .setHeader("www-authenticate", `Bearer resource_metadata="${origin}${wellKnown}"`)
+            .end())
+      })
+      const { why } = getFinding(yield* runDoctor(`${origin}/mcp`), "resource-metadata-direct")
+      assert.strictEqual(why, `${origin}${wellKnown} redirects to ${origin}/metadata. Both official clients follow`)
+    }))
+
   it.live("are not found through a redirect to another origin, as both official clients do not find them", () =>
     Effect.gen(function*() {
       const other = yield* serve((app) => void app.use((_request, response) => void response.json({ resource: "x" })))
