@@ -73,7 +73,8 @@ export const auth0 = (options: Auth0Options): Profile.Profile => {
     confirmed: true,
     notes: [
       "Dynamic registration is disabled by default. Enable it for the tenant.",
-      "Tokens with HS256 are rejected. Set the signing algorithm of the API to RS256."
+      "Tokens with HS256 are rejected. Set the signing algorithm of the API to RS256.",
+      "The recorded token identifies no user. No token of a user was seen."
     ],
     issues: reader.issues
   })

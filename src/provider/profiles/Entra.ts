@@ -80,7 +80,8 @@ const notes = [
   "scope.",
   "Entra ID supports PKCE, but the metadata have no PKCE field, so clients that follow the specification strictly reject the " +
   "server. It supports neither dynamic registration nor client metadata documents.",
-  "Keys have a member issuer. Such a key, from the key set of version 2, was seen to verify a token of version 1.0."
+  "Keys have a member issuer. Such a key, from the key set of version 2, was seen to verify a token of version 1.0.",
+  "The recorded token identifies no user. No token of a user was seen."
 ]
 
 /**

@@ -67,7 +67,8 @@ export const okta = (options: OktaOptions): Profile.Profile => {
     confirmed: true,
     notes: [
       "Dynamic registration requires an API token of Okta. The URL of a client metadata document must be registered first.",
-      "Access policies of the authorization server determine the scopes of each client."
+      "Access policies of the authorization server determine the scopes of each client.",
+      "The recorded token identifies no user. No token of a user was seen."
     ],
     issues: reader.issues
   })

@@ -143,6 +143,11 @@ describe("every confirmed profile", () => {
         return true
       })
       assert.isNotEmpty(proofs, `${profile.id}: the facts name neither a test nor a dated shape`)
+      // One token without a user does not confirm the claims of users.
+      assert.strictEqual(
+        profile.notes.some((note) => note.includes("No token of a user was seen")),
+        proofs.every(({ source }) => source.startsWith("a token without a user"))
+      )
     }
   )
 
