@@ -16,7 +16,8 @@ import * as sseSession from "./SseSession.ts"
  * uses `rawHeaders` for three rules:
  *
  * - If the client sent several lines of a header that may occur once (`Authorization`, `DPoP`, `Origin`), all of them count, and
- *   the gate rejects the request. `headers` can lack these duplicates.
+ *   the gate rejects the request. `headers` can lack these duplicates. A middleware that removes
+ *   `Origin` from `headers` removes all of its lines.
  * - `Host` in `headers`, each `Host` line and `:authority` must all be allowed.
  * - If `Mcp-Session-Id` in `headers` differs from the line that the client sent, the gate answers 404, because a transport of an
  *   SDK may read either of them.
