@@ -1,31 +1,19 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Logger, ManagedRuntime, Result } from "effect"
-import { AuthLayer, Decision } from "effect-mcp-auth"
-import { Gate, Rejection } from "effect-mcp-auth/host"
+import { Effect, Result } from "effect"
+import { Rejection } from "effect-mcp-auth/host"
 import * as Callback from "../../../src/servers/host/Callback.ts"
-import * as Runner from "../../../src/servers/host/Runner.ts"
+import type * as Runner from "../../../src/servers/host/Runner.ts"
+import { makeRunner, reasonOf } from "./runners.ts"
 
-const heard: Array<string | undefined> = []
-
-/** Creates a runner as the server adapters do, with the gate of `AuthLayer.mock`. */
-const makeRunner = async () => {
-  heard.length = 0
-  const runtime = ManagedRuntime.make(Layer.mergeAll(
-    AuthLayer.mock({ scopes: ["a"] }),
-    Layer.succeed(Decision.DecisionListener, ({ reason }) => Effect.sync(() => void heard.push(reason))),
-    Logger.layer([])
-  ) as unknown as Layer.Layer<Gate.AuthLayer>)
-  const gate = await runtime.runPromise(Gate.AuthLayer)
-  const runner = Runner.make(gate, runtime)
-  return { ...Callback.make(runner), runner }
+/** Creates a receiver, and the runner whose disposal ends its waits. */
+const makeReceiver = async () => {
+  const made = await makeRunner()
+  return { ...made, ...Callback.make(made.runner) }
 }
-
-const reasonOf = (result: Result.Result<unknown, Rejection.Rejection>): string =>
-  Result.isFailure(result) ? result.failure.reason : "admitted"
 
 describe("Callback", () => {
   it("receives a value without a fiber, at once if the callback was called at once, and only the first one", async () => {
-    const { receive, runner } = await makeRunner()
+    const { receive, runner } = await makeReceiver()
     const atOnce = receive<string>((callback) => {
       callback("first")
       callback("second")
@@ -47,7 +35,7 @@ describe("Callback", () => {
   })
 
   it("rejects as closing if the wait for a value is abandoned, or if the runner is disposed, and stops the wait", async () => {
-    const { receive, runner } = await makeRunner()
+    const { receive, runner } = await makeReceiver()
     let stopped = 0
     const never = () => receive<string>(() => () => void stopped++)
     const abandoned = never() as Runner.Waiting<string>
@@ -64,18 +52,17 @@ describe("Callback", () => {
   })
 
   it("turns what a wait throws at its start into a defect: a 500 that is reported", async () => {
-    const { receive, runner } = await makeRunner()
+    const { receive, reported, runner } = await makeReceiver()
     const started = receive<never>(() => {
       throw new Error("broken on purpose")
     })
     assert.strictEqual(reasonOf(started as Result.Result<never, Rejection.Rejection>), "broken")
-    await new Promise(setImmediate)
-    assert.deepStrictEqual(heard, ["broken"])
+    assert.strictEqual(await reported, "broken")
     await runner.dispose()
   })
 
   it("continues a decision with a second one, and abandons the one that is waiting", async () => {
-    const { receive, runner } = await makeRunner()
+    const { receive, runner } = await makeReceiver()
     const now = <A>(value: A) => runner.start(() => Effect.succeed(value))
     const soon = <A>(value: A) => runner.start(() => Effect.as(Effect.yieldNow, value))
     const rejected = runner.start(() => Effect.fail(Rejection.foreignOrigin))
@@ -101,8 +88,16 @@ describe("Callback", () => {
     const inFirst = Callback.andThen(wait("first"), () => wait("never")) as Runner.Waiting<string>
     inFirst.abandon()
     assert.strictEqual(reasonOf(await inFirst.result), "closing")
-    const inSecond = Callback.andThen(soon(1), () => wait("second")) as Runner.Waiting<string>
-    await new Promise(setImmediate)
+    let isWaiting: () => void = () => {}
+    const secondWaits = new Promise<void>((resolve) => {
+      isWaiting = resolve
+    })
+    const inSecond = Callback.andThen(soon(1), () => {
+      // `andThen` receives the second wait after this function has returned.
+      queueMicrotask(isWaiting)
+      return wait("second")
+    }) as Runner.Waiting<string>
+    await secondWaits
     inSecond.abandon()
     assert.strictEqual(reasonOf(await inSecond.result), "closing")
     assert.deepStrictEqual(stopped, ["first", "second"])

@@ -1,25 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Layer, Logger, ManagedRuntime, Result } from "effect"
-import { AuthLayer, Decision } from "effect-mcp-auth"
+import { Deferred, Effect, Layer, ManagedRuntime, Result } from "effect"
+import { AuthLayer } from "effect-mcp-auth"
 import { Gate, Rejection } from "effect-mcp-auth/host"
 import * as Runner from "../../../src/servers/host/Runner.ts"
-
-const heard: Array<string | undefined> = []
-
-/** Creates a runner as the server adapters do, with the gate of `AuthLayer.mock`. */
-const makeRunner = async () => {
-  heard.length = 0
-  const runtime = ManagedRuntime.make(Layer.mergeAll(
-    AuthLayer.mock({ scopes: ["a"] }),
-    Layer.succeed(Decision.DecisionListener, ({ reason }) => Effect.sync(() => void heard.push(reason))),
-    Logger.layer([])
-  ) as unknown as Layer.Layer<Gate.AuthLayer>)
-  const gate = await runtime.runPromise(Gate.AuthLayer)
-  return { gate, runner: Runner.make(gate, runtime) }
-}
-
-const reasonOf = (result: Result.Result<unknown, Rejection.Rejection>): string =>
-  Result.isFailure(result) ? result.failure.reason : "admitted"
+import { makeRunner, reasonOf } from "./runners.ts"
 
 describe("Runner", () => {
   it("runs each effect once, however it ends", async () => {
@@ -60,14 +44,13 @@ describe("Runner", () => {
   })
 
   it("turns what a decision throws into a defect: a 500 that is reported", async () => {
-    const { runner } = await makeRunner()
+    const { reported, runner } = await makeRunner()
     const started = runner.start(() => {
       throw new Error("broken on purpose")
     })
     assert.isTrue(Result.isResult(started))
     assert.strictEqual(reasonOf(started as Result.Result<never, Rejection.Rejection>), "broken")
-    await new Promise(setImmediate)
-    assert.deepStrictEqual(heard, ["broken"])
+    assert.strictEqual(await reported, "broken")
     await runner.dispose()
   })
 
