@@ -6,12 +6,12 @@ import { type Handler, marks, type McpServer, type Protocol, type records } from
 import * as sdkTasks from "./SdkTasks.ts"
 
 /** The methods whose handlers are wrapped. */
-const methods: ReadonlyArray<string> = [
+const methods: ReadonlySet<string> = new Set([
   ...Object.keys(marks),
   "resources/subscribe",
   ...privateResults.others,
   ...sdkTasks.methods
-]
+])
 
 /** The methods that a server answers itself, without a handler that the author of the server registered. */
 const builtIn: ReadonlySet<string> = new Set([
@@ -36,66 +36,63 @@ export interface Removed {
   readonly registration: object
 }
 
-/** The handlers of one server. Each array of handlers has the order of `methods`. */
+/** The handlers of one server. */
 export class InstrumentedServer {
   readonly removed: Array<Removed> = []
+  /** Wraps the handlers of this server. Each gate has its own function, so it also tells which gate instrumented the server. */
+  readonly wrap: WrapHandler
   readonly #server: McpServer
-  readonly #wrap: WrapHandler
   readonly #setRequestHandler: Protocol["setRequestHandler"]
+  readonly #wrapped = new Map<string, Handler>()
   /** The wrappers of the handlers that the SDK itself installed. */
-  readonly #standard: Array<Handler | undefined> = []
-  readonly #wrapped: Array<Handler | undefined> = []
+  readonly #standard = new Map<string, Handler>()
   /** The wrappers of the handlers that the server had before it was instrumented. */
-  readonly #earlier: Array<Handler | undefined> = []
+  readonly #earlier = new Map<string, Handler>()
 
   constructor(server: McpServer, wrap: WrapHandler) {
+    this.wrap = wrap
     this.#server = server
-    this.#wrap = wrap
     this.#setRequestHandler = server.server.setRequestHandler
-    if (server.server._requestHandlers.size === 0) return
-    for (let index = 0; index < methods.length; index++) {
-      const wrapped = this.#wrapHandler(index)
-      this.#earlier[index] = wrapped
+    for (const [method, handler] of server.server._requestHandlers) {
+      if (!methods.has(method)) continue
+      const wrapped = this.#wrapHandler(method, handler)
+      this.#earlier.set(method, wrapped)
       // It is unknown whether the SDK or the author of the server set an earlier handler. An earlier handler that lists
       // registrations counts as the SDK's own, because its wrapper hides registrations in either case.
-      if (wrapped !== undefined && methods[index]!.endsWith("/list")) this.#standard[index] = wrapped
+      if (method.endsWith("/list")) this.#standard.set(method, wrapped)
     }
   }
 
-  #wrapHandler(index: number): Handler | undefined {
-    const handlers = this.#server.server._requestHandlers
-    const method = methods[index]!
-    const handler = handlers.get(method)
-    if (handler === undefined || handler === this.#wrapped[index]) return undefined
-    const wrapped = this.#wrap(this.#server, method, handler)
-    this.#wrapped[index] = wrapped
-    handlers.set(method, wrapped)
+  #wrapHandler(method: string, handler: Handler): Handler {
+    const wrapped = this.wrap(this.#server, method, handler)
+    this.#wrapped.set(method, wrapped)
+    this.#server.server._requestHandlers.set(method, wrapped)
     return wrapped
   }
 
-  /** Calls the original `setRequestHandler` of the server, and wraps the handler that it sets. */
+  /** Calls the original `setRequestHandler` of the server, and wraps the handlers that it sets. */
   setRequestHandler(args: ReadonlyArray<unknown>): unknown {
     const protocol = this.#server.server
-    const handlers = protocol._requestHandlers
-    const before = methods.map((method) => handlers.get(method))
+    const before = new Map(protocol._requestHandlers)
     const result = Reflect.apply(this.#setRequestHandler, protocol, args)
-    for (let index = 0; index < methods.length; index++) {
-      if (handlers.get(methods[index]!) === before[index]) continue
+    // A server has few handlers, and most of them are in the map already. Looking up each of `methods` would take longer.
+    for (const [method, handler] of protocol._requestHandlers) {
+      if (handler === before.get(method) || !methods.has(method) || handler === this.#wrapped.get(method)) continue
       // The SDK installs its own handler once, and only if the method had no handler before.
-      const isFirst = before[index] === undefined && this.#wrapped[index] === undefined
-      const wrapped = this.#wrapHandler(index)
-      if (isFirst) this.#standard[index] = wrapped
+      const isFirst = !before.has(method) && !this.#wrapped.has(method)
+      const wrapped = this.#wrapHandler(method, handler)
+      if (isFirst) this.#standard.set(method, wrapped)
     }
     return result
   }
 
   isStandard(method: string, handler: Handler): boolean {
-    return this.#standard[methods.indexOf(method)] === handler
+    return this.#standard.get(method) === handler
   }
 
   /** Returns whether a handler is the SDK's own, or probably is, because the server had it before it was instrumented. */
   isPresumedStandard(method: string, handler: Handler): boolean {
-    return this.isStandard(method, handler) || this.#earlier[methods.indexOf(method)] === handler
+    return this.isStandard(method, handler) || this.#earlier.get(method) === handler
   }
 }
 

@@ -54,8 +54,16 @@ export interface Registry {
   readonly removeHidden: (server: object, principal: Principal | undefined) => void
 }
 
-/** The key of the property that marks a server as the server of one gate. */
-const ownerKey = Symbol("effect-mcp-auth/gate")
+// The key of the property in which a server and its `Protocol` store their `InstrumentedServer`. All gates share the key, so
+// that each finds out whether another gate has instrumented the server. `makePolicies` explains why this is not a `WeakMap`.
+const key = Symbol("effect-mcp-auth/InstrumentedServer")
+
+type Instrumented = { [key]?: InstrumentedServer }
+
+// One function for all servers. If each server had a closure, V8 would keep the server alive until a full garbage collection.
+const setRequestHandler = function(this: Instrumented, ...args: ReadonlyArray<unknown>): unknown {
+  return this[key]!.setRequestHandler(args)
+}
 
 const otherGate = new AuthConfigError({
   reason: "conflict",
@@ -79,23 +87,17 @@ export const make = (
   callerOf: (extra: unknown) => Principal | undefined,
   taskOwnerOf: sdkTasks.OwnerOf
 ): Registry => {
-  // The key of the property in which a server stores its `InstrumentedServer`. `makePolicies` explains why this is not a
-  // `WeakMap`.
-  const key = Symbol("effect-mcp-auth/InstrumentedServer")
-  type Instrumented = { [key]?: InstrumentedServer }
-  const instrumentedOf = (server: object): InstrumentedServer | undefined => (server as Instrumented)[key]
-
   const policies = makePolicies()
   const matcherOf = uriMatcher.make()
   const lookUp = lookup.make(matcherOf)
 
+  const instrumentedOf = (server: object): InstrumentedServer | undefined => {
+    const instrumented = (server as Instrumented)[key]
+    return instrumented?.wrap === wrapHandler ? instrumented : undefined
+  }
+
   // An instrumented server was already recognized by `isMcpServer`.
   const isServer = (value: object): value is McpServer => instrumentedOf(value) !== undefined || isMcpServer(value)
-
-  // One function for all servers. If each server had a closure, V8 would keep the server alive until a full garbage collection.
-  const setRequestHandler = function(this: Instrumented, ...args: ReadonlyArray<unknown>): unknown {
-    return this[key]!.setRequestHandler(args)
-  }
 
   const isInvisible = makeIsInvisible({ isServer, instrumentedOf, lookUp, matcherOf, policies })
   const wrapHandler = makeWrapHandler({ callerOf, isInvisible, policies, taskOwnerOf })
@@ -111,8 +113,7 @@ export const make = (
     instrument: (server) => {
       if (instrumentedOf(server) !== undefined) return true
       if (!isServer(server)) return false
-      if (Object.hasOwn(server, ownerKey)) throw otherGate
-      Object.defineProperty(server, ownerKey, { value: key })
+      if ((server as Instrumented)[key] !== undefined) throw otherGate
       const instrumented = new InstrumentedServer(server, wrapHandler)
       ;(server as Instrumented)[key] = instrumented
       ;(server.server as Instrumented)[key] = instrumented
