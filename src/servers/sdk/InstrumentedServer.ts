@@ -36,6 +36,16 @@ export interface Removed {
   readonly registration: object
 }
 
+/** A handler that was wrapped. */
+interface Wrapped {
+  readonly method: string
+  readonly handler: Handler
+  /** The wrapper of the first handler that was wrapped for this method, if the SDK itself installed that handler. */
+  readonly standard: Handler | undefined
+  /** The wrapper of the handler that the server had before it was instrumented. */
+  readonly earlier: Handler | undefined
+}
+
 /** The handlers of one server. */
 export class InstrumentedServer {
   readonly removed: Array<Removed> = []
@@ -43,11 +53,9 @@ export class InstrumentedServer {
   readonly wrap: WrapHandler
   readonly #server: McpServer
   readonly #setRequestHandler: Protocol["setRequestHandler"]
-  readonly #wrapped = new Map<string, Handler>()
-  /** The wrappers of the handlers that the SDK itself installed. */
-  readonly #standard = new Map<string, Handler>()
-  /** The wrappers of the handlers that the server had before it was instrumented. */
-  readonly #earlier = new Map<string, Handler>()
+  // A list, because a server has few handlers, and most programs create a server for each request. Maps would be a large part
+  // of what garbage collection copies.
+  readonly #wrapped: Array<Wrapped> = []
 
   constructor(server: McpServer, wrap: WrapHandler) {
     this.wrap = wrap
@@ -56,43 +64,65 @@ export class InstrumentedServer {
     for (const [method, handler] of server.server._requestHandlers) {
       if (!methods.has(method)) continue
       const wrapped = this.#wrapHandler(method, handler)
-      this.#earlier.set(method, wrapped)
       // It is unknown whether the SDK or the author of the server set an earlier handler. An earlier handler that lists
       // registrations counts as the SDK's own, because its wrapper hides registrations in either case.
-      if (method.endsWith("/list")) this.#standard.set(method, wrapped)
+      const standard = method.endsWith("/list") ? wrapped : undefined
+      this.#wrapped.push({ method, handler: wrapped, standard, earlier: wrapped })
     }
   }
 
   #wrapHandler(method: string, handler: Handler): Handler {
     const wrapped = this.wrap(this.#server, method, handler)
-    this.#wrapped.set(method, wrapped)
     this.#server.server._requestHandlers.set(method, wrapped)
     return wrapped
+  }
+
+  #find(method: string): Wrapped | undefined {
+    for (const wrapped of this.#wrapped) if (wrapped.method === method) return wrapped
+    return undefined
+  }
+
+  /** Returns the handlers that were set in another way than through `setRequestHandler`. Usually there are none. */
+  #findForeign(): Array<[method: string, Handler]> | undefined {
+    let foreign: Array<[method: string, Handler]> | undefined
+    for (const [method, handler] of this.#server.server._requestHandlers) {
+      if (methods.has(method) && this.#find(method)?.handler !== handler) (foreign ??= []).push([method, handler])
+    }
+    return foreign
   }
 
   /** Calls the original `setRequestHandler` of the server, and wraps the handlers that it sets. */
   setRequestHandler(args: ReadonlyArray<unknown>): unknown {
     const protocol = this.#server.server
-    const before = new Map(protocol._requestHandlers)
+    const foreign = this.#findForeign()
     const result = Reflect.apply(this.#setRequestHandler, protocol, args)
-    // A server has few handlers, and most of them are in the map already. Looking up each of `methods` would take longer.
+    // A server has few handlers, so this takes less time than to look up each of `methods`.
     for (const [method, handler] of protocol._requestHandlers) {
-      if (handler === before.get(method) || !methods.has(method) || handler === this.#wrapped.get(method)) continue
-      // The SDK installs its own handler once, and only if the method had no handler before.
-      const isFirst = !before.has(method) && !this.#wrapped.has(method)
+      if (!methods.has(method)) continue
+      const before = this.#find(method)
+      if (before?.handler === handler) continue
+      const other = foreign?.find(([name]) => name === method)
+      if (other?.[1] === handler) continue
       const wrapped = this.#wrapHandler(method, handler)
-      if (isFirst) this.#standard.set(method, wrapped)
+      if (before !== undefined) {
+        this.#wrapped[this.#wrapped.indexOf(before)] = { ...before, handler: wrapped }
+        continue
+      }
+      // The SDK installs its own handler once, and only if the method had no handler before.
+      const standard = other === undefined ? wrapped : undefined
+      this.#wrapped.push({ method, handler: wrapped, standard, earlier: undefined })
     }
     return result
   }
 
   isStandard(method: string, handler: Handler): boolean {
-    return this.#standard.get(method) === handler
+    return this.#find(method)?.standard === handler
   }
 
   /** Returns whether a handler is the SDK's own, or probably is, because the server had it before it was instrumented. */
   isPresumedStandard(method: string, handler: Handler): boolean {
-    return this.isStandard(method, handler) || this.#earlier.get(method) === handler
+    const wrapped = this.#find(method)
+    return wrapped !== undefined && (wrapped.standard === handler || wrapped.earlier === handler)
   }
 }
 
