@@ -17,11 +17,19 @@ import { MemoryAdapter } from "./MemoryAdapter.ts"
 
 export type SigningAlgorithm = "RS256" | "ES256" | "PS256" | "Ed25519"
 
+/**
+ * The scopes of a resource, as `AuthLayer.make` accepts them. A request without `scope` gets the baseline (RFC 6749 §3.3), because
+ * older MCP clients send no scope. A list is all baseline.
+ */
+export type Scopes =
+  | ReadonlyArray<string>
+  | { readonly baseline: ReadonlyArray<string>; readonly stepUp: ReadonlyArray<string> }
+
 export interface Options {
   /** Default: a free port. */
   readonly port?: number
-  /** The scopes that resources offer: one list for all, or a function of the resource identifier. Default: none. */
-  readonly scopes?: ReadonlyArray<string> | ((resource: string) => ReadonlyArray<string>)
+  /** The scopes that resources offer: the same for all, or a function of the resource identifier. Default: none. */
+  readonly scopes?: Scopes | ((resource: string) => Scopes)
   /** The signature algorithm of access tokens and ID tokens. Default: `RS256`. */
   readonly signingAlgorithm?: SigningAlgorithm
   /** `jwt` (default): a JWT with `typ: at+jwt` (RFC 9068). `opaque`: a random string, which servers must introspect. */
@@ -129,7 +137,7 @@ const configuration = (options: Options, key: JWK, service: ConfidentialClient):
   const algorithm = options.signingAlgorithm ?? "RS256"
   const lifetime = options.accessTokenLifetime ?? 300
   const offered = options.scopes ?? []
-  const scopesOf = typeof offered === "function" ? offered : () => offered
+  const scopesFor = typeof offered === "function" ? offered : () => offered
   const day = 24 * 60 * 60
   return {
     adapter: MemoryAdapter.factory(),
@@ -142,6 +150,13 @@ const configuration = (options: Options, key: JWK, service: ConfidentialClient):
     extraClientMetadata: {
       properties: ["scope"],
       validator: (_ctx, _key, _value, metadata) => void delete metadata.scope
+    },
+    extraParams: {
+      scope: ({ oidc }, scope) => {
+        const resource = oidc.params?.["resource"]
+        if (scope !== undefined || typeof resource !== "string") return
+        oidc.params!["scope"] = baselineOf(scopesFor(resource)).join(" ")
+      }
     },
     pkce: { required: () => true },
     clientBasedCORS: () => true,
@@ -177,7 +192,7 @@ const configuration = (options: Options, key: JWK, service: ConfidentialClient):
           if (!isLoopback(resource)) throw new errors.InvalidTarget("only resources on loopback are served")
           return {
             audience: resource,
-            scope: scopesOf(resource).join(" "),
+            scope: allOf(scopesFor(resource)).join(" "),
             accessTokenTTL: lifetime,
             ...(options.accessTokenFormat === "opaque"
               ? { accessTokenFormat: "opaque" }
@@ -188,6 +203,11 @@ const configuration = (options: Options, key: JWK, service: ConfidentialClient):
     }
   }
 }
+
+const baselineOf = (scopes: Scopes): ReadonlyArray<string> => "baseline" in scopes ? scopes.baseline : scopes
+
+const allOf = (scopes: Scopes): ReadonlyArray<string> =>
+  "baseline" in scopes ? [...scopes.baseline, ...scopes.stepUp] : scopes
 
 const confidential = ({ clientId, clientSecret }: ConfidentialClient): ClientMetadata => ({
   client_id: clientId,

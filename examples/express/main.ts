@@ -3,7 +3,7 @@ import * as Serving from "../shared/Serving.ts"
 import { makeApp, scopes } from "./app.ts"
 
 Serving.runListener({
-  scopes: [...scopes.baseline, ...scopes.stepUp],
+  scopes,
   serve: async ({ authorizationServers, resource }, logging) => {
     const { app, dispose } = await makeApp({ authorizationServers, resource, layer: logging })
     return { listener: app, dispose }

@@ -70,7 +70,7 @@ export class NoAuthorizationServer extends Data.TaggedError("NoAuthorizationServ
 
 export interface Options<A, E> {
   /** The scopes that an embedded authorization server offers. */
-  readonly scopes: ReadonlyArray<string>
+  readonly scopes: AuthorizationServer.Scopes
   /** The MCP server. */
   readonly app: (identity: Identity) => Layer.Layer<A, E, HttpRouter.HttpRouter>
 }
@@ -102,7 +102,7 @@ export const layer = <A, E>(settings: Settings, options: Options<A, E>) => {
   )
 }
 
-const identify = Effect.fnUntraced(function*(settings: Settings, scopes: ReadonlyArray<string>, port: number) {
+const identify = Effect.fnUntraced(function*(settings: Settings, scopes: AuthorizationServer.Scopes, port: number) {
   const url = `http://127.0.0.1:${port}${path}`
   const resource = settings.resource ?? url
   const [first, ...others] = settings.authorizationServers
@@ -120,7 +120,8 @@ export interface Served {
 }
 
 export interface ListenerOptions {
-  readonly scopes: ReadonlyArray<string>
+  /** The scopes that an embedded authorization server offers. */
+  readonly scopes: AuthorizationServer.Scopes
   /** Creates the server. Pass `logging` to the gate, so that its log is formatted like that of the rest of the program. */
   readonly serve: (identity: Identity, logging: Layer.Layer<never>) => Promise<Served>
 }

@@ -6,6 +6,3 @@ export const scopes = {
   baseline: ["create:todos", "read:todos"],
   stepUp: ["delete:todos"]
 } as const
-
-/** All scopes. An authorization server must offer them. */
-export const allScopes: ReadonlyArray<string> = [...scopes.baseline, ...scopes.stepUp]

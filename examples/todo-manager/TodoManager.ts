@@ -7,7 +7,7 @@ import { scopes } from "./Scopes.ts"
 import * as Todos from "./Todos.ts"
 import * as TodoStore from "./TodoStore.ts"
 
-export { allScopes } from "./Scopes.ts"
+export { scopes } from "./Scopes.ts"
 
 export interface Identity {
   /** The URL that clients use. */

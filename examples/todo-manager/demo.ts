@@ -289,13 +289,13 @@ const Server = Layer.unwrap(Effect.gen(function*() {
   const decisions = yield* Decisions
   return Serving.layer(
     { port: 0, authorizationServers: [issuer] },
-    { scopes: TodoManager.allScopes, app: TodoManager.layer }
+    { scopes: TodoManager.scopes, app: TodoManager.layer }
   ).pipe(Layer.provide(Layer.succeed(
     Decision.DecisionListener,
     (decision) => Effect.sync(() => void decisions.push(decision))
   )))
 })).pipe(
-  Layer.provideMerge(AuthorizationServer.layer({ scopes: TodoManager.allScopes })),
+  Layer.provideMerge(AuthorizationServer.layer({ scopes: TodoManager.scopes })),
   Layer.provideMerge(Layer.sync(Decisions, () => []))
 )
 

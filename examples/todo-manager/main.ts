@@ -1,4 +1,4 @@
 import * as Serving from "../shared/Serving.ts"
 import * as TodoManager from "./TodoManager.ts"
 
-Serving.run({ scopes: TodoManager.allScopes, app: TodoManager.layer })
+Serving.run({ scopes: TodoManager.scopes, app: TodoManager.layer })

@@ -66,6 +66,21 @@ describe("AuthorizationServer", () => {
       assert.strictEqual(there.scope, "b")
     }))
 
+  it.live("grants the baseline if no scope is requested, and a step-up scope only if it is requested", () =>
+    Effect.gen(function*() {
+      const { issuer } = yield* AuthorizationServer.make({ scopes: { baseline: ["a", "b"], stepUp: ["c"] } })
+      const grant = (scope: string | undefined) => Effect.promise(() => signIn({ issuer, resource, scope }))
+      assert.strictEqual((yield* grant(undefined)).scope, "a b")
+      assert.strictEqual((yield* grant("c")).scope, "c")
+    }))
+
+  it.live("grants every scope of a list if no scope is requested", () =>
+    Effect.gen(function*() {
+      const { issuer } = yield* AuthorizationServer.make({ scopes: ["a", "b"] })
+      const tokens = yield* Effect.promise(() => signIn({ issuer, resource, scope: undefined }))
+      assert.strictEqual(tokens.scope, "a b")
+    }))
+
   it.live("issues a refresh token if offline_access is requested", () =>
     Effect.gen(function*() {
       const { issuer } = yield* AuthorizationServer.make({ scopes: ["a"] })

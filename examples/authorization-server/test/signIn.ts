@@ -10,7 +10,8 @@ import { UserAgent } from "../UserAgent.ts"
 export interface SignIn {
   readonly issuer: string
   readonly resource: string
-  readonly scope: string
+  /** The requested scopes. Without a value, the client requests none, as the SDK v1 does up to 1.20. */
+  readonly scope: string | undefined
   /** The browser to sign in with. Default: a new one, in which alice signs in. */
   readonly userAgent?: UserAgent
 }
@@ -24,7 +25,7 @@ export const signIn = async (options: SignIn): Promise<OAuthTokens> => {
   if (metadata === undefined) throw new Error(`${issuer} has no metadata`)
   const clientInformation = await registerClient(issuer, {
     metadata,
-    scope,
+    ...scope === undefined ? {} : { scope },
     clientMetadata: {
       redirect_uris: [redirectUrl],
       grant_types: ["authorization_code", "refresh_token"],
@@ -35,7 +36,7 @@ export const signIn = async (options: SignIn): Promise<OAuthTokens> => {
     metadata,
     clientInformation,
     redirectUrl,
-    scope,
+    ...scope === undefined ? {} : { scope },
     resource
   })
   const { searchParams } = await userAgent.authorize(authorizationUrl)

@@ -1,5 +1,5 @@
 import * as Serving from "../../shared/Serving.ts"
-import { allScopes } from "../Scopes.ts"
+import { scopes } from "../Scopes.ts"
 import { serve } from "./TodoManager.ts"
 
-Serving.runListener({ scopes: allScopes, serve })
+Serving.runListener({ scopes, serve })

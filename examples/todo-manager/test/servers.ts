@@ -3,7 +3,7 @@ import { Effect, Layer } from "effect"
 import * as AuthorizationServer from "../../authorization-server/AuthorizationServer.ts"
 import * as Serving from "../../shared/Serving.ts"
 import * as OnHono from "../hono/TodoManager.ts"
-import { allScopes } from "../Scopes.ts"
+import { scopes } from "../Scopes.ts"
 import * as SdkV1 from "../sdk-v1/TodoManager.ts"
 import * as SdkV2 from "../sdk-v2/TodoManager.ts"
 import * as TodoManager from "../TodoManager.ts"
@@ -14,10 +14,10 @@ const settings = Effect.map(
 )
 
 const onListener = (serve: Serving.ListenerOptions["serve"]) =>
-  Layer.unwrap(Effect.map(settings, (settings) => Serving.layerListener(settings, { scopes: allScopes, serve })))
+  Layer.unwrap(Effect.map(settings, (settings) => Serving.layerListener(settings, { scopes, serve })))
 
 const onEffect = Layer.unwrap(
-  Effect.map(settings, (settings) => Serving.layer(settings, { scopes: allScopes, app: TodoManager.layer }))
+  Effect.map(settings, (settings) => Serving.layer(settings, { scopes, app: TodoManager.layer }))
 )
 
 /** `modern` is true for servers that support MCP 2026-07-28. The others get requests of MCP 2025-11-25 without a session. */
@@ -28,4 +28,4 @@ export const servers = [
   { name: "hono", modern: false, layer: onListener(OnHono.serve) }
 ]
 
-export const issuer = AuthorizationServer.layer({ scopes: allScopes })
+export const issuer = AuthorizationServer.layer({ scopes })
