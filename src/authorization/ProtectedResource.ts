@@ -23,10 +23,14 @@ import * as ScopeHierarchy from "./ScopeHierarchy.ts"
  * Clients request all scopes of a plain list at sign-in. With `baseline` and `stepUp`, the 401 challenge and the metadata name
  * only the baseline. A 403 challenge names a step-up scope when an operation requires it.
  *
+ * The empty list means that the server has no scopes: any valid token for this resource is enough. The challenge has no `scope`,
+ * the metadata have no `scopes_supported`, and no operation can require a scope.
+ *
  * @category models
  * @since 0.1.0
  */
 export type Scopes =
+  | readonly []
   | readonly [string, ...ReadonlyArray<string>]
   | {
     readonly baseline: readonly [string, ...ReadonlyArray<string>]
@@ -221,12 +225,12 @@ const checkScopes = (scopes: unknown): { baseline: Array<string>; stepUp: Array<
     readonly baseline?: unknown
     readonly stepUp?: unknown
   }
-  const option = isList ? "scopes" : "scopes.baseline"
-  const checked = checkTokens(baseline, option)
-  if (checked.length === 0) {
+  const checked = checkTokens(baseline, isList ? "scopes" : "scopes.baseline")
+  if (checked.length === 0 && !isList) {
     throw ConfigOption.error(
-      option,
-      "the list is empty; expected at least one scope that clients request at sign-in. Write one such as [\"todos:read\"]",
+      "scopes.baseline",
+      "the list is empty; expected at least one scope that clients request at sign-in. Write one such as [\"todos:read\"], " +
+        "or scopes: [] if any valid token is enough",
       "missing"
     )
   }

@@ -127,7 +127,10 @@ export interface Issuers<I extends Servers = Inputs> {
  * @since 0.1.0
  */
 export interface Common<S extends Scopes, C = never, A = unknown, RD = never, RT = never, RR = never> {
-  /** The scopes that the server offers: a list, or a baseline and the scopes that clients request by step-up authorization. */
+  /**
+   * The scopes that the server offers: a list, or a baseline and the scopes that clients request by step-up authorization. With
+   * `[]`, the server has no scopes and any valid token is enough: an operation that requires a scope does not compile.
+   */
   readonly scopes: S & LiteralScopes<S>
   /** Maps a scope to the scopes that it includes, such as `{ "todos:write": ["todos:read"] }`. */
   readonly scopeHierarchy?: ScopeHierarchy | undefined

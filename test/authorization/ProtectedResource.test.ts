@@ -38,6 +38,12 @@ describe("ProtectedResource", () => {
     assert.deepStrictEqual([...offered], ["a", "b", "c"])
   })
 
+  it("without scopes, the metadata have no scopes_supported, and no scope is offered", () => {
+    const { baseline, metadata, offered } = Result.getOrThrow(make({ scopes: [] }))
+    assert.notProperty(metadata, "scopes_supported")
+    assert.deepStrictEqual([baseline, [...offered]], [[], []])
+  })
+
   it.each<[id: string, resource: string, url: string]>([
     ["PRM-01", "https://example.com", "https://example.com/.well-known/oauth-protected-resource"],
     ["PRM-02", "https://example.com/", "https://example.com/.well-known/oauth-protected-resource"],
@@ -73,7 +79,7 @@ describe("ProtectedResource", () => {
     ["dots in the path", { resource: "https://h.test/a/../mcp" }, "resource", "malformed"],
     ["a space around it", { resource: " https://h.test/mcp" }, "resource", "malformed"],
     ["a wildcard", { resource: "https://h.test/*" }, "resource", "malformed"],
-    ["SCOPE-18 no scopes", { scopes: [] }, "scopes", "missing"],
+    ["SCOPE-18 scopes that are not set", { scopes: undefined }, "scopes", "malformed"],
     ["SCOPE-18 no baseline", { scopes: { baseline: [], stepUp: ["a"] } }, "scopes.baseline", "missing"],
     ["a misspelled group of scopes", { scopes: { baseline: ["a"], stepup: ["b"] } }, "scopes.stepup", "malformed"],
     ["a scope that is undefined", { scopes: ["a", undefined] }, "scopes", "malformed"],

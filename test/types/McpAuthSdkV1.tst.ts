@@ -133,14 +133,20 @@ describe("an effect of a handler", () => {
 })
 
 describe("make", () => {
-  test("rejects scopes of the wide type string, none, and an empty list of servers", () => {
+  test("rejects scopes of the wide type string, and an empty list of servers", () => {
     const scope: string = "read"
     // @ts-expect-error scopes must be literals
     McpAuthSdk.make({ ...places, scopes: [scope] })
     // @ts-expect-error Source has 0 element(s) but target requires 1
-    McpAuthSdk.make({ ...places, scopes: [] })
-    // @ts-expect-error Source has 0 element(s) but target requires 1
     McpAuthSdk.make({ resource: places.resource, authorizationServers: [], scopes: ["read"] })
+  })
+
+  test("without scopes, no registration can require one", async () => {
+    for (const made of [await McpAuthSdk.make({ ...places, scopes: [] }), await McpAuthSdk.mock({ scopes: [] })]) {
+      made.registerTool(server, "a", {}, () => text(""))
+      // @ts-expect-error Type 'string' is not assignable to type 'never'
+      made.registerTool(server, "a", { scopes: ["read"] }, () => text(""))
+    }
   })
 
   test("mock offers the scopes of its options", async () => {

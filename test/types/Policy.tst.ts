@@ -136,14 +136,30 @@ describe("requireScopes", () => {
 })
 
 describe("AuthLayer", () => {
-  test("rejects scopes of the wide type string, and none", () => {
+  test("rejects scopes of the wide type string", () => {
     const scope: string = "todos:read"
     // @ts-expect-error scopes must be literals
     AuthLayer.make({ ...places, scopes: [scope] })
     // @ts-expect-error scopes must be literals
     AuthLayer.make({ ...places, scopes: { baseline: ["a"], stepUp: [scope] } })
-    // @ts-expect-error Source has 0 element(s) but target requires 1
-    AuthLayer.make({ ...places, scopes: [] })
+  })
+
+  test("without scopes, provides a route that requires none, and no other", () => {
+    const open = HttpRouter.add("GET", "/", Effect.as(Principal, undefined as never))
+    const scoped = HttpRouter.add("GET", "/", requireScopes("a")(Effect.as(Principal, undefined as never)))
+    const request = new Request("http://h")
+    for (const layer of [AuthLayer.make({ ...places, scopes: [] }), AuthLayer.mock({ scopes: [] })]) {
+      HttpRouter.toWebHandler(open.pipe(Layer.provide(layer))).handler(request)
+      // @ts-expect-error Expected 2 arguments
+      HttpRouter.toWebHandler(scoped.pipe(Layer.provide(layer))).handler(request)
+    }
+    const Kit = Toolkit.make(requireScopes("a")(Tool.make("t", { success: Schema.Void })))
+    const server = McpAuth.layerHttp({
+      ...options,
+      registrations: McpAuth.toolkit(Kit).pipe(Layer.provide(Kit.toLayer({ t: () => Effect.void })))
+    })
+    // @ts-expect-error Type 'RequiredScope<"a">' is not assignable
+    HttpRouter.toWebHandler(server.pipe(Layer.provide(AuthLayer.make({ ...places, scopes: [] }))))
   })
 
   test("rejects an empty list of authorization servers", () => {

@@ -396,7 +396,13 @@ const wrong: ReadonlyArray<Wrong> = [
     option: "resource",
     fix: /must be https/
   },
-  { title: "no scopes", changes: { scopes: [] }, reason: "missing", option: "scopes", fix: /at least one scope/ },
+  {
+    title: "an empty baseline",
+    changes: { scopes: { baseline: [], stepUp: ["a"] } },
+    reason: "missing",
+    option: "scopes.baseline",
+    fix: /at least one scope/
+  },
   {
     title: "no baseline",
     changes: { scopes: { stepUp: ["a"] } },

@@ -28,15 +28,27 @@ export type Settings =
   & {
     /** The options of `Dpop`, as JSON. */
     readonly dpop?: Functions.DpopSettings | undefined
+    /** Whether `scopes` is the empty list. The server then has only the operation `whoami`. */
+    readonly isWithoutScopes?: boolean
   }
 
-export const optionsOf = (issuer: string, settings: Settings, at: string = resource) => ({
+const scopes = { baseline: ["todos:read"], stepUp: ["todos:write"] } as const
+
+export const optionsOf = (
+  issuer: string,
+  { isWithoutScopes = false, ...settings }: Settings,
+  at: string = resource
+) => ({
   ...settings,
   resource: at,
   authorizationServers: [issuer] as const,
-  scopes: { baseline: ["todos:read"], stepUp: ["todos:write"] } as const,
+  // The type is that of the usual scopes, because the policies of the operations name them.
+  scopes: isWithoutScopes ? [] as never : scopes,
   allowedOrigins: [origin]
 })
+
+/** Tells whether `scopes` is the empty list, so that no operation can require a scope. */
+export const isWithoutScopes = ({ scopes }: Pick<Written, "scopes">): boolean => Array.isArray(scopes)
 
 /** The options of the server of a test, as JSON. */
 export type Options = ReturnType<typeof optionsOf>

@@ -956,6 +956,30 @@ export const cases: ReadonlyArray<Case> = [
     { unlisted: "deny" }
   ),
 
+  // Servers without scopes
+  {
+    title: "scopes: [] means that any valid token is enough, and the challenges name no scope",
+    settings: { isWithoutScopes: true },
+    steps: ({ expired, foreign, none, reader }) => [
+      { sent: call([], "whoami"), expected: challenged(401, `Bearer ${metadata}`, undefined) },
+      { sent: call(bearer(none), "whoami"), expected: ran("whoami alice") },
+      { sent: call(bearer(reader), "whoami"), expected: ran("whoami alice") },
+      ...[expired, foreign].map((token) => ({
+        sent: call(bearer(token), "whoami"),
+        expected: challenged(401, `Bearer error="invalid_token", ${metadata}, ${described(invalidText)}`, {
+          error: "invalid_token",
+          error_description: invalidText
+        })
+      }))
+    ]
+  },
+  one(
+    "scopes: [] with unlisted: \"deny\" rejects every tool",
+    ({ reader }) => call(bearer(reader), "whoami"),
+    unlisted,
+    { isWithoutScopes: true, unlisted: "deny" }
+  ),
+
   // Outages
   {
     title: "CHAL-08 the authorization server is unavailable",

@@ -122,6 +122,19 @@ describe.each(hosts)("$name", (host) => {
     })
   })
 
+  it("the metadata of a server without scopes have no scopes_supported", async () => {
+    const bench = await setUp(host, { isWithoutScopes: true }, false)
+    const path = "/.well-known/oauth-protected-resource/mcp"
+    const { body, status } = await bench.running.send({ method: "GET", path, headers: [] })
+    await bench.running.stop()
+    assert.strictEqual(status, 200)
+    assert.deepStrictEqual(JSON.parse(body), {
+      resource: "https://server.test/mcp",
+      authorization_servers: ["https://issuer.test"],
+      bearer_methods_supported: ["header"]
+    })
+  })
+
   describe("the copy of the metadata", () => {
     it("is unavailable while the authorization server is", async () => {
       const bench = await setUp(host, { mirrorMetadata: true }, true)

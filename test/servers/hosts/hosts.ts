@@ -16,7 +16,16 @@ import { createServer, type IncomingMessage, type Server } from "node:http"
 import type { AddressInfo } from "node:net"
 import { buffer } from "node:stream/consumers"
 import * as Functions from "./functions.ts"
-import { type Adapter, type Given, type Host, overFetch, overSocket, withFunctions, type Written } from "./Host.ts"
+import {
+  type Adapter,
+  type Given,
+  type Host,
+  isWithoutScopes,
+  overFetch,
+  overSocket,
+  withFunctions,
+  type Written
+} from "./Host.ts"
 import { sdkHosts } from "./sdkHosts.ts"
 import { hostOptions, layer } from "./services.ts"
 import * as TodoServer from "./TodoServer.ts"
@@ -24,7 +33,7 @@ import * as workers from "./workers.ts"
 
 /* Effect's own server */
 
-const todos = (ran: (line: string) => void) => {
+const todos = (ran: (line: string) => void, hasScopes: boolean) => {
   const run = (name: string) =>
     Effect.map(Effect.context<never>(), (context) => {
       const subject = Context.getOrUndefined(context as Context.Context<Principal>, Principal)?.subject ?? "nobody"
@@ -33,13 +42,17 @@ const todos = (ran: (line: string) => void) => {
     })
   const ListTodos = requireScopes("todos:read")(Tool.make("list_todos", { success: Schema.String }))
   const AddTodo = requireScopes("todos:read", "todos:write")(Tool.make("add_todo", { success: Schema.String }))
-  const tools = Toolkit.make(Tool.make("whoami", { success: Schema.String }), ListTodos, AddTodo)
+  const open = Toolkit.make(Tool.make("whoami", { success: Schema.String }))
+  const tools = Toolkit.make(ListTodos, AddTodo)
   const handlers = tools.toLayer({
-    whoami: () => run("whoami"),
     list_todos: () => run("list_todos"),
     add_todo: () => run("add_todo")
   })
+  const whoami = McpAuth.toolkit(open).pipe(Layer.provide(open.toLayer({ whoami: () => run("whoami") })))
+  // The type of a server without scopes is that of the other servers, so that both have the same tests.
+  if (!hasScopes) return whoami as never
   return Layer.mergeAll(
+    whoami,
     McpAuth.toolkit(tools).pipe(Layer.provide(handlers)),
     McpAuth.resource({ uri: "todo://1", name: "todo", scopes: ["todos:read"], content: run("todo://1") }),
     McpAuth.prompt({ name: "plan", scopes: ["todos:write"], content: () => run("plan") })
@@ -58,7 +71,7 @@ const effectServer = (
     path: "/mcp",
     protocols: [McpProtocol.v2026_07_28, McpProtocol.v2025_11_25, McpProtocol.v2025_03_26],
     allowSessionTermination: true,
-    registrations: todos(ran)
+    registrations: todos(ran, !isWithoutScopes(options))
   }).pipe(
     Layer.provide(layer(options, client, functions))
   )

@@ -12,7 +12,7 @@ import { McpAuthSdk as SdkV2 } from "effect-mcp-auth/sdk-v2"
 import express from "express"
 import { createServer, type RequestListener, type Server } from "node:http"
 import type { AddressInfo } from "node:net"
-import { type Adapter, overFetch, overSocket } from "./Host.ts"
+import { type Adapter, isWithoutScopes, overFetch, overSocket } from "./Host.ts"
 import { hostOptions } from "./services.ts"
 import { recorder } from "./TodoServer.ts"
 
@@ -36,7 +36,8 @@ const text = (value: string) => ({ content: [{ type: "text" as const, text: valu
 const register = <S extends McpServerV1 | McpServerV2, N extends SdkV1.Anonymous>(
   server: S,
   auth: Pick<SdkV1.McpAuthSdk<Scope, unknown, never, N>, "registerTool" | "registerPrompt" | "registerResource">,
-  ran: Ran
+  ran: Ran,
+  hasScopes: boolean
 ): S => {
   const to = server as unknown as McpServerV1
   const run = (name: string, principal: { readonly subject: string | undefined } | undefined) => {
@@ -45,6 +46,7 @@ const register = <S extends McpServerV1 | McpServerV2, N extends SdkV1.Anonymous
     return line
   }
   auth.registerTool(to, "whoami", {}, ({ principal }) => text(run("whoami", principal)))
+  if (!hasScopes) return server
   auth.registerTool(to, "list_todos", { scopes: ["todos:read"] }, (_) => text(run("list_todos", _.principal)))
   auth.registerTool(
     to,
@@ -77,7 +79,8 @@ const expressV1: Adapter = {
   start: async (options, client, functions) => {
     const record = recorder()
     const auth = await SdkV1.make(hostOptions(options, client, functions))
-    const make = () => register(new McpServerV1({ name: "todos", version: "1.0.0" }), auth, record.ran)
+    const make = () =>
+      register(new McpServerV1({ name: "todos", version: "1.0.0" }), auth, record.ran, !isWithoutScopes(options))
     const sessions = new Map<string, StreamableHTTPServerTransport>()
     const specimen = make()
     const app = express()
@@ -116,7 +119,8 @@ const webV1: Adapter = {
   start: async (options, client, functions) => {
     const record = recorder()
     const auth = await SdkV1.make(hostOptions(options, client, functions))
-    const make = () => register(new McpServerV1({ name: "todos", version: "1.0.0" }), auth, record.ran)
+    const make = () =>
+      register(new McpServerV1({ name: "todos", version: "1.0.0" }), auth, record.ran, !isWithoutScopes(options))
     const sessions = new Map<string, WebTransportV1>()
     const handle = auth.protectFetch(make(), async (request, given) => {
       const known = sessions.get(request.headers.get("mcp-session-id") ?? "")
@@ -149,7 +153,13 @@ const v2: Adapter = {
   start: async (options, client, functions) => {
     const record = recorder()
     const auth = await SdkV2.make(hostOptions(options, client, functions))
-    const make = () => register(new McpServerV2({ name: "todos", version: "1.0.0" }), auth as never, record.ran)
+    const make = () =>
+      register(
+        new McpServerV2({ name: "todos", version: "1.0.0" }),
+        auth as never,
+        record.ran,
+        !isWithoutScopes(options)
+      )
     const handler = auth.createMcpHandler(make)
     const sessions = new Map<string, WebTransportV2>()
     // `createMcpHandler` has no sessions, so a client of MCP 2025-11-25 that opens a session gets a separate transport.
