@@ -9,7 +9,7 @@ import { InsufficientScope, MalformedRequest } from "../protocol/AuthError.ts"
 import { maximumTarget, type Operation } from "../protocol/Operation.ts"
 import type { Caller } from "./Caller.ts"
 import type { Reject } from "./internal/reject.ts"
-import { isHiddenFrom, type Policy } from "./OperationPolicy.ts"
+import { isHiddenFrom, type OperationPolicy } from "./OperationPolicy.ts"
 import type { RecordDecision } from "./RecordDecision.ts"
 import type * as Rejection from "./Rejection.ts"
 
@@ -35,7 +35,7 @@ export interface Parts {
 export type Authorize = (
   caller: Caller,
   operations: ReadonlyArray<Operation>,
-  policyFor: (operation: Operation) => Policy | undefined
+  policyFor: (operation: Operation) => OperationPolicy | undefined
 ) => Effect.Effect<void, Rejection.Rejection>
 
 /**
@@ -53,7 +53,7 @@ export const make =
     let needsPrincipal = false
     for (const operation of operations) {
       if (operation.target !== undefined && operation.target.length > maximumTarget) return reject(caller, nameTooLong)
-      let policy: Policy | undefined
+      let policy: OperationPolicy | undefined
       try {
         policy = policyFor(operation)
       } catch (defect) {

@@ -1,6 +1,6 @@
 /**
- * The policy of one operation. This module is separate from `Policy.ts`, so that server adapters for platforms without Effect
- * do not load `effect/Schema`.
+ * The policy of an operation, as the gate enforces it. This module is separate from `Policy.ts`, so that server adapters for
+ * platforms without Effect do not load `effect/Schema`.
  *
  * @since 0.1.0
  */
@@ -15,7 +15,7 @@ import { checkScopeList } from "./internal/scopeList.ts"
  * @category models
  * @since 0.1.0
  */
-export interface Policy<S extends string = string> {
+export interface OperationPolicy<S extends string = string> {
   /** The required scopes. The caller needs all of them. */
   readonly scopes: ReadonlyArray<S>
   /**
@@ -34,7 +34,7 @@ export interface Policy<S extends string = string> {
  * @since 0.1.0
  */
 export interface PolicyInput<S extends string = string>
-  extends Partial<{ readonly [K in "scopes" | "authenticated"]: Policy<S>[K] | undefined }>
+  extends Partial<{ readonly [K in "scopes" | "authenticated"]: OperationPolicy<S>[K] | undefined }>
 {}
 
 /**
@@ -43,7 +43,7 @@ export interface PolicyInput<S extends string = string>
  * @category guards
  * @since 0.1.0
  */
-export const isHiddenFrom = (policy: Policy, principal: Principal | undefined): boolean =>
+export const isHiddenFrom = (policy: OperationPolicy, principal: Principal | undefined): boolean =>
   policy.unauthorized === "hide" && policy.scopes.some((scope) => principal?.scopes.has(scope) !== true)
 
 /**
@@ -52,7 +52,7 @@ export const isHiddenFrom = (policy: Policy, principal: Principal | undefined): 
  * @category guards
  * @since 0.1.0
  */
-export const check = (scopes: ReadonlyArray<string>, option: string): ReadonlyArray<string> => {
+export const checkScopes = (scopes: ReadonlyArray<string>, option: string): ReadonlyArray<string> => {
   checkScopeList(scopes, option)
   if (scopes.length === 0) {
     throw ConfigOption.error(

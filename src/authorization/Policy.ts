@@ -13,9 +13,7 @@ import { InsufficientScope } from "../protocol/AuthError.ts"
 import * as ConfigOption from "../protocol/ConfigOption.ts"
 import * as ScopeToken from "../protocol/ScopeToken.ts"
 import { Principal } from "../verification/Principal.ts"
-import { check } from "./OperationPolicy.ts"
-
-export * from "./OperationPolicy.ts"
+import { checkScopes } from "./OperationPolicy.ts"
 
 /**
  * The requirement that the configuration offers the scope `S`. `AuthLayer` provides it.
@@ -263,7 +261,7 @@ export type Scoped<T, S extends string> = T extends Tool.Dynamic<infer N, infer 
 export const requireScopes = <const S extends ScopeList>(
   ...scopes: S & Literals<S>
 ): <T extends Effect.Effect<any, any, any> | Tool.Any>(self: T) => Scoped<T, S[number]> => {
-  const checked = check(scopes as ReadonlyArray<string>, "requireScopes")
+  const checked = checkScopes(scopes as ReadonlyArray<string>, "requireScopes")
   // One signature with a conditional result, because inside `.pipe` TypeScript selects the last of several overloads.
   return <T extends Effect.Effect<any, any, any> | Tool.Any>(self: T) =>
     (Effect.isEffect(self) ? requireOfEffect(self, checked) : requireOfTool(self as Tool.Any, checked)) as Scoped<
@@ -313,7 +311,7 @@ export const requireScopesOf = <T extends Tool.Any, const S extends ScopeList>(
   select: (parameters: Tool.Parameters<T>) => ReadonlyArray<S[number]>
 ): Scoped<T, S[number]> => {
   checkTool(tool, "requireScopesOf")
-  const all = check(scopes as ReadonlyArray<string>, "requireScopesOf")
+  const all = checkScopes(scopes as ReadonlyArray<string>, "requireScopesOf")
   const decode = Schema.isSchema(tool.parametersSchema)
     ? Schema.decodeUnknownOption(tool.parametersSchema as unknown as Schema.ConstraintDecoder<unknown>)
     : Option.some

@@ -27,7 +27,7 @@ const call: ReadonlyArray<Operation.Operation> = [
 const present = Effect.fnUntraced(function*(
   options: object,
   { policy = () => undefined, listener }: {
-    readonly policy?: (operation: Operation.Operation) => Gate.Policy | undefined
+    readonly policy?: (operation: Operation.Operation) => Gate.OperationPolicy | undefined
     readonly listener?: (decision: Decision.Decision) => Effect.Effect<void>
   } = {}
 ) {
@@ -151,7 +151,7 @@ describe("a function of the author that breaks", () => {
   it.effect("[T-AUD-22c] a listener that hangs admits no request, and delays each for at most 5 seconds", () =>
     Effect.gen(function*() {
       const { layer, lines } = listening()
-      const verdict = Effect.fnUntraced(function*(policy: () => Gate.Policy | undefined) {
+      const verdict = Effect.fnUntraced(function*(policy: () => Gate.OperationPolicy | undefined) {
         const fiber = yield* Effect.forkChild(
           Effect.provide(present({}, { policy, listener: () => Effect.never }), layer),
           { startImmediately: true }

@@ -10,14 +10,14 @@ import { bearer, gate, metadataUrl, principal, rejected, request, resource, tool
 /** A body that must not be read. */
 const unread: Effect.Effect<ReadonlyArray<Operation.Operation>> = Effect.die("the body was read")
 
-const policies: Readonly<Record<string, Gate.Policy>> = {
+const policies: Readonly<Record<string, Gate.OperationPolicy>> = {
   open: { scopes: [], unauthorized: "challenge" },
   list: { scopes: ["todos:read"], unauthorized: "challenge" },
   add: { scopes: ["todos:read", "todos:write"], unauthorized: "challenge" },
   purge: { scopes: ["todos:admin"], unauthorized: "hide" }
 }
 
-const policy = ({ target }: Operation.Operation): Gate.Policy | undefined =>
+const policy = ({ target }: Operation.Operation): Gate.OperationPolicy | undefined =>
   target !== undefined && Object.hasOwn(policies, target) ? policies[target] : undefined
 
 const call = (

@@ -31,7 +31,7 @@ export interface Call<R> {
   readonly protocolVersion?: string | undefined
   /** Reads the body. */
   readonly operations: Effect.Effect<ReadonlyArray<Operation.Operation>, unknown, R>
-  readonly policy: (operation: Operation.Operation) => Gate.Policy | undefined
+  readonly policy: (operation: Operation.Operation) => Gate.OperationPolicy | undefined
 }
 
 const isCaller = (caller: Gate.Caller | Principal): caller is Gate.Caller => "timing" in caller

@@ -1,6 +1,6 @@
 import type * as Effect from "effect/Effect"
 import type { Caller } from "../../authorization/Caller.ts"
-import type { Policy } from "../../authorization/Policy.ts"
+import type { OperationPolicy } from "../../authorization/OperationPolicy.ts"
 import type { AuthConfigError, MalformedRequest } from "../../protocol/AuthError.ts"
 import type * as Operation from "../../protocol/Operation.ts"
 import type { Principal } from "../../verification/Principal.ts"
@@ -60,7 +60,7 @@ export interface McpRequest extends Pick<Admission, "principal" | "authInfo" | "
  * Returns the policy of an operation. `"unknown"`: the server has no tool, prompt or resource that this operation could run.
  * `undefined`: the adapter has no policy for the operation.
  */
-export type PolicyFor = (operation: Operation.Operation) => Policy | "unknown" | undefined
+export type PolicyFor = (operation: Operation.Operation) => OperationPolicy | "unknown" | undefined
 
 /** Finds the policies of a request. The gate calls it once, and only if the request has operations. */
 export type Policies = (request: McpRequest) => Effect.Effect<PolicyFor, AuthConfigError>

@@ -2,7 +2,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type { Caller, Request } from "../../authorization/Caller.ts"
 import type { Gate } from "../../authorization/Gate.ts"
-import type { Policy } from "../../authorization/Policy.ts"
+import type { OperationPolicy } from "../../authorization/OperationPolicy.ts"
 import type { Rejection } from "../../authorization/Rejection.ts"
 import { MissingCredentials } from "../../protocol/AuthError.ts"
 import * as ConfigOption from "../../protocol/ConfigOption.ts"
@@ -37,7 +37,7 @@ export interface Admit<A> {
     awaited: boolean
   ) => Effect.Effect<Admitted<A>, Rejection>
   /** Decides about a request to any other route, without reading its body. */
-  readonly admitRoute: (request: Request, policy: Policy) => Effect.Effect<Admitted<A>, Rejection>
+  readonly admitRoute: (request: Request, policy: OperationPolicy) => Effect.Effect<Admitted<A>, Rejection>
 }
 
 /** Creates the functions of a server adapter. `claimsFor` returns the claims as the option `claims` decodes them. */
@@ -113,7 +113,7 @@ export const make = <A>(gate: Gate, claimsFor: (principal: Principal) => A | und
       Effect.flatMapEager(gate.authenticate(request), (caller) => {
         const { principal } = caller
         if (principal === undefined) return gate.reject(caller, noCredentials)
-        if ((policy as Policy | undefined) === undefined) return gate.reject(caller, noPolicy)
+        if ((policy as OperationPolicy | undefined) === undefined) return gate.reject(caller, noPolicy)
         return Effect.flatMapEager(checkStreams(caller, false), () =>
           Effect.flatMapEager(gate.recheck(caller, false), (current) => {
             const operations = operationsOfRoute(request.method)
@@ -170,13 +170,13 @@ const operationsOfRoute = (method: string): ReadonlyArray<Operation.Operation> =
 ]
 
 /** The default policy. It requires a principal, so that a tool without a policy is never public. */
-const undeclared: Policy = { scopes: [], unauthorized: "challenge", authenticated: true }
+const undeclared: OperationPolicy = { scopes: [], unauthorized: "challenge", authenticated: true }
 
 /**
  * Returns the policy of an operation. A tool, prompt or resource without a policy has the default policy. Returns `undefined`
  * for any other operation without a policy, and if `policyFor` returns `"unknown"`.
  */
-const policyOrDefault = (policyFor: PolicyFor, operation: Operation.Operation): Policy | undefined => {
+const policyOrDefault = (policyFor: PolicyFor, operation: Operation.Operation): OperationPolicy | undefined => {
   const policy = policyFor(operation)
   return policy === "unknown" ? undefined : policy ?? (operation.kind === undefined ? undefined : undeclared)
 }

@@ -1,6 +1,6 @@
 import * as Effect from "effect/Effect"
 import type { Gate } from "../../authorization/Gate.ts"
-import { check, type Policy, type PolicyInput } from "../../authorization/OperationPolicy.ts"
+import { checkScopes, type OperationPolicy, type PolicyInput } from "../../authorization/OperationPolicy.ts"
 import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import type * as Operation from "../../protocol/Operation.ts"
 import * as OptionValue from "../../protocol/OptionValue.ts"
@@ -57,8 +57,8 @@ const checkPolicy = (policy: PolicyInput): PolicyInput => {
 }
 
 /** Returns the policy of a route. Throws `AuthConfigError` if a scope is not offered, because clients could not obtain it. */
-export const policyForRoute = (gate: Gate, scopes: ReadonlyArray<string> | undefined): Policy => {
-  const checked = scopes === undefined ? [] : check(scopes, "protectRoute.scopes")
+export const policyForRoute = (gate: Gate, scopes: ReadonlyArray<string> | undefined): OperationPolicy => {
+  const checked = scopes === undefined ? [] : checkScopes(scopes, "protectRoute.scopes")
   const missing = checked.find((scope) => !gate.resource.offered.has(scope))
   if (missing === undefined) return { scopes: checked, unauthorized: "challenge", authenticated: true }
   throw ConfigOption.error(

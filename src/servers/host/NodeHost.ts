@@ -1,5 +1,5 @@
 import * as Result from "effect/Result"
-import type { Policy } from "../../authorization/Policy.ts"
+import type { OperationPolicy } from "../../authorization/OperationPolicy.ts"
 import { isPreflight, type Rejection } from "../../authorization/Rejection.ts"
 import type { Admitted, Policies } from "./Admission.ts"
 import type { Limits } from "./Body.ts"
@@ -65,7 +65,7 @@ export const decideRoute = <A>(
   host: Host<A>,
   req: NodeRequest,
   res: NodeResponse,
-  policy: Policy,
+  policy: OperationPolicy,
   options: DecisionOptions = {}
 ): Admitted<A> | undefined | Promise<Admitted<A> | undefined> => {
   removeAuth(req)

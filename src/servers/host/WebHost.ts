@@ -1,5 +1,5 @@
 import * as Result from "effect/Result"
-import type { Policy } from "../../authorization/Policy.ts"
+import type { OperationPolicy } from "../../authorization/OperationPolicy.ts"
 import { allowOrigin, isPreflight, type Rejection } from "../../authorization/Rejection.ts"
 import * as requestPath from "../../protocol/RequestPath.ts"
 import type { Admitted, Policies } from "./Admission.ts"
@@ -64,7 +64,7 @@ export const serve = async <A>(
 export const serveRoute = async <A>(
   host: Host<A>,
   request: Request,
-  options: DecisionOptions & { readonly policy: Policy },
+  options: DecisionOptions & { readonly policy: OperationPolicy },
   handler: (admitted: Admitted<A>) => Response | Promise<Response>
 ): Promise<Response> => {
   const admitted = await host.run(

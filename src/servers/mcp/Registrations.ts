@@ -11,10 +11,9 @@ import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Schema from "effect/Schema"
+import { checkScopes, type OperationPolicy } from "../../authorization/OperationPolicy.ts"
 import {
-  check,
   type Literals,
-  type Policy as OperationPolicy,
   type RegisterWithMcpAuthToolkit,
   RequiredScopes,
   type RequiredScopesOf,
@@ -91,7 +90,7 @@ const registerGuarded = <S extends ScopeList>(
   { scopes, unauthorized = "challenge" }: Policy<S>,
   register: (annotations: Context.Context<never>) => Effect.Effect<void, never, any>
 ): Layer.Layer<never, never, any> => {
-  const policy: OperationPolicy = { scopes: check(scopes as ReadonlyArray<string>, option), unauthorized }
+  const policy: OperationPolicy = { scopes: checkScopes(scopes as ReadonlyArray<string>, option), unauthorized }
   const annotations = Context.make(RequiredScopes, policy.scopes).pipe(Context.add(Unauthorized, unauthorized))
   return Layer.effectDiscard(register(annotations)).pipe(
     Layer.provide(guard([annotations], () => policy, unauthorized === "hide")),

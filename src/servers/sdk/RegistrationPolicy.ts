@@ -1,15 +1,15 @@
 /**
  * The policies of tools, prompts and resources: how they are checked, and where they are kept.
  */
-import { check, type Policy } from "../../authorization/OperationPolicy.ts"
+import { checkScopes, type OperationPolicy } from "../../authorization/OperationPolicy.ts"
 import { AuthConfigError } from "../../protocol/AuthError.ts"
 import * as OptionValue from "../../protocol/OptionValue.ts"
 import type { Principal } from "../../verification/Principal.ts"
 
-/** The policy of a registration. Unlike a `Policy`, its scopes may depend on the arguments of a call. */
+/** The policy of a registration. Unlike an `OperationPolicy`, its scopes may depend on the arguments of a call. */
 export interface RegistrationPolicy {
   readonly scopes: ReadonlyArray<string> | ((args: any) => ReadonlyArray<string>)
-  readonly unauthorized: Policy["unauthorized"]
+  readonly unauthorized: OperationPolicy["unauthorized"]
 }
 
 /** Checks the policy of a registration. Throws `AuthConfigError` if it is wrong; the error names the registration by `what`. */
@@ -42,7 +42,7 @@ export const checkPolicy = (
       fix: `${OptionValue.isNot(scopes, "a list of scopes")}. Write one such as ["todos:write"]`
     })
   }
-  const checked = scopes.length === 0 ? [] : check(scopes, `${what}.scopes`)
+  const checked = scopes.length === 0 ? [] : checkScopes(scopes, `${what}.scopes`)
   const missing = checked.find((scope) => !offered.has(scope))
   if (missing === undefined) return { scopes: checked, unauthorized }
   throw new AuthConfigError({
@@ -53,7 +53,7 @@ export const checkPolicy = (
 }
 
 /** The policy of operations for which the author of the server set no policy: any valid token is enough. */
-export const needsCaller: Policy = { scopes: [], unauthorized: "challenge", authenticated: true }
+export const needsCaller: OperationPolicy = { scopes: [], unauthorized: "challenge", authenticated: true }
 
 /** Returns whether a caller has every scope of a list. An anonymous caller has none. */
 export const hasScopes = (principal: Principal | undefined, scopes: ReadonlyArray<string>): boolean =>

@@ -3,7 +3,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
-import type { Policy } from "../../authorization/Policy.ts"
+import type { OperationPolicy } from "../../authorization/OperationPolicy.ts"
 import { AuthConfigError } from "../../protocol/AuthError.ts"
 import * as Operation from "../../protocol/Operation.ts"
 import * as OptionValue from "../../protocol/OptionValue.ts"
@@ -59,7 +59,7 @@ export const make = (registry: Registry, readArguments: ReadArguments, find: Fin
     } catch (error) {
       return Effect.fail(error as AuthConfigError)
     }
-    let dynamic: Map<Operation.Operation, Policy> | undefined
+    let dynamic: Map<Operation.Operation, OperationPolicy> | undefined
     const find = finder(registry, server, operations, principal)
     if (operations.some(({ method }) => method === Operation.listen)) {
       withoutInvisible(registry, server, operations, principal, find, body)

@@ -100,7 +100,7 @@ export interface Host<A = unknown> extends
  *   host: headers["host"] ?? []
  * })
  *
- * const policy: Gate.Policy = { scopes: ["todos:read"], unauthorized: "challenge", authenticated: true }
+ * const policy: Gate.OperationPolicy = { scopes: ["todos:read"], unauthorized: "challenge", authenticated: true }
  *
  * const whoami = async (event: Event) => {
  *   const admitted = await host.run(() => host.admitRoute(toGateRequest(event), policy))

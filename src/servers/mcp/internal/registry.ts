@@ -2,14 +2,8 @@ import * as McpSchema from "effect/ai/McpSchema"
 import type * as McpServer from "effect/ai/McpServer"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import {
-  Authenticated,
-  ConditionalScopes,
-  ofAnyCall,
-  ofCall,
-  type Policy,
-  Unauthorized
-} from "../../../authorization/Policy.ts"
+import type { OperationPolicy } from "../../../authorization/OperationPolicy.ts"
+import { Authenticated, ConditionalScopes, ofAnyCall, ofCall, Unauthorized } from "../../../authorization/Policy.ts"
 import type { Operation } from "../../../protocol/Operation.ts"
 import * as ScopeToken from "../../../protocol/ScopeToken.ts"
 import * as TemplateIndex from "../../host/TemplateIndex.ts"
@@ -99,7 +93,7 @@ export function* entries(
 }
 
 /** The policy of an operation for which nothing is registered. It requires a principal, as in every server adapter. */
-export const unlistedPolicy: Policy = { scopes: [], unauthorized: "challenge", authenticated: true }
+export const unlistedPolicy: OperationPolicy = { scopes: [], unauthorized: "challenge", authenticated: true }
 
 interface Entry {
   readonly annotations: Annotations
@@ -107,7 +101,7 @@ interface Entry {
 }
 
 /** Returns the policy of an operation, or `undefined` if the operation runs nothing that is registered. */
-export type PolicyFor = (operation: Operation) => Policy | undefined
+export type PolicyFor = (operation: Operation) => OperationPolicy | undefined
 
 /** Creates the function that finds policies among the registrations at the time of a request. */
 export const makePolicyFor = (server: Server): PolicyFor => {
@@ -145,7 +139,7 @@ export const makePolicyFor = (server: Server): PolicyFor => {
     }
   }
 
-  const policyForEntry = ({ annotations, descriptor }: Entry, params: unknown): Policy => {
+  const policyForEntry = ({ annotations, descriptor }: Entry, params: unknown): OperationPolicy => {
     const policy = policyForCall(annotations, params)
     // Only a guard inside the server can hide a registration. Without one, the gate rejects the call with a challenge.
     return policy.unauthorized === "hide" && observations.get(server)?.guarded.has(descriptor) !== true
@@ -249,13 +243,13 @@ const makeIndex = <A extends { readonly annotations: Annotations }>(
 }
 
 // Annotations never change, so policies that do not depend on arguments are cached by annotations.
-const constant = new WeakMap<Context.Context<never>, Policy>()
+const constant = new WeakMap<Context.Context<never>, OperationPolicy>()
 
 /** Returns the policy of a call. `params` are those of its JSON-RPC message. */
-export const policyForCall = (annotations: Context.Context<never>, params: unknown): Policy => {
+export const policyForCall = (annotations: Context.Context<never>, params: unknown): OperationPolicy => {
   const known = constant.get(annotations)
   if (known !== undefined) return known
-  const policy: Policy = {
+  const policy: OperationPolicy = {
     scopes: ofCall(annotations, params),
     unauthorized: Context.get(annotations, Unauthorized),
     authenticated: Context.get(annotations, Authenticated)

@@ -7,7 +7,8 @@ import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as Caller from "../../../authorization/Caller.ts"
-import { type Policy, RequiredScopes, Unauthorized } from "../../../authorization/Policy.ts"
+import type { OperationPolicy } from "../../../authorization/OperationPolicy.ts"
+import { RequiredScopes, Unauthorized } from "../../../authorization/Policy.ts"
 import { InsufficientScope } from "../../../protocol/AuthError.ts"
 import { Principal } from "../../../verification/Principal.ts"
 import * as effectRequest from "../../host/EffectRequest.ts"
@@ -22,7 +23,7 @@ class ScopeRejected extends Schema.Error<ScopeRejected>("ScopeRejected")({
 }) {}
 
 /** Returns the policy of a call of `target`. Without `payload`, returns the part of the policy that applies to every call. */
-export type PolicyForCall = (target: string, payload?: { readonly params: unknown }) => Policy | undefined
+export type PolicyForCall = (target: string, payload?: { readonly params: unknown }) => OperationPolicy | undefined
 
 /**
  * Checks the scopes of a call inside the MCP server, even if the gate has checked them before. The check matters for calls that
@@ -102,7 +103,7 @@ export const layerObserver = (): Layer.Layer<never, never, McpServer.McpServer> 
 export const policyFromAnnotations = (
   annotations: Context.Context<never>,
   payload?: { readonly params: unknown }
-): Policy =>
+): OperationPolicy =>
   payload === undefined
     ? { scopes: Context.get(annotations, RequiredScopes), unauthorized: Context.get(annotations, Unauthorized) }
     : Registry.policyForCall(annotations, payload.params)
