@@ -7,7 +7,14 @@ import { Fetcher } from "effect-mcp-auth/verification"
 import { HttpClient, HttpClientRequest } from "effect/http"
 import { TestClock } from "effect/testing"
 import { Sharing } from "../../src/outbound/Sharing.ts"
-import { type Caller, type EndpointRequest, secret, type World, world } from "../verification/introspection/answers.ts"
+import {
+  active,
+  type Caller,
+  type EndpointRequest,
+  secret,
+  type World,
+  world
+} from "../verification/introspection/answers.ts"
 import * as steppingClock from "../verification/steppingClock.ts"
 
 const orders = { audience: "https://orders.test", scopes: ["orders:read"] }
@@ -18,7 +25,7 @@ const setup = (
   server: Parameters<World["gate"]>[0] = {}
 ) =>
   Effect.gen(function*() {
-    const { client, gate, issuer } = yield* world
+    const { client, endpoint, gate, issuer } = yield* world
     const requests: Array<EndpointRequest> = []
     const state = {
       answer: (n: number): Response | Promise<Response> =>
@@ -40,7 +47,7 @@ const setup = (
         Effect.provideContext(context),
         as(caller, token)
       )
-    return { requests, caller, client, context, exchange, issuer, state }
+    return { requests, caller, client, context, endpoint, exchange, issuer, state }
   })
 
 const as = (caller: Caller, token: string) => <A, E>(effect: Effect.Effect<A, E, Principal>) =>
@@ -68,6 +75,17 @@ describe("the request", () => {
         resource: "https://orders.test/api",
         scope: "orders:read"
       })
+    }))
+
+  it.effect("[T-AUD-31b] names a resource without a path as it is written, for a token with either spelling", () =>
+    Effect.gen(function*() {
+      const resource = "https://server.test"
+      const { endpoint, exchange, requests } = yield* setup({}, { resource })
+      for (const spelling of [resource, `${resource}/`]) {
+        endpoint.answer = active({ aud: spelling })
+        yield* exchange(`inbound for ${spelling}`.replaceAll(/\W/g, "-"), { resource: spelling })
+        assert.strictEqual(requests.at(-1)!.form.get("resource"), spelling)
+      }
     }))
 
   it.effect("is the on-behalf-of flow of Entra ID if the option selects it", () =>

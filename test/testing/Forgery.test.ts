@@ -37,6 +37,18 @@ it.effect("forgeries are rejected for the reason in the table if the host of the
     )
   }))
 
+it.effect.each(["https://server.test", "https://server.test/"])(
+  "[T-AUD-31b] forgeries are rejected for the reason in the table if the resource is %s",
+  (resource) =>
+    Effect.gen(function*() {
+      const { issuer, verifyToken } = yield* makeVerifier({ resource })
+      for (const kind of Forgery.kinds) {
+        const outcome = yield* verifyToken(yield* issuer.mintBroken(kind, { scopes: ["todos:read"] }))
+        assert.strictEqual(outcome, Forgery.forgeries[kind].reason, kind)
+      }
+    })
+)
+
 describe("a forgery has only one fault", () => {
   it.effect("the signature in DER is valid in another protocol", () =>
     Effect.gen(function*() {

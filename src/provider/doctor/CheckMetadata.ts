@@ -1,4 +1,5 @@
 import * as HttpUri from "../../protocol/HttpUri.ts"
+import * as ResourceIdentifier from "../../protocol/ResourceIdentifier.ts"
 import { describeDifference } from "../check/CompareDocuments.ts"
 import { type Json, shown, strings, text } from "../report/Json.ts"
 import { fail, inconclusive, pass, type RuleResult, skip } from "../report/Rule.ts"
@@ -65,7 +66,7 @@ export const checkMetadata = ({ documents, fallbackIssuer, url }: Observations):
         Rules.metadataPlaces,
         `${found.length} of ${documents.length} URLs serve it, including all that clients need`
       ),
-    resource === url
+    ResourceIdentifier.isSame(resource, url)
       ? pass(Rules.resource, shown(resource))
       : fail(
         Rules.resource,

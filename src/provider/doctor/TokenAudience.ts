@@ -1,5 +1,6 @@
 import type * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
+import * as ResourceIdentifier from "../../protocol/ResourceIdentifier.ts"
 import { type Json, member, shown, strings, text } from "../report/Json.ts"
 import * as TokenText from "../token/TokenText.ts"
 
@@ -33,7 +34,9 @@ export const getTokenAudience = (token: Redacted.Redacted, expected: Expected): 
   const { claims } = decoded.success
   const aud = text(claims, "aud")
   const audiences = aud === undefined ? strings(claims, "aud") ?? [] : [aud]
-  const isOwn = audiences.some((audience) => expected.resources.some((resource) => isSame(audience, resource)))
+  const isOwn = audiences.some((audience) =>
+    expected.resources.some((resource) => ResourceIdentifier.isSame(audience, resource))
+  )
   return {
     kind: isOwn ? "own" : audiences.length === 0 ? "none" : audiences.some(isUrl) ? "foreign" : "named",
     audiences,
@@ -42,10 +45,6 @@ export const getTokenAudience = (token: Redacted.Redacted, expected: Expected): 
 }
 
 const isUrl = (audience: string): boolean => /^https?:\/\//i.test(audience)
-
-/** Compares two resource identifiers. Without a path, `https://host` and `https://host/` are the same. */
-const isSame = (a: string, b: string): boolean =>
-  a === b || (URL.canParse(a) && URL.canParse(b) && new URL(a).pathname === "/" && new URL(a).href === new URL(b).href)
 
 const describeFlaw = (claims: Json, { issuers, now }: Expected): string | undefined => {
   const { exp, iss, nbf } = claims

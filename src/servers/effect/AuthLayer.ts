@@ -107,7 +107,8 @@ export type Options<
 export interface Places<I extends Servers | Config.Config<ReadonlyArray<string>>, EC = never> {
   /**
    * The resource identifier: the URL at which clients reach the server, in canonical form. The scheme must be https, except on
-   * loopback.
+   * loopback. If it has no path, `https://host` and `https://host/` are the same resource (RFC 3986 §6.2.3). If it has a path, a final
+   * slash makes a difference.
    */
   readonly resource: string | FromConfig<string, EC>
   /**

@@ -24,6 +24,12 @@ export type MetadataRequest = Pick<Request, "header">
  */
 export const rootPath = WellKnown.protectedResourceMetadataRoot
 
+/**
+ * Returns the path under which a document is known. Some clients append the path of `https://host/`, which is a slash, to the
+ * well-known path.
+ */
+export const toPath = (path: string): string => path === `${rootPath}/` ? rootPath : path
+
 /** The path at which clients of MCP 2025-03-26 fetch the metadata of the authorization server. */
 export const mirroredPath = "/.well-known/oauth-authorization-server"
 

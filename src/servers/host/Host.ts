@@ -110,6 +110,9 @@ export const make = async <R, E, A = unknown>(
         fiber.interruptUnsafe()
       }
     },
-    document: (path, request) => documents.tenantMetadata(gate, path, request) ?? byPath.get(path)
+    document: (path, request) => {
+      const at = documents.toPath(path)
+      return documents.tenantMetadata(gate, at, request) ?? byPath.get(at)
+    }
   }
 }

@@ -1,3 +1,4 @@
+import * as ResourceIdentifier from "../../protocol/ResourceIdentifier.ts"
 import { type Forgeries, issueWith } from "./forge.ts"
 
 /** Tokens for another audience (RFC 9068 §4, RFC 8707). */
@@ -30,12 +31,13 @@ export const audienceForgeries = {
   "audience-shorter": {
     title: "an audience that is a prefix of the resource",
     reason: "audience",
-    forge: issueWith(({ resource }) => ({ claims: { aud: resource.slice(0, -1) } }))
+    forge: issueWith(({ resource }) => ({ claims: { aud: ResourceIdentifier.spellings(resource)[0]!.slice(0, -1) } }))
   },
   "audience-slash": {
     title: "a slash after the resource",
     reason: "audience",
-    forge: issueWith(({ resource }) => ({ claims: { aud: `${resource}/` } }))
+    // Without a path, one slash makes no difference.
+    forge: issueWith(({ resource }) => ({ claims: { aud: `${ResourceIdentifier.spellings(resource).at(-1)}/` } }))
   },
   "audience-upper-case": {
     title: "the resource in capital letters",
@@ -60,9 +62,12 @@ export const audienceForgeries = {
     }))
   },
   "audience-origin": {
-    title: "the origin of the resource",
+    title: "the origin of the resource, or a path on it if the resource has none",
     reason: "audience",
-    forge: issueWith(({ resource }) => ({ claims: { aud: new URL(resource).origin } }))
+    forge: issueWith(({ resource }) => {
+      const { origin } = new URL(resource)
+      return { claims: { aud: ResourceIdentifier.isSame(origin, resource) ? `${origin}/mcp` : origin } }
+    })
   },
   "audience-object": {
     title: "an object that resembles a list",

@@ -8,6 +8,7 @@
  */
 import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import { own } from "../../protocol/Json.ts"
+import * as ResourceIdentifier from "../../protocol/ResourceIdentifier.ts"
 
 /**
  * Describes an audience rule. The functions and constants of this module create its values.
@@ -27,6 +28,11 @@ type Values = readonly [string, ...ReadonlyArray<string>]
 
 /**
  * Requires that `aud` contains the resource identifier (RFC 8707 §2). This is the default.
+ *
+ * **Details**
+ *
+ * The identifier is compared as a string. For a resource without a path, `https://host` and `https://host/` are the same (RFC
+ * 3986 §6.2.3). For a resource with a path, a final slash makes a difference.
  *
  * **Example** (The default rule)
  *
@@ -188,6 +194,9 @@ export interface Addressed {
  * rule allows (for `clientIds`, a client id or the resource). So a token for another audience is rejected even if its client id
  * matches.
  *
+ * If `resource` has no path, `https://host` and `https://host/` in the token both name it. The values of a rule are compared
+ * exactly.
+ *
  * @category decisions
  * @since 0.1.0
  */
@@ -203,7 +212,7 @@ export const compile = (rule: Audience, resource: string): (token: Addressed) =>
 const compileRule = (rule: Audience, resource: string): (token: Addressed) => boolean => {
   switch (rule._tag) {
     case "Resource":
-      return requireClaim("aud", [resource])
+      return requireClaim("aud", ResourceIdentifier.spellings(resource))
     case "OneOf":
       return requireClaim("aud", rule.values)
     case "Claim":
@@ -213,7 +222,7 @@ const compileRule = (rule: Audience, resource: string): (token: Addressed) => bo
       return ({ clientId }) => clientId !== undefined && values.has(clientId)
     }
     case "Introspector": {
-      const accepts = requireClaim("aud", [resource])
+      const accepts = requireClaim("aud", ResourceIdentifier.spellings(resource))
       return (token) => (token.introspected === true && !Object.hasOwn(token.claims, "aud")) || accepts(token)
     }
     case "All": {
@@ -232,13 +241,13 @@ const valuesOf = (rule: Audience, resource: string): ReadonlyArray<string> => {
   switch (rule._tag) {
     case "Resource":
     case "Introspector":
-      return [resource]
+      return ResourceIdentifier.spellings(resource)
     case "OneOf":
       return rule.values
     case "ClientIds":
-      return [resource, ...rule.values]
+      return [...ResourceIdentifier.spellings(resource), ...rule.values]
     case "Claim":
-      return rule.name === "aud" ? rule.values : [resource]
+      return rule.name === "aud" ? rule.values : ResourceIdentifier.spellings(resource)
     case "All":
       return rule.rules.flatMap((_) => valuesOf(_, resource))
   }

@@ -94,6 +94,25 @@ describe("metadata of a protected resource", () => {
       )
     }))
 
+  it.live.each(["", "/"])(
+    "[T-AUD-31b] for a server without a path name the same resource with and without the slash: %j",
+    (slash) =>
+      Effect.gen(function*() {
+        const { issuer, signIn } = yield* makeIssuer
+        const origin = yield* serve((app, origin) => {
+          app.get("/.well-known/oauth-protected-resource", (_request, response) =>
+            void response.json({ resource: `${origin}${slash}`, authorization_servers: [issuer] }))
+          app.post("/", reject)
+        })
+        for (const [url, other] of [[origin, `${origin}/`], [`${origin}/`, origin]] as const) {
+          // The doctor does not take a token for this server as the token for another one.
+          const error = yield* Effect.flip(runDoctor(url, { foreignToken: yield* signIn(other) }))
+          assert.include(error.message, "which is this server")
+          assert.strictEqual(getVerdict(yield* runDoctor(url), "resource-identical"), "pass")
+        }
+      })
+  )
+
   it.live("for a resource that covers the URL are accepted by the official clients, and the report says both", () =>
     Effect.gen(function*() {
       const origin = yield* serve((app, origin) => {

@@ -54,6 +54,15 @@ describe("the report on a token", () => {
       assert.deepStrictEqual(yield* takeRequests, [])
     }).pipe(Effect.provide(TestIssuer.layer({ issuer, resource }))))
 
+  it.effect("[T-AUD-31b] passes a token for a resource without a path, with and without the slash", () =>
+    Effect.gen(function*() {
+      for (const resource of ["https://server.test", "https://server.test/"]) {
+        for (const audience of ["https://server.test", "https://server.test/"]) {
+          assert.deepStrictEqual(getFailures(yield* reportOn({ audience }, { resource })), [])
+        }
+      }
+    }))
+
   it.effect.each<{ title: string; options: TestIssuer.TokenOptions; fails: ReadonlyArray<string> }>([
     { title: "another audience", options: { audience: "api://todos" }, fails: ["token-audience"] },
     { title: "a final slash in the audience", options: { audience: `${resource}/` }, fails: ["token-audience"] },

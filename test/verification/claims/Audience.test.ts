@@ -38,6 +38,35 @@ describe("resource", () => {
   })
 })
 
+describe("a resource without a path", () => {
+  const origin = "https://server.test"
+  const slashed = `${origin}/`
+  const rules: ReadonlyArray<readonly [name: string, rule: Audience.Audience, clientId: string | undefined]> = [
+    ["resource", Audience.resource, undefined],
+    ["introspector", Audience.introspector, undefined],
+    ["all", Audience.all([Audience.resource]), undefined],
+    ["clientIds", Audience.clientIds(["client-1"]), "client-1"]
+  ]
+
+  it.each(rules)("[T-AUD-31b] is named by both spellings with the rule %s, and by no other", (_, rule, clientId) => {
+    for (const resource of [origin, slashed]) {
+      const accepts = Audience.compile(rule, resource)
+      for (const aud of [origin, slashed, [origin], ["x", slashed]]) {
+        assert.isTrue(accepts({ claims: { aud }, clientId }), `${resource} ${JSON.stringify(aud)}`)
+      }
+      for (const aud of [`${slashed}/`, `${slashed}mcp`, `${origin}:443`, `${origin}?`, "https://SERVER.test/", ""]) {
+        assert.isFalse(accepts({ claims: { aud }, clientId }), `${resource} ${aud}`)
+      }
+    }
+  })
+
+  it("[T-AUD-31b] has one spelling in the lists of values of a rule", () => {
+    const accepts = Audience.compile(Audience.oneOf([origin]), origin)
+    assert.isTrue(accepts({ claims: { aud: origin }, clientId: undefined }))
+    assert.isFalse(accepts({ claims: { aud: slashed }, clientId: undefined }))
+  })
+})
+
 describe("oneOf", () => {
   const rule = Audience.oneOf(["api://a", "api://b"])
 

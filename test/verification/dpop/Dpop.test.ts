@@ -366,6 +366,31 @@ describe("htu", () => {
       for (const htu of same) assert.strictEqual(yield* prove({ htu }), "in: alice", htu)
     }))
 
+  it.effect("DPOP-21 an htu is accepted with and without the slash if the resource has no path", () =>
+    Effect.gen(function*() {
+      yield* TestClock.setTime(now * 1000)
+      for (const place of ["https://server.test", "https://server.test/"]) {
+        const { check } = yield* Dpop.required().make({ resource: place, origin: "https://server.test" })
+        const client = yield* DpopClient.make()
+        const token = "t"
+        for (const htu of ["https://server.test", "https://server.test/", "https://server.test//"]) {
+          const proof = yield* client.proof({ method: "GET", url: place, token, claims: { htu } })
+          const checked = check(
+            { method: "GET", path: "/", dpop: [proof], header: () => "server.test" },
+            { scheme: "DPoP", token: Redacted.make(token) },
+            principalOf({ cnf: { jkt: client.thumbprint } }),
+            now * 1000,
+            BigInt(now) * 1_000_000_000n
+          )
+          const outcome = yield* Effect.match(checked, {
+            onFailure: ({ reason }) => reason,
+            onSuccess: () => "accepted"
+          })
+          assert.strictEqual(outcome, htu.endsWith("//") ? "proof-url" : "accepted", `${place} ${htu}`)
+        }
+      }
+    }))
+
   const hosts = [
     ["https://[2001:db8::1]:8443/mcp", "https://[2001:DB8::1]:8443/mcp"],
     ["https://xn--bcher-kva.example/mcp", "https://XN--BCHER-KVA.example/mcp"],

@@ -61,6 +61,38 @@ describe("the name of a tenant", () => {
     }))
 })
 
+describe("a resource without a path", () => {
+  const origin = "https://server.test"
+
+  it.effect.each([
+    { title: "a header", tenants: header, sent: of("acme"), claims: {} },
+    { title: "a claim", tenants: by("fromClaim", "tid"), sent: {}, claims: { tid: "acme" } }
+  ])(
+    "[T-AUD-31b] is that of each tenant with both spellings, if $title names the tenant",
+    ({ claims, sent, tenants }) =>
+      Effect.gen(function*() {
+        for (const resource of [origin, `${origin}/`]) {
+          const { outcome, token } = yield* setup(tenants, { layer: { resource } })
+          for (const audience of [origin, `${origin}/`]) {
+            assert.strictEqual(yield* outcome(yield* token("acme", claims, audience), sent), "admitted")
+          }
+          assert.strictEqual(yield* outcome(yield* token("acme", claims, `${origin}/mcp`), sent), "401 audience")
+        }
+      })
+  )
+
+  it.effect("[T-AUD-31b] is not that of a tenant whose name is in the path", () =>
+    Effect.gen(function*() {
+      const { outcome, token } = yield* setup(by("fromPath", "/:tenant"), { layer: { resource: `${origin}/` } })
+      const acme = (audience: string) =>
+        Effect.flatMap(token("acme", {}, audience), (_) => outcome(_, { path: "/acme" }))
+      assert.strictEqual(yield* acme(`${origin}/acme`), "admitted")
+      for (const audience of [`${origin}/acme/`, origin, `${origin}/`]) {
+        assert.strictEqual(yield* acme(audience), "401 audience", audience)
+      }
+    }))
+})
+
 describe("the result of a look-up", () => {
   it.effect("is kept for its time to live, and with the same servers their keys and cached tokens are kept, too", () =>
     Effect.gen(function*() {

@@ -37,7 +37,9 @@ export const setup = (
   tenantsWith: TenantsWith,
   options: Partial<Tenants.Options> & {
     readonly change?: (tenant: string, found: Found) => Found
-    readonly layer?: Partial<Omit<AuthLayer.Common<readonly ["todos:read"]>, "scopes" | "tenants">>
+    readonly layer?:
+      & Partial<Omit<AuthLayer.Common<readonly ["todos:read"]>, "scopes" | "tenants">>
+      & { readonly resource?: string }
   } = {}
 ) =>
   Effect.gen(function*() {
