@@ -107,11 +107,11 @@ export const make = (
   requestedScopes: RequestedScopes = (scopes) => scopes
 ): Result.Result<ProtectedResource, AuthConfigError> =>
   ConfigOption.attempt(() => {
+    ConfigOption.check(options, "", table, "Give one with resource and scopes")
     const url = checkResource(options.resource)
     const { baseline, stepUp } = checkScopes(options.scopes)
     const hierarchy = checkHierarchy(options.scopeHierarchy ?? {})
     const { resourceDocumentation, resourceName } = options
-    ConfigOption.check({ resourceDocumentation, resourceName }, "", documentationTable)
     const requested = requestedScopes(baseline, undefined)
     const dpop = options.dpop ?? { mode: "off", algorithms: [] }
     const metadata: ProtectedResourceMetadata = {
@@ -209,7 +209,11 @@ const checkResource = (resource: unknown): URL => {
   throw ConfigOption.error("resource", `${resource} is not in canonical form. Write ${canonical.at(-1)}`)
 }
 
-const documentationTable: ConfigOption.Table<"resourceDocumentation" | "resourceName"> = {
+const table: ConfigOption.Table<keyof Options> = {
+  resource: true,
+  scopes: true,
+  scopeHierarchy: true,
+  dpop: true,
   resourceDocumentation: ConfigOption.rule(
     (url) => typeof url === "string" && URL.canParse(url),
     "an absolute URL",

@@ -128,6 +128,7 @@ const getSeal = (service: RequestState["Service"]): Seal.Seal => {
  */
 export const seal = (state: string, purpose: Purpose): Effect.Effect<string, never, Principal | RequestState> =>
   Effect.gen(function*() {
+    ConfigOption.check(purpose, "RequestState.seal", table)
     const service = yield* RequestState
     const principal = yield* Principal
     const { lifetime = defaultLifetime, operation } = purpose
@@ -153,9 +154,11 @@ export const seal = (state: string, purpose: Purpose): Effect.Effect<string, nev
  */
 export const open = (
   sealed: string,
-  { operation }: Pick<Purpose, "operation">
+  purpose: Pick<Purpose, "operation">
 ): Effect.Effect<string, MalformedRequest, Principal | RequestState> =>
   Effect.gen(function*() {
+    ConfigOption.check(purpose, "RequestState.open", table)
+    const { operation } = purpose
     const service = yield* RequestState
     const principal = yield* Principal
     const now = yield* Clock.currentTimeMillis
@@ -167,6 +170,9 @@ export const open = (
     const [until, state] = content === undefined ? [0, ""] : JSON.parse(content) as [number, string]
     return now < until ? state : yield* new MalformedRequest({ reason: "state" })
   })
+
+// `open` accepts all members, so that a program can use one value for both functions.
+const table: ConfigOption.Table<keyof Purpose> = { operation: true, lifetime: true }
 
 const defaultLifetime: Duration.Input = "10 minutes"
 

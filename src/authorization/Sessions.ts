@@ -4,6 +4,7 @@
  *
  * @since 0.1.0
  */
+import * as ConfigOption from "../protocol/ConfigOption.ts"
 import { BoundedMap } from "../store/BoundedMap.ts"
 import type { Principal } from "../verification/Principal.ts"
 
@@ -67,6 +68,12 @@ export interface Limits {
  */
 export const defaultPerCaller: number = 100
 
+const table: ConfigOption.Table<keyof Limits> = {
+  capacity: ConfigOption.wholeNumber(1, 100_000),
+  perCaller: ConfigOption.wholeNumber(1, defaultPerCaller),
+  anonymous: ConfigOption.wholeNumber(1, 10_000)
+}
+
 /**
  * Keeps the most recently used sessions.
  *
@@ -80,9 +87,9 @@ export const defaultPerCaller: number = 100
  * @category constructors
  * @since 0.1.0
  */
-export const make = (
-  { anonymous: ofAnonymous = 10_000, capacity = 100_000, perCaller = defaultPerCaller }: Limits = {}
-): Sessions => {
+export const make = (options: Limits = {}): Sessions => {
+  ConfigOption.check(options, "Sessions.make", table)
+  const { anonymous: ofAnonymous = 10_000, capacity = 100_000, perCaller = defaultPerCaller } = options
   const owners = new Map<string, string>()
   const used = new BoundedMap<string, true>(capacity)
   const byOwner = new Map<string, BoundedMap<string, true>>()

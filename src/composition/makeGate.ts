@@ -52,7 +52,14 @@ export const makeGate = <S extends Scopes, C, A, RD, RT, RR>(
     const dpop = options.dpop === undefined ? undefined : yield* Effect.fromResult(options.dpop.published)
     const resource = yield* Effect.fromResult(
       ProtectedResource.make(
-        { ...options, dpop } as unknown as ProtectedResource.Options,
+        {
+          resource: options.resource,
+          scopes: options.scopes as Scopes,
+          scopeHierarchy: options.scopeHierarchy,
+          dpop,
+          resourceName: options.resourceName,
+          resourceDocumentation: options.resourceDocumentation
+        },
         issuersOf(servers),
         requestedScopesAt(servers)
       )

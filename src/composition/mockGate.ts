@@ -118,9 +118,11 @@ export const make = (
 ): MockGate => {
   ConfigOption.check(options, owner, { ...table, ...added }, adviceOnOptions)
   const resource = Result.getOrThrow(
-    ProtectedResource.make({ ...options, resource: options.resource ?? mockResource } as ProtectedResource.Options, [
-      mockIssuer
-    ])
+    ProtectedResource.make({
+      resource: options.resource ?? mockResource,
+      scopes: options.scopes as Scopes,
+      scopeHierarchy: options.scopeHierarchy
+    }, [mockIssuer])
   )
   const granted = new Set<string>(options.granted ?? resource.offered)
   const { clientId, issuer = mockIssuer, subject = "alice", tenant } = options

@@ -11,6 +11,7 @@
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as ConfigOption from "../protocol/ConfigOption.ts"
 import * as HttpUri from "../protocol/HttpUri.ts"
 import { type Fetcher, FetchError } from "./Fetcher.ts"
 import * as nodeDns from "./internal/nodeDns.ts"
@@ -237,6 +238,8 @@ export interface GuardOptions {
   readonly allowLoopback?: boolean | undefined
 }
 
+const table: ConfigOption.Table<keyof GuardOptions> = { allowLoopback: ConfigOption.oneOf(false, true) }
+
 /**
  * Tells whether a request may be sent to a URL that another party chose: it must be `https`, and its host must resolve to
  * public addresses only.
@@ -244,12 +247,14 @@ export interface GuardOptions {
  * @category guards
  * @since 0.1.0
  */
-export const allows = (url: URL, options: GuardOptions = {}): Effect.Effect<boolean> =>
-  options.allowLoopback === true && HttpUri.isSecure(url) && HttpUri.isLoopback(url.hostname)
+export const allows = (url: URL, options: GuardOptions = {}): Effect.Effect<boolean> => {
+  ConfigOption.check(options, "AddressGuard.allows", table)
+  return options.allowLoopback === true && HttpUri.isSecure(url) && HttpUri.isLoopback(url.hostname)
     ? Effect.succeed(true)
     : url.protocol === "https:"
     ? resolvesPublicly(url.hostname)
     : Effect.succeed(false)
+}
 
 /**
  * Wraps a `Fetcher` so that it sends requests only to URLs that `allows` accepts. Every other request fails with `not-allowed`
@@ -268,13 +273,16 @@ export const allows = (url: URL, options: GuardOptions = {}): Effect.Effect<bool
  * @category combinators
  * @since 0.1.0
  */
-export const guard = (self: Fetcher["Service"], options: GuardOptions = {}): Fetcher["Service"] => ({
-  send: (request) =>
-    Effect.flatMap(
-      URL.canParse(request.url) ? allows(new URL(request.url), options) : Effect.succeed(false),
-      (isAllowed) => isAllowed ? self.send(request) : Effect.fail(new FetchError({ reason: "not-allowed" }))
-    )
-})
+export const guard = (self: Fetcher["Service"], options: GuardOptions = {}): Fetcher["Service"] => {
+  ConfigOption.check(options, "AddressGuard.guard", table)
+  return {
+    send: (request) =>
+      Effect.flatMap(
+        URL.canParse(request.url) ? allows(new URL(request.url), options) : Effect.succeed(false),
+        (isAllowed) => isAllowed ? self.send(request) : Effect.fail(new FetchError({ reason: "not-allowed" }))
+      )
+  }
+}
 
 /**
  * Describes an address as returned by `lookup` of `node:dns`.

@@ -67,7 +67,7 @@ export const check = <Name extends PropertyKey>(
     const option = `${path}${path === "" || typeof name === "symbol" ? "" : "."}${toText(name)}`
     const rule = Object.hasOwn(table, name) ? table[name as Name] : undefined
     if (rule === undefined) {
-      throw error(option, `there is no such option. Correct its name or remove it. The options are ${list(names)}`)
+      throw error(option, OptionValue.noSuchOption(toText(name), names.map(toText)))
     }
     const { get, value } = Object.getOwnPropertyDescriptor(options, name)!
     if (get !== undefined) throw error(option, notPlain("a getter"))

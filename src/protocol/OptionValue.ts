@@ -91,10 +91,53 @@ const isPart = (unit: string, value: unknown): boolean =>
   units.has(unit) && typeof value === "number" && !Number.isNaN(value)
 
 /**
- * Writes that an option does not exist, and lists the options that do.
+ * Writes that an option does not exist, names the option that was probably meant, and lists the options that exist.
  *
  * @category encoding
  * @since 0.1.0
  */
-export const noSuchOption = (names: Iterable<string>): string =>
-  `there is no such option. Correct its name or remove it. The options are ${[...names].join(", ")}`
+export const noSuchOption = (name: string, names: ReadonlyArray<string>): string => {
+  const meant = closest(name.toLowerCase().replace(/^max(?!imum)/, "maximum"), names)
+  return `there is no such option. ${meant === undefined ? "" : `The closest one is ${meant}. `}` +
+    `Correct its name or remove it. The options are ${names.join(", ")}`
+}
+
+/** Names of options in other libraries, each with options of this library. The first option that exists is suggested. */
+const renamed: ReadonlyArray<readonly [RegExp, ...ReadonlyArray<string>]> = [
+  [/is+uer|^auth_?servers?/, "authorizationServers", "authorizationServer", "issuer"],
+  [/audience|(resource|base|server)_?ur[il]/, "resource"],
+  [/scope/, "scopes"],
+  [/alg/, "algorithms", "authorizationServers[].algorithms"],
+  [/jwks/, "jwksUri", "authorizationServers[].jwksUri"],
+  [/client|^fetch|agent$/, "httpClient", "fetch"],
+  [/cors|origin/, "allowedOrigins"],
+  [/leeway|skew/, "clockTolerance"],
+  [/tokenage/, "verifier"]
+]
+
+const closest = (name: string, names: ReadonlyArray<string>): string | undefined => {
+  const ranked = names.map((known) => [distance(name, known.toLowerCase()), known] as const)
+    .sort(([one], [other]) => one - other)
+  const [edits, known] = ranked[0] ?? [Infinity]
+  if (edits <= 2 && edits < name.length) return known
+  const other = renamed.flatMap(([pattern, ...targets]) => pattern.test(name) ? targets : [])
+    .find((target) => names.includes(target.split("[")[0]!))
+  return other ?? (edits <= name.length / 2 ? known : undefined)
+}
+
+/** The longest name that is compared, in characters, because the time of the comparison grows with the length. */
+const longestName = 64
+
+/** Counts the characters that one name adds, removes or replaces to become another one. */
+const distance = (from: string, to: string): number => {
+  if (from.length > longestName) return Infinity
+  let row = Array.from({ length: to.length + 1 }, (_, index) => index)
+  for (const [index, character] of [...from].entries()) {
+    const next = [index + 1]
+    for (let at = 0; at < to.length; at++) {
+      next.push(Math.min(row[at]! + (character === to[at] ? 0 : 1), row[at + 1]! + 1, next[at]! + 1))
+    }
+    row = next
+  }
+  return row[to.length]!
+}

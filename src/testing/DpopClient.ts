@@ -7,6 +7,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { base64url, calculateJwkThumbprint, type JWK } from "jose"
 import type { Algorithm } from "../crypto/Algorithm.ts"
+import * as ConfigOption from "../protocol/ConfigOption.ts"
 import { defined, generate, segment, signSegments } from "./internal/keys.ts"
 import { type Promised, toPromises } from "./internal/promises.ts"
 
@@ -70,6 +71,7 @@ export interface DpopClient {
  */
 export const make = (settings: { readonly algorithm?: Algorithm | undefined } = {}): Effect.Effect<DpopClient> =>
   Effect.gen(function*() {
+    ConfigOption.checkNames(settings, "DpopClient.make", ["algorithm"])
     const algorithm = settings.algorithm ?? "ES256"
     const key = yield* generate(algorithm, "client")
     const { alg: _alg, kid: _kid, use: _use, ...publicJwk } = key.publicJwk
@@ -77,6 +79,7 @@ export const make = (settings: { readonly algorithm?: Algorithm | undefined } = 
 
     const proof = (options: ProofOptions): Effect.Effect<string> =>
       Effect.gen(function*() {
+        ConfigOption.check(options, "proof", proofTable)
         const millis = yield* Clock.currentTimeMillis
         const url = new URL(options.url)
         const { token } = options
@@ -101,6 +104,15 @@ export const make = (settings: { readonly algorithm?: Algorithm | undefined } = 
       headers: (options) => Effect.map(proof(options), (dpop) => ({ authorization: `DPoP ${options.token}`, dpop }))
     }
   })
+
+const proofTable: ConfigOption.Table<keyof ProofOptions> = {
+  method: true,
+  url: true,
+  token: true,
+  nonce: true,
+  claims: true,
+  header: true
+}
 
 const hash = async (token: string): Promise<string> =>
   base64url.encode(new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(token))))

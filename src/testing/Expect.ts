@@ -24,6 +24,7 @@ import {
   RevocationStoreUnavailable
 } from "../protocol/AuthError.ts"
 import * as Challenge from "../protocol/Challenge.ts"
+import * as ConfigOption from "../protocol/ConfigOption.ts"
 
 /**
  * A failed assertion. Test runners print the difference between `expected` and `actual`.
@@ -166,8 +167,9 @@ const assertNowOrLater = (check: (response: ResponseLike) => void) => <T>(subjec
  */
 export const expectChallenge = (
   expected: ExpectedChallenge = {}
-): <T extends ResponseLike | Effect.Effect<ResponseLike, any, any> | Promise<ResponseLike>>(subject: T) => T =>
-  assertNowOrLater((response) => {
+): <T extends ResponseLike | Effect.Effect<ResponseLike, any, any> | Promise<ResponseLike>>(subject: T) => T => {
+  ConfigOption.check(expected, "expectChallenge", challengeTable)
+  return assertNowOrLater((response) => {
     const header = getHeader(response, "www-authenticate")
     if (header === undefined) {
       throw new ExpectationFailed(
@@ -210,6 +212,16 @@ export const expectChallenge = (
       Object.fromEntries(compared.map(([name, , got]) => [name, got]))
     )
   })
+}
+
+// A misspelled parameter would not be compared.
+const challengeTable: ConfigOption.Table<keyof ExpectedChallenge> = {
+  status: true,
+  error: true,
+  scope: true,
+  resourceMetadata: true,
+  scheme: true
+}
 
 const toSorted = (scopes: ReadonlyArray<string> | undefined): ReadonlyArray<string> | undefined =>
   scopes === undefined ? undefined : [...new Set(scopes)].sort()

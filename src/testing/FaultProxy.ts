@@ -12,6 +12,7 @@ import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
+import * as issuerOptions from "./internal/issuerOptions.ts"
 import * as TestIssuer from "./TestIssuer.ts"
 
 /**
@@ -189,6 +190,7 @@ export const serve = (
   options: Omit<TestIssuer.Options, "issuer"> = {}
 ): Layer.Layer<FaultProxy | TestIssuer.TestIssuer, never, HttpServer.HttpServer> =>
   Layer.unwrap(Effect.gen(function*() {
+    issuerOptions.checkServed(options, "FaultProxy.serve")
     const { address } = yield* HttpServer.HttpServer
     const origin = new URL(HttpServer.formatAddress(address)).origin
     const { issuer } = yield* TestIssuer.make({ ...options, issuer: origin })

@@ -6,6 +6,7 @@
 import * as Effect from "effect/Effect"
 import type { CryptoKey, JWK } from "jose"
 import type { Algorithm } from "../crypto/Algorithm.ts"
+import * as ConfigOption from "../protocol/ConfigOption.ts"
 import * as keys from "./internal/keys.ts"
 import { type Promised, toPromises } from "./internal/promises.ts"
 
@@ -76,6 +77,7 @@ export interface Options {
  */
 export const make = (options: Options = {}): Effect.Effect<SigningKey> =>
   Effect.gen(function*() {
+    ConfigOption.check(options, "SigningKey.make", table)
     const key = yield* keys.generate(options.algorithm ?? "ES256", options.kid ?? "key", options)
     const signSegments: SigningKey["signSegments"] = (header, claims) => keys.signSegments(key, header, claims)
     return {
@@ -89,6 +91,13 @@ export const make = (options: Options = {}): Effect.Effect<SigningKey> =>
         )
     }
   })
+
+const table: ConfigOption.Table<keyof Options> = {
+  algorithm: true,
+  kid: true,
+  modulusLength: true,
+  publicExponent: true
+}
 
 /**
  * Generates a key pair for tests without Effect. Every method returns a promise.

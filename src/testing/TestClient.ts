@@ -20,6 +20,7 @@ import type * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import { type Decision, DecisionListener } from "../authorization/Decision.ts"
+import * as ConfigOption from "../protocol/ConfigOption.ts"
 import { Principal } from "../verification/Principal.ts"
 import {
   CurrentCaller,
@@ -171,12 +172,28 @@ export const decisions = (): Decisions => {
  * @category constructors
  * @since 0.1.0
  */
-export const make = (options: HandlerOptions): TestClient["Service"] =>
-  makeWith(options, (request) =>
+export const make = (options: HandlerOptions): TestClient["Service"] => {
+  ConfigOption.check(options, "TestClient.make", handlerTable, adviceOnHandler)
+  if (typeof options.handler !== "function") {
+    throw ConfigOption.invalid("TestClient.make.handler", options.handler, "a function", adviceOnHandler, "missing")
+  }
+  return makeWith(options, (request) =>
     Effect.map(
       Effect.promise(async () => options.handler(request)),
       (response) => ({ response, decisions: options.decisions?.take() ?? [] })
     ))
+}
+
+const adviceOnHandler = "Give the handler of the server, such as { handler: fetch, issuer }"
+
+const table: ConfigOption.Table<keyof Options> = { url: true, protocol: true }
+
+const handlerTable: ConfigOption.Table<keyof HandlerOptions> = {
+  ...table,
+  handler: true,
+  issuer: true,
+  decisions: true
+}
 
 /**
  * Creates a layer with a client for an Effect server. The layer builds the server, and the client calls it in process.
@@ -220,6 +237,7 @@ export const layer = <A, E, R>(
   Layer.effect(
     TestClient,
     Effect.gen(function*() {
+      ConfigOption.check(options, "TestClient.layer", table)
       const issuer = yield* TestIssuer
       const app = yield* HttpRouter.toHttpEffect(server)
       const context = yield* Effect.context<never>()

@@ -13,13 +13,14 @@ import * as Effect from "effect/Effect"
 import * as HttpClient from "effect/http/HttpClient"
 import * as HttpServer from "effect/http/HttpServer"
 import * as Layer from "effect/Layer"
-import type { Algorithm } from "../crypto/Algorithm.ts"
 import * as AddressGuard from "../outbound/AddressGuard.ts"
 import { Fetcher } from "../outbound/Fetcher.ts"
 import * as HttpClientFetcher from "../outbound/http-client/HttpClientFetcher.ts"
 import * as OptionValue from "../protocol/OptionValue.ts"
 import type { Client } from "./internal/endpoints.ts"
 import { TestIssuer } from "./internal/issuerModel.ts"
+import type { Options } from "./internal/issuerOptions.ts"
+import * as issuerOptions from "./internal/issuerOptions.ts"
 import { makeKeyRing, segment } from "./internal/keys.ts"
 import * as listen from "./internal/listen.ts"
 import * as mint from "./internal/mint.ts"
@@ -30,43 +31,10 @@ import * as TokenShape from "./TokenShape.ts"
 
 export type { Client } from "./internal/endpoints.ts"
 export { TestIssuer } from "./internal/issuerModel.ts"
+export type { Options } from "./internal/issuerOptions.ts"
 export type { NodeRequest, NodeResponse } from "./internal/listen.ts"
 export type { OpaqueOptions, ShapeOptions, TokenOptions } from "./internal/mint.ts"
 export { ConnectionRefused, type Fault, type Received } from "./internal/respond.ts"
-
-/**
- * The options of an issuer. The defaults are those of a correct authorization server.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Options {
-  /** Default: `https://issuer.test`. */
-  readonly issuer?: string | undefined
-  /** The default audience of tokens. Default: `https://server.test/mcp`. */
-  readonly resource?: string | undefined
-  /** The algorithm of tokens. Default: ES256, whose keys are the fastest to generate. */
-  readonly algorithm?: Algorithm | undefined
-  /** Additional algorithms with published keys. Default: none. */
-  readonly algorithms?: ReadonlyArray<Algorithm> | undefined
-  /** The clients, by id. Default: `resource-server` with the secret `resource-server-secret`. */
-  readonly clients?: Readonly<Record<string, Client>> | undefined
-  /** Adds members to the metadata or replaces members of the same name; `undefined` removes a member. */
-  readonly metadata?: Readonly<Record<string, unknown>> | undefined
-  /** Adds members to every public key or replaces members of the same name; `undefined` removes a member. */
-  readonly jwk?: Readonly<Record<string, unknown>> | undefined
-  /** The URL of the key set. Its origin can differ from that of the issuer. Default: `/jwks` below the issuer. */
-  readonly jwksUri?: string | undefined
-  /**
-   * Other issuers that the `HttpClient` and `fetch` reach as well, for servers that accept tokens of several issuers. Default:
-   * none.
-   */
-  readonly others?: ReadonlyArray<TestIssuer["Service"]> | undefined
-  /** Responds to requests for URLs of other origins. If it returns `undefined`, the response is 404. Default: 404. */
-  readonly elsewhere?: ((url: URL) => Response | undefined) | undefined
-  /** The `Cache-Control` header of the metadata and the key set. Default: no header. */
-  readonly cacheControl?: string | undefined
-}
 
 /**
  * Returns the options of an issuer whose issuer URL and documents match those of a provider. Mint its tokens with `mintLike`.
@@ -125,6 +93,7 @@ export const make = (
   readonly fetcher: Fetcher["Service"]
 }> =>
   Effect.gen(function*() {
+    issuerOptions.check(options, "TestIssuer.make")
     const { algorithm = "ES256", issuer = "https://issuer.test", resource = "https://server.test/mcp" } = options
     const clients = new Map(Object.entries(options.clients ?? defaultClients))
     if (!URL.canParse(issuer)) {
@@ -244,6 +213,7 @@ export const serve = (
   options: Omit<Options, "issuer"> = {}
 ): Layer.Layer<TestIssuer, never, HttpServer.HttpServer> =>
   Layer.unwrap(Effect.gen(function*() {
+    issuerOptions.checkServed(options, "TestIssuer.serve")
     const { address } = yield* HttpServer.HttpServer
     const { issuer } = yield* make({ ...options, issuer: listen.getOrigin(HttpServer.formatAddress(address)) })
     return HttpServer.serve(listen.makeApp(issuer)).pipe(Layer.merge(Layer.succeed(TestIssuer, issuer)))

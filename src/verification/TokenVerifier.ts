@@ -15,6 +15,7 @@ import {
   InvalidToken,
   type InvalidTokenReason
 } from "../protocol/AuthError.ts"
+import * as ConfigOption from "../protocol/ConfigOption.ts"
 import type { Credentials } from "../protocol/Credentials.ts"
 import * as OptionValue from "../protocol/OptionValue.ts"
 import type { Principal } from "./Principal.ts"
@@ -258,8 +259,12 @@ export const isJwt = (token: string): boolean => {
 export const byShape = <E1, E2>(options: {
   readonly jwt: Verifier<E1>
   readonly opaque: Verifier<E2>
-}): Verifier<E1 | E2> =>
-  choose<E1 | E2>((token): Verifier<E1 | E2> => isJwt(Redacted.value(token)) ? options.jwt : options.opaque)
+}): Verifier<E1 | E2> => {
+  ConfigOption.check(options, "TokenVerifier.byShape", shapeTable)
+  return choose<E1 | E2>((token): Verifier<E1 | E2> => isJwt(Redacted.value(token)) ? options.jwt : options.opaque)
+}
+
+const shapeTable: ConfigOption.Table<"jwt" | "opaque"> = { jwt: true, opaque: true }
 
 /** The maximum length of a token that is decoded to read a claim, in characters. */
 const maximumLength = 16 * 1024

@@ -6,6 +6,7 @@
 import * as Effect from "effect/Effect"
 import * as HttpClient from "effect/http/HttpClient"
 import * as HttpClientError from "effect/http/HttpClientError"
+import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import * as AddressGuard from "../AddressGuard.ts"
 
 /**
@@ -42,8 +43,9 @@ import * as AddressGuard from "../AddressGuard.ts"
 export const make = (
   client: HttpClient.HttpClient,
   options: AddressGuard.GuardOptions = {}
-): HttpClient.HttpClient =>
-  HttpClient.make((request, url) =>
+): HttpClient.HttpClient => {
+  ConfigOption.check(options, "GuardedHttpClient.make", table)
+  return HttpClient.make((request, url) =>
     Effect.flatMap(
       AddressGuard.allows(url, options),
       (isAllowed) =>
@@ -57,3 +59,6 @@ export const make = (
         )
     )
   )
+}
+
+const table: ConfigOption.Table<keyof AddressGuard.GuardOptions> = { allowLoopback: ConfigOption.oneOf(false, true) }

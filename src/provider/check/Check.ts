@@ -8,6 +8,7 @@ import * as Clock from "effect/Clock"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import type * as HttpClient from "effect/http/HttpClient"
+import type * as ConfigOption from "../../protocol/ConfigOption.ts"
 import * as HttpUri from "../../protocol/HttpUri.ts"
 import * as WellKnown from "../../protocol/WellKnown.ts"
 import type { Fact, ObservedDocument } from "../facts/Facts.ts"
@@ -18,6 +19,7 @@ import { fetchDocument } from "../probe/Redirect.ts"
 import { isObject, isShallow, type Json, parseJson, shown, text, toJson } from "../report/Json.ts"
 import * as Report from "../report/Report.ts"
 import type { Revision, RuleResult } from "../report/Rule.ts"
+import { findProblem, revisionRule } from "./CheckOptions.ts"
 import { checkServer } from "./CheckServer.ts"
 import { isMetadata, type MetadataDocument, type Observations, type WellKnownUrl } from "./Observations.ts"
 
@@ -91,9 +93,13 @@ export const run = Effect.fn("Check.run")(function*(
   issuer: string,
   options: Options = {}
 ): Effect.fn.Return<Report.Report, Unreachable | InvalidInput, HttpClient.HttpClient> {
+  const problem = findProblem(options, "Check.run", table)
+  if (problem !== undefined) return yield* new InvalidInput({ detail: problem })
   const url = yield* parseIssuer(issuer)
   return yield* NamedHosts.provideGuard(url)(examine(issuer, url, options))
 })
+
+const table: ConfigOption.Table<keyof Options> = { revision: revisionRule, onStep: true }
 
 const examine = Effect.fnUntraced(function*(
   issuer: string,
@@ -266,8 +272,11 @@ export interface DocumentOptions {
  */
 export const checkDocuments = (
   texts: ReadonlyArray<{ readonly name: string; readonly text: string }>,
-  { issuer, jwks, now, revision = "2026-07-28" }: DocumentOptions
+  options: DocumentOptions
 ): Report.Report | InvalidInput => {
+  const problem = findProblem(options, "Check.checkDocuments", documentTable)
+  if (problem !== undefined) return new InvalidInput({ detail: problem })
+  const { issuer, jwks, now, revision = "2026-07-28" } = options
   const documents: Array<MetadataDocument> = []
   for (const { name, text: content } of texts) {
     const metadata = parseJson(content)
@@ -305,6 +314,13 @@ export const checkDocuments = (
     provider: identify(issuer ?? text(documents[0]?.metadata ?? {}, "issuer") ?? "")
   }
   return report(observations, checkServer(observations), revision, now)
+}
+
+const documentTable: ConfigOption.Table<keyof DocumentOptions> = {
+  revision: revisionRule,
+  issuer: true,
+  jwks: true,
+  now: true
 }
 
 /**

@@ -8,9 +8,11 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as HttpClient from "effect/http/HttpClient"
 import type * as Redacted from "effect/Redacted"
+import type * as ConfigOption from "../../protocol/ConfigOption.ts"
 import * as HttpUri from "../../protocol/HttpUri.ts"
 import * as WellKnown from "../../protocol/WellKnown.ts"
 import * as Check from "../check/Check.ts"
+import { findProblem, revisionRule } from "../check/CheckOptions.ts"
 import * as Mcp from "../probe/McpProbe.ts"
 import * as McpWire from "../probe/McpWire.ts"
 import * as NamedHosts from "../probe/NamedHosts.ts"
@@ -89,6 +91,8 @@ export const run = Effect.fn("Doctor.run")(function*(
   url: string,
   options: Options = {}
 ): Effect.fn.Return<Report.Report, Check.Unreachable | Check.InvalidInput, HttpClient.HttpClient> {
+  const problem = findProblem(options, "Doctor.run", table)
+  if (problem !== undefined) return yield* new Check.InvalidInput({ detail: problem })
   if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
     return yield* new Check.InvalidInput({
       detail: `${shown(url)} is not the URL of an MCP server. Write one such as https://todos.example.com/mcp`
@@ -107,6 +111,13 @@ export const run = Effect.fn("Doctor.run")(function*(
   }
   return yield* NamedHosts.provideGuard(new URL(url))(examine(url, options))
 })
+
+const table: ConfigOption.Table<keyof Options> = {
+  revision: revisionRule,
+  token: true,
+  foreignToken: true,
+  onStep: true
+}
 
 const examine = Effect.fnUntraced(function*(
   given: string,

@@ -9,9 +9,11 @@ import type * as HttpClient from "effect/http/HttpClient"
 import type * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import type { AuthConfigError } from "../../protocol/AuthError.ts"
+import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import * as Claims from "../../verification/claims/Claims.ts"
 import * as AuthorizationServer from "../../verification/issuers/AuthorizationServer.ts"
 import { InvalidInput } from "../check/Check.ts"
+import { findProblem, revisionRule } from "../check/CheckOptions.ts"
 import type { Fact } from "../facts/Facts.ts"
 import { identify } from "../facts/Identify.ts"
 import * as NamedHosts from "../probe/NamedHosts.ts"
@@ -93,6 +95,8 @@ export const run = Effect.fn("TokenReport.run")(function*(
   token: Redacted.Redacted,
   options: Options
 ): Effect.fn.Return<Report.Report, InvalidInput, HttpClient.HttpClient> {
+  const problem = findProblem(options, "TokenReport.run", table)
+  if (problem !== undefined) return yield* new InvalidInput({ detail: problem })
   const now = yield* readTime(options.at)
   const checked = yield* check(token, options, now).pipe(
     atTime(options.at),
@@ -106,6 +110,15 @@ export const run = Effect.fn("TokenReport.run")(function*(
     ...checked
   })
 })
+
+const table: ConfigOption.Table<keyof Options> = {
+  resource: true,
+  issuer: true,
+  audiences: true,
+  clientIds: true,
+  at: true,
+  revision: revisionRule
+}
 
 /** Returns the time of a check, in milliseconds since 1970. Fails if the given time is outside the range of `Date`. */
 const readTime = (at: number | undefined): Effect.Effect<number, InvalidInput> =>
@@ -294,9 +307,12 @@ export interface DescribeOptions {
  */
 export const describe = (
   token: Redacted.Redacted,
-  { at, width = 100 }: DescribeOptions = {}
+  options: DescribeOptions = {}
 ): Effect.Effect<string, InvalidInput> =>
   Effect.gen(function*() {
+    const problem = findProblem(options, "TokenReport.describe", describeTable)
+    if (problem !== undefined) return yield* new InvalidInput({ detail: problem })
+    const { at, width = 100 } = options
     const now = yield* readTime(at)
     const decoded = decode(token)
     const sentence = (text: string) => breakLines(text, width)
@@ -319,6 +335,11 @@ export const describe = (
       )
     ].join("\n")
   })
+
+const describeTable: ConfigOption.Table<keyof DescribeOptions> = {
+  at: true,
+  width: ConfigOption.wholeNumber(20, 100, 10_000)
+}
 
 /** Presents a token to a server that its own claims name. The result shows only whether the rest of the token is in order. */
 const presentToAddressee = (token: Redacted.Redacted, decoded: Decoded): Effect.Effect<Decision> => {

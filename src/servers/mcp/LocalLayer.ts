@@ -14,6 +14,7 @@ import * as RequestState from "../../authorization/RequestState.ts"
 import type { LiteralScopes, Scopes } from "../../composition/AuthOptions.ts"
 import * as localCaller from "../../composition/localCaller.ts"
 import type { AuthConfigError } from "../../protocol/AuthError.ts"
+import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import { Principal } from "../../verification/Principal.ts"
 
 /**
@@ -31,6 +32,18 @@ export interface LocalOptions<S extends Scopes>
   readonly granted?: ReadonlyArray<ProtectedResource.OfferedOf<S>> | undefined
   /** The resource identifier. Default: `http://localhost/mcp`. */
   readonly resource?: string | undefined
+}
+
+const adviceOnOptions = "Give one such as { subject: \"alice\", scopes: [\"todos:read\"] }"
+
+const table: ConfigOption.Table<keyof LocalOptions<Scopes>> = {
+  subject: true,
+  scopes: true,
+  granted: true,
+  resource: true,
+  issuer: true,
+  clientId: true,
+  claims: true
 }
 
 /** The services that each call of the registrations can use. */
@@ -81,6 +94,7 @@ type Provided<S extends Scopes> =
 export const layerLocal = <const S extends Scopes>(
   options: LocalOptions<S>
 ): Layer.Layer<McpServer.McpRequest.From<"Requires", Provided<S>>, AuthConfigError> => {
+  ConfigOption.check(options, "McpAuth.layerLocal", table, adviceOnOptions)
   const { granted, resource: identifier = "http://localhost/mcp", scopes, ...caller } = options
   const resource = Result.getOrThrow(
     ProtectedResource.make({ resource: identifier, scopes } as ProtectedResource.Options, [

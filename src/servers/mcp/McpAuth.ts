@@ -16,6 +16,7 @@ import * as Layer from "effect/Layer"
 import { AuthLayer } from "../../authorization/Gate.ts"
 import { ofAnyCall, type RequiredScope, type RequiredScopesOf } from "../../authorization/Policy.ts"
 import { AuthConfigError } from "../../protocol/AuthError.ts"
+import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import type { Principal } from "../../verification/Principal.ts"
 import * as body from "../host/Body.ts"
 import { BodyDeadlines } from "../host/BodyDeadlines.ts"
@@ -118,11 +119,11 @@ export const layerHttp = <
   : never =>
   Layer.unwrap(Effect.gen(function*() {
     const gate = yield* AuthLayer
-    const { bodyTimeout, maximumOperations, ...serverOptions } = options
-    const limits = yield* Effect.try({
-      try: () => body.checkLimits({ bodyTimeout, maximumOperations }),
-      catch: (error) => error as AuthConfigError
-    })
+    const limits = yield* Effect.fromResult(ConfigOption.attempt(() => {
+      ConfigOption.check(options, "McpAuth.layerHttp", table, "Give one with name, version, path and protocols")
+      return body.checkLimits({ bodyTimeout: options.bodyTimeout, maximumOperations: options.maximumOperations })
+    }))
+    const { bodyTimeout: _bodyTimeout, maximumOperations: _maximumOperations, ...serverOptions } = options
     const deadlines = new BodyDeadlines(
       yield* Clock.Clock,
       Effect.runForkWith(yield* Effect.context<never>()),
@@ -146,6 +147,25 @@ export const layerHttp = <
       )
     }).pipe(Layer.provide(middleware.layer))
   })) as never
+
+/** The options, of which `McpServer.layerHttp` checks its own. */
+const table: ConfigOption.Table<keyof HttpOptions<any, never, never, never>> = {
+  name: true,
+  version: true,
+  instructions: true,
+  description: true,
+  websiteUrl: true,
+  icons: true,
+  path: true,
+  protocols: true,
+  extensions: true,
+  cacheHints: true,
+  allowSessionTermination: true,
+  allowSubscriptions: true,
+  registrations: true,
+  maximumOperations: true,
+  bodyTimeout: true
+}
 
 /** Checks that every registered scope is offered. Type checking ensures the same, but not every program is type checked. */
 const checkOffered = (

@@ -20,6 +20,7 @@ import {
   type ScopeList,
   Unauthorized
 } from "../../authorization/Policy.ts"
+import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import type { Principal } from "../../verification/Principal.ts"
 import { guard, layerObserver, type PolicyForCall, policyFromAnnotations } from "./internal/scopeGuard.ts"
 
@@ -85,12 +86,31 @@ export interface Policy<S extends ScopeList> {
 
 type Needs<R, S extends ScopeList> = Exclude<R | Principal | RequiredScopesOf<S[number]>, never>
 
+/** The names of the options of `resource` and `prompt`, with those of Effect's functions. */
+type Names = "scopes" | "unauthorized" | "name" | "description" | "content"
+
+const policyTable: ConfigOption.Table<Names> = {
+  scopes: true,
+  unauthorized: ConfigOption.oneOf("challenge", "hide"),
+  name: true,
+  description: true,
+  content: true
+}
+
+const resourceTable = { ...policyTable, mimeType: true, audience: true, priority: true } as const
+
 const registerGuarded = <S extends ScopeList>(
-  option: string,
-  { scopes, unauthorized = "challenge" }: Policy<S>,
+  option: "prompt" | "resource",
+  options: Policy<S>,
+  table: ConfigOption.Table<string>,
   register: (annotations: Context.Context<never>) => Effect.Effect<void, never, any>
 ): Layer.Layer<never, never, any> => {
-  const policy: OperationPolicy = { scopes: checkScopes(scopes as ReadonlyArray<string>, option), unauthorized }
+  ConfigOption.check(options, option, table, "Give one with name, scopes and content")
+  const { scopes, unauthorized = "challenge" } = options
+  const policy: OperationPolicy = {
+    scopes: checkScopes(scopes as ReadonlyArray<string>, `${option}.scopes`),
+    unauthorized
+  }
   const annotations = Context.make(RequiredScopes, policy.scopes).pipe(Context.add(Unauthorized, unauthorized))
   return Layer.effectDiscard(register(annotations)).pipe(
     Layer.provide(guard([annotations], () => policy, unauthorized === "hide")),
@@ -157,17 +177,23 @@ export const resource: {
   ((first: any, ...schemas: ReadonlyArray<any>) => {
     if (!isTemplate(first)) {
       return registerGuarded(
-        "resource.scopes",
+        "resource",
         first,
+        { ...resourceTable, uri: true },
         (annotations) => McpServer.registerResource({ ...first, annotations })
       )
     }
     const register = McpServer.registerResource(first, ...schemas)
     return (options: any) =>
-      registerGuarded("resource.scopes", options, (annotations) => register({ ...options, annotations }))
+      registerGuarded(
+        "resource",
+        options,
+        { ...resourceTable, completion: true },
+        (annotations) => register({ ...options, annotations })
+      )
   }) as never
 
-const isTemplate = (first: object): first is TemplateStringsArray => Array.isArray(first)
+const isTemplate = (first: object): first is TemplateStringsArray => Array.isArray(first) && "raw" in first
 
 /**
  * Registers a prompt that requires scopes.
@@ -215,7 +241,8 @@ export const prompt = <
   }
 ): Layer.Layer<never, never, McpServer.PromptRequirements<Params, Needs<R, S>, Completions>> =>
   registerGuarded(
-    "prompt.scopes",
+    "prompt",
     options as Policy<ScopeList>,
+    { ...policyTable, title: true, parameters: true, completion: true },
     (annotations) => McpServer.registerPrompt({ ...options, annotations })
   ) as never

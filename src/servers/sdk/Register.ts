@@ -47,10 +47,14 @@ export const make = (
   const register = (
     server: unknown,
     what: string,
-    { scopes = [], unauthorized = "challenge", ...config }: Config,
+    given: Config,
     handler: unknown,
     add: (config: object, wrapped: AnyHandler) => object
   ): object => {
+    if (!OptionValue.isObject(given as unknown)) {
+      throw ConfigOption.invalid(what, given, "an object", "Give one with the options of the SDK and scopes")
+    }
+    const { scopes = [], unauthorized = "challenge", ...config } = given
     if (typeof handler !== "function") {
       throw new AuthConfigError({
         reason: "missing",
@@ -114,6 +118,8 @@ const checkConfig = <C extends object>(config: C, what: string): C => {
   if (name === undefined) return config
   throw ConfigOption.error(
     `${what}.${name}`,
-    "there is no such option. Write scopes: [\"todos:write\"], or unauthorized: \"challenge\" or \"hide\""
+    `there is no such option. Write ${
+      /scope/i.test(name) ? "scopes: [\"todos:write\"]" : "unauthorized: \"challenge\" or \"hide\""
+    }`
   )
 }

@@ -83,7 +83,7 @@ const stateOf = <R>({ runtime, services }: HandlerRuntime<R>, caller: Principal,
   const use = (effect: Effect.Effect<string, unknown, Principal | RequestState.RequestState>) =>
     runtime.runPromise(Effect.provideContext(effect, services(caller)) as Effect.Effect<string, unknown, R>)
   return {
-    seal: (state, { lifetime } = {}) => use(RequestState.seal(state, { operation, lifetime })),
+    seal: (state, options) => use(RequestState.seal(state, { ...options, operation })),
     open: (sealed) => use(RequestState.open(sealed, { operation }))
   }
 }

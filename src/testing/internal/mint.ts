@@ -2,6 +2,7 @@ import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { Algorithm } from "../../crypto/Algorithm.ts"
+import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import * as OptionValue from "../../protocol/OptionValue.ts"
 import * as Forgery from "../Forgery.ts"
 import * as TokenShape from "../TokenShape.ts"
@@ -130,6 +131,7 @@ export const make = ({ algorithm, issuer, keys, resource }: Settings) => {
     isIdToken: boolean
   ): Effect.Effect<string> =>
     Effect.gen(function*() {
+      ConfigOption.check(token, isIdToken ? "mintIdTokenLike" : "mintLike", shapeTable)
       const shape = TokenShape.shapes[provider]
       const content = makeContent(token, yield* now)
       const claims = defined({
@@ -153,21 +155,22 @@ export const make = ({ algorithm, issuer, keys, resource }: Settings) => {
       }),
     mint: (token: TokenOptions = {}) =>
       Effect.gen(function*() {
+        ConfigOption.check(token, "mint", table)
         const key = yield* keys.findOrGenerate(token.algorithm ?? algorithm)
         return yield* signAndRegister(key, makeHeader(token, key), makeClaims(token, yield* now))
       }),
     mintOpaque: (token: OpaqueOptions = {}) =>
-      Effect.map(
-        now,
-        (seconds) =>
-          register(token.token ?? segment(crypto.getRandomValues(new Uint8Array(32))), makeClaims(token, seconds))
-      ),
+      Effect.map(now, (seconds) => {
+        ConfigOption.check(token, "mintOpaque", opaqueTable)
+        return register(token.token ?? segment(crypto.getRandomValues(new Uint8Array(32))), makeClaims(token, seconds))
+      }),
     mintLike: (provider: TokenShape.Provider, token: ShapeOptions = {}) =>
       mintShaped(provider, token, (shape, content) => shape.claims(content), false),
     mintIdTokenLike: (provider: TokenShape.Provider, token: ShapeOptions = {}) =>
       mintShaped(provider, token, TokenShape.idTokenClaims, true),
     mintBroken: (kind: Forgery.Kind, token: TokenOptions = {}) =>
       Effect.gen(function*() {
+        ConfigOption.check(token, "mintBroken", table)
         const seconds = yield* now
         const key = yield* keys.findOrGenerate(token.algorithm ?? algorithm)
         if (!Object.hasOwn(Forgery.forgeries, kind)) {
@@ -201,6 +204,22 @@ export const make = ({ algorithm, issuer, keys, resource }: Settings) => {
       })
   }
 }
+
+const commonTable: ConfigOption.Table<keyof OpaqueOptions & keyof TokenOptions> = {
+  subject: true,
+  scopes: true,
+  audience: true,
+  clientId: true,
+  expiresIn: true,
+  boundTo: true,
+  claims: true
+}
+
+const table: ConfigOption.Table<keyof TokenOptions> = { ...commonTable, algorithm: true, header: true }
+
+const opaqueTable: ConfigOption.Table<keyof OpaqueOptions> = { ...commonTable, token: true }
+
+const shapeTable: ConfigOption.Table<keyof ShapeOptions> = { ...table, machine: true }
 
 const toDuration = (input: Duration.Input, option: string): Duration.Duration => {
   const duration = OptionValue.toDuration(input)

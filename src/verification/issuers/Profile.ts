@@ -10,6 +10,7 @@ import * as Predicate from "effect/Predicate"
 import type { Algorithm } from "../../crypto/Algorithm.ts"
 import { AuthConfigError } from "../../protocol/AuthError.ts"
 import * as ConfigOption from "../../protocol/ConfigOption.ts"
+import * as OptionValue from "../../protocol/OptionValue.ts"
 import * as Audience from "../claims/Audience.ts"
 import { standardClientIds, standardScopes } from "../claims/Claims.ts"
 import { checkMachineMarks, checkSubjectClaims } from "../claims/SubjectClaims.ts"
@@ -146,29 +147,61 @@ export const make = (
     & Pick<Profile, "id" | "name" | "issuer" | "audience">
     & Partial<Omit<Profile, "id" | "name" | "issuer" | "audience" | "scopes" | typeof TypeId>>
     & { readonly scopes?: Partial<ScopeRule> }
-): Profile => ({
-  boundTo: "resource",
-  tokenType: TokenType.standard(),
-  accessTokenMarks: [],
-  idTokenMarks: [],
-  clientIdClaims: standardClientIds,
-  subjectClaims: standardSubjects,
-  machineMarks: [],
-  opaque: { issued: "never", verifiedBy: "none", hint: "" },
-  confirmed: false,
-  notes: [],
-  issues: [],
-  ...options,
-  scopes: { sources: standardScopes, requested: "as-is", ...options.scopes },
-  [TypeId]: (options, profile, option) => {
-    check(profile, option)
-    return complete(options, profile)
+): Profile => {
+  if (!OptionValue.isObject(options)) {
+    throw ConfigOption.invalid("Profile.make", options, "an object", "Give one with id, name, issuer and audience")
   }
-})
+  return {
+    boundTo: "resource",
+    tokenType: TokenType.standard(),
+    accessTokenMarks: [],
+    idTokenMarks: [],
+    clientIdClaims: standardClientIds,
+    subjectClaims: standardSubjects,
+    machineMarks: [],
+    opaque: { issued: "never", verifiedBy: "none", hint: "" },
+    confirmed: false,
+    notes: [],
+    issues: [],
+    ...options,
+    scopes: { sources: standardScopes, requested: "as-is", ...options.scopes },
+    [TypeId]: (options, profile, option) => {
+      check(profile, option)
+      return complete(options, profile)
+    }
+  }
+}
+
+const table: ConfigOption.Table<Exclude<keyof Profile, typeof TypeId>> = {
+  id: true,
+  name: true,
+  issuer: true,
+  tokenIssuers: true,
+  metadataUrl: true,
+  jwksUri: true,
+  algorithms: true,
+  boundTo: true,
+  introspection: true,
+  confirmed: true,
+  notes: true,
+  issues: true,
+  tenants: true,
+  audience: true,
+  tokenType: true,
+  accessTokenMarks: true,
+  idTokenMarks: true,
+  scopes: true,
+  clientIdClaims: true,
+  subjectClaims: true,
+  machineMarks: true,
+  opaque: true
+}
 
 const check = (profile: Profile, option: string): void => {
   const [issue] = Array.isArray(profile.issues) ? profile.issues : []
   if (issue instanceof AuthConfigError) throw issue
+  const { [TypeId]: _, ...members } = profile
+  ConfigOption.check(members, `${option}.profile`, table)
   if (!isProfile(profile)) throw notAProfile(profile, option)
   checkSubjectClaims(profile.subjectClaims, `${option}.subjectClaims`)
   checkMachineMarks(profile.machineMarks, `${option}.machineMarks`)

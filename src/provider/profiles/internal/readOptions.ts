@@ -54,7 +54,7 @@ export const readOptions = <O extends object>(
     new AuthConfigError({
       reason: "malformed",
       option: `Profiles.${profile}.${name}`,
-      fix: OptionValue.noSuchOption(known)
+      fix: OptionValue.noSuchOption(name, known)
     })
   )
   const issue = (name: string, value: unknown, example: string) => {
