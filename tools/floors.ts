@@ -92,6 +92,19 @@ export const floors: ReadonlyArray<Floor> = [
     why: "store knows protocol and effect. The author supplies stores: their modules load database clients."
   },
   {
+    folder: "store/records",
+    ours: ["protocol", "crypto", "store"],
+    packages: effect,
+    packagesAsTypes: ["effect/persistence/[A-Z]*", "effect/sql/[A-Z]*"],
+    why: "store/records knows protocol, crypto, store and effect. The author supplies clients of databases."
+  },
+  {
+    folder: "store/records-node",
+    ours: ["protocol", "store", "store/records"],
+    packages: [...effect, "node:fs/promises", "node:os", "node:path", "node:sqlite"],
+    why: "store/records-node knows store/records and the modules of Node for files and SQLite."
+  },
+  {
     folder: "outbound",
     ours: ["protocol", "crypto", "store"],
     packages: effect,
@@ -262,6 +275,7 @@ export const floors: ReadonlyArray<Floor> = [
     folder: "testing",
     ours: [
       ...ground,
+      "store/records",
       "outbound/http-client",
       "verification",
       ...verification,
