@@ -36,8 +36,8 @@ const nameOf = (url: string): string | undefined => /\/node_modules\/effect\/dis
 const budgets = [
   { entry: "node", ours: 110, effect: 70 },
   { entry: "fetch", ours: 109, effect: 70 },
-  { entry: "sdk-v1", ours: 131, effect: 70 },
-  { entry: "sdk-v2", ours: 130, effect: 70 },
+  { entry: "sdk-v1", ours: 133, effect: 70 },
+  { entry: "sdk-v2", ours: 132, effect: 70 },
   { entry: "host", ours: 111, effect: 70 },
   { entry: "protocol", ours: 13, effect: 45 },
   { entry: "verification", ours: 66, effect: 73 },

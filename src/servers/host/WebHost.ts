@@ -21,7 +21,7 @@ export interface DecisionOptions {
 }
 
 /** Turns the rejection of a request into a response. If `preflight` is set, it answers preflights instead. */
-const respondTo = <A>(
+export const respondTo = <A>(
   { gate }: Host<A>,
   request: Request,
   rejection: Rejection,

@@ -54,6 +54,7 @@ import type {
   Scoped,
   Services
 } from "../sdk/SdkTypes.ts"
+import { storeAdmitted } from "../sdk/TransportGuard.ts"
 
 export type { Claims, MockOptions, Options } from "../sdk/SdkOptions.ts"
 export type {
@@ -250,6 +251,11 @@ export interface McpAuthSdk<Offered extends string, Claims, R, N extends Anonymo
    *
    * A session belongs to the caller that opened it. Open streams end when the token expires.
    *
+   * If the server that answers requires other scopes than the server that `protect` received, its transport answers 403, or 401
+   * for an anonymous caller, and the log names the mistake. A call that only its handler can reject, because the scopes depend
+   * on the arguments, gets a JSON-RPC error with the code -32001: `data.status` and `data.wwwAuthenticate` are the status and the
+   * challenge that the gate would have sent.
+   *
    * @since 0.1.0
    */
   readonly protect: (server: Server, options?: ProtectOptions) => Middleware
@@ -392,6 +398,7 @@ const toGate = (sdk: sdkHost.SdkHost): McpAuthSdk<any, any, any, any> => {
         const admitted = decided instanceof Promise ? await decided : decided
         if (admitted === undefined) return
         node.prepare(host, req, res, admitted)
+        storeAdmitted(req, host, admitted)
         next()
       }
     }

@@ -224,6 +224,10 @@ export interface McpAuthSdk<Offered extends string, Claims, R, N extends Anonymo
    * Requests of the 2025 versions of MCP are served without sessions, as in the SDK. To serve sessions as well, set
    * `legacy: "reject"` and protect your own transport with `protectFetch`.
    *
+   * If only the handler of a call can reject it, the handler answers 403. If the response is an event stream, the client gets a
+   * JSON-RPC error with the code -32001: `data.status` and `data.wwwAuthenticate` are the status and the challenge that the gate
+   * would have sent.
+   *
    * @since 0.1.0
    */
   readonly createMcpHandler: (factory: Factory, options?: HandlerSettings) => ProtectedMcpHandler
@@ -235,6 +239,9 @@ export interface McpAuthSdk<Offered extends string, Claims, R, N extends Anonymo
    *
    * `server` is the server that answers, or a function that takes a session id and returns the server of that session. A
    * session belongs to the caller that opened it. Open streams end when the token expires.
+   *
+   * If the server that answers requires other scopes than `server`, its transport answers 403, or 401 for an anonymous caller,
+   * and the log names the mistake.
    *
    * @since 0.1.0
    */

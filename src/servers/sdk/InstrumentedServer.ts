@@ -29,6 +29,9 @@ const builtIn: ReadonlySet<string> = new Set([
 /** Wraps a handler of a server. One function serves all servers. */
 export type WrapHandler = (server: McpServer, method: string, handler: Handler) => Handler
 
+/** Guards the transport that a server connects to. One function serves all servers. */
+export type GuardTransport = (server: McpServer, transport: object) => void
+
 /** A registration that was removed from a server because it is hidden from the caller. */
 export interface Removed {
   readonly record: (typeof records)[number]
@@ -51,15 +54,19 @@ export class InstrumentedServer {
   readonly removed: Array<Removed> = []
   /** Wraps the handlers of this server. Each gate has its own function, so it also tells which gate instrumented the server. */
   readonly wrap: WrapHandler
+  readonly #guardTransport: GuardTransport
   readonly #server: McpServer
+  readonly #connect: Protocol["connect"]
   readonly #setRequestHandler: Protocol["setRequestHandler"]
   // A list, because a server has few handlers, and most programs create a server for each request. Maps would be a large part
   // of what garbage collection copies.
   readonly #wrapped: Array<Wrapped> = []
 
-  constructor(server: McpServer, wrap: WrapHandler) {
+  constructor(server: McpServer, wrap: WrapHandler, guardTransport: GuardTransport) {
     this.wrap = wrap
+    this.#guardTransport = guardTransport
     this.#server = server
+    this.#connect = server.server.connect
     this.#setRequestHandler = server.server.setRequestHandler
     for (const [method, handler] of server.server._requestHandlers) {
       if (!methods.has(method)) continue
@@ -89,6 +96,12 @@ export class InstrumentedServer {
       if (methods.has(method) && this.#find(method)?.handler !== handler) (foreign ??= []).push([method, handler])
     }
     return foreign
+  }
+
+  /** Guards a transport, and calls the original `connect` of the server. */
+  connect(args: ReadonlyArray<unknown>): unknown {
+    if (typeof args[0] === "object" && args[0] !== null) this.#guardTransport(this.#server, args[0])
+    return Reflect.apply(this.#connect, this.#server.server, args)
   }
 
   /** Calls the original `setRequestHandler` of the server, and wraps the handlers that it sets. */

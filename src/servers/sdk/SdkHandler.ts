@@ -7,27 +7,20 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as ManagedRuntime from "effect/ManagedRuntime"
+import type { Rejection } from "../../authorization/Rejection.ts"
 import * as RequestState from "../../authorization/RequestState.ts"
 import { sanitizeCause } from "../../protocol/RemoteText.ts"
 import type { Principal } from "../../verification/Principal.ts"
+import * as handlerRejection from "./HandlerRejection.ts"
 import type { AnyHandler } from "./Register.ts"
 import { hasScopes, type RegistrationPolicy } from "./RegistrationPolicy.ts"
 import type { State } from "./SdkTypes.ts"
 import type { SetupLog } from "./SetupLog.ts"
-
-/** The error that the SDKs turn into an error result of a tool, or into a JSON-RPC error of a prompt or a resource. */
-class Rejected extends Error {
-  override readonly name = "Rejected"
-  readonly code = -32001
-}
+import { otherServer } from "./TransportGuard.ts"
 
 const withoutGate = (operation: string): string =>
   `${operation} was called without a caller of its gate. Put protect, protectFetch or createMcpHandler of the gate that ` +
   "registered it in front of the transport, and pass authInfo on to the transport. For stdio, use local"
-
-const otherServer = (operation: string): string =>
-  `${operation} was rejected by its own check of scopes, because the gate in front of the transport read no such policy. ` +
-  "Give protect or protectFetch the server that answers the request, or a function that returns it"
 
 /** The runtime of handlers, and the functions that find their caller. */
 export interface HandlerRuntime<R> {
@@ -38,6 +31,12 @@ export interface HandlerRuntime<R> {
   /** Returns whether `local` created a caller. No gate checks the scopes of such a caller before the handler. */
   readonly isLocal: (caller: Principal) => boolean
   readonly log: SetupLog
+  /** Returns the rejection of a caller that lacks one of the scopes, or of an anonymous caller. */
+  readonly reject: (
+    operation: string,
+    caller: Principal | undefined,
+    scopes: ReadonlyArray<string>
+  ) => Promise<Rejection | undefined>
   /** Returns the principal as handlers receive it, with its claims decoded. */
   readonly present: (caller: Principal) => object
   /** Returns the services that an effect of a handler can use while it serves a request of this caller. */
@@ -62,11 +61,12 @@ export const make =
     const scopes = typeof policy.scopes === "function" ? policy.scopes(parameters[0]) : policy.scopes
     if (caller === undefined && (dynamic || scopes.length > 0 || !options.anonymous)) {
       options.log("Error", withoutGate(operation))
-      throw new Rejected("Authentication required")
+      throw await reject(options, context, operation, caller, scopes)
     }
     if (!hasScopes(caller, scopes)) {
-      if (!options.isLocal(caller!)) options.log("Error", otherServer(operation))
-      throw new Rejected(`Insufficient scope: this operation requires ${scopes.join(" ")}`)
+      if (options.isLocal(caller!)) throw new handlerRejection.HandlerRejected(insufficientScope(scopes))
+      options.log("Error", otherServer(operation))
+      throw await reject(options, context, operation, caller, scopes)
     }
     parameters[last] = {
       ...context,
@@ -78,6 +78,30 @@ export const make =
       ? await run(options, result as Effect.Effect<unknown, unknown, R>, caller, signalOf(context))
       : result
   }
+
+/** Returns the `AuthInfo` in the context of a handler: `authInfo` in SDK v1, and `http.authInfo` in SDK v2. */
+export const authInfoOf = (context: unknown): object | undefined => {
+  const { authInfo, http } = (context ?? {}) as { authInfo?: object; http?: { authInfo?: object } }
+  return authInfo ?? http?.authInfo
+}
+
+const insufficientScope = (scopes: ReadonlyArray<string>): string =>
+  `Insufficient scope: this operation requires ${scopes.join(" ")}`
+
+/** Creates the error of a rejected call, and stores it in the context of the call. */
+const reject = async <R>(
+  options: HandlerRuntime<R>,
+  context: object,
+  operation: string,
+  caller: Principal | undefined,
+  scopes: ReadonlyArray<string>
+): Promise<handlerRejection.HandlerRejected> => {
+  const message = caller === undefined ? "Authentication required" : insufficientScope(scopes)
+  const error = new handlerRejection.HandlerRejected(message, await options.reject(operation, caller, scopes))
+  handlerRejection.store(context, error)
+  handlerRejection.store(authInfoOf(context), error)
+  return error
+}
 
 const stateOf = <R>({ runtime, services }: HandlerRuntime<R>, caller: Principal, operation: string): State => {
   const use = (effect: Effect.Effect<string, unknown, Principal | RequestState.RequestState>) =>

@@ -2,6 +2,8 @@
  * Creates the parts that both SDK adapters share: one gate for all servers of an SDK in a program.
  */
 import * as Context from "effect/Context"
+import * as Result from "effect/Result"
+import * as Caller from "../../authorization/Caller.ts"
 import type { Gate } from "../../authorization/Gate.ts"
 import type { Principal } from "../../verification/Principal.ts"
 import type { Policies } from "../host/Admission.ts"
@@ -9,9 +11,12 @@ import * as authInfo from "../host/AuthInfo.ts"
 import * as body from "../host/Body.ts"
 import * as Host from "../host/Host.ts"
 import * as node from "../host/NodeHost.ts"
+import { isEventStream } from "../host/StreamLifetime.ts"
 import * as web from "../host/WebHost.ts"
+import * as handlerRejection from "./HandlerRejection.ts"
 import * as LocalServer from "./LocalServer.ts"
 import * as register from "./Register.ts"
+import { needsCaller } from "./RegistrationPolicy.ts"
 import { makeReader, type ParseArguments } from "./SdkArguments.ts"
 import * as sdkHandler from "./SdkHandler.ts"
 import type { SdkLayer } from "./SdkOptions.ts"
@@ -20,6 +25,7 @@ import * as sdkRegistry from "./SdkRegistry.ts"
 import * as sdkTasks from "./SdkTasks.ts"
 import type { Endpoints, FetchOptions, Local } from "./SdkTypes.ts"
 import * as SetupLog from "./SetupLog.ts"
+import * as transportGuard from "./TransportGuard.ts"
 
 /** The second argument of `handleRequest` of both SDKs' transports. */
 export interface TransportOptions {
@@ -78,7 +84,8 @@ export const make = async <E, Schema>(
   const registry = sdkRegistry.make(
     host.gate.resource.offered,
     callerOf,
-    sdkTasks.makeOwnerOf(host.gate, callerOf)
+    sdkTasks.makeOwnerOf(host.gate, callerOf),
+    (server, transport) => transportGuard.guard(guard, server, transport)
   )
   const localCallers: LocalServer.LocalCallers = new WeakMap()
   const log = SetupLog.make(host.runtime)
@@ -89,6 +96,7 @@ export const make = async <E, Schema>(
     callerOf,
     isLocal: (caller) => localCallers.has(caller),
     log,
+    reject: makeReject(host),
     present: makePresent(host, localCallers),
     services: (caller) => {
       const services = host.gate.provideCaller(Context.empty(), caller)
@@ -100,6 +108,8 @@ export const make = async <E, Schema>(
 
   const policiesFor: SdkHost["policiesFor"] = (find) =>
     sdkPolicies.make(registry, readArguments, find, anonymous ? log : undefined)
+
+  const guard = transportGuard.make({ host, registry, policiesFor, log })
 
   const policiesForServer: SdkHost["policiesForServer"] = (server, option) => {
     sdkPolicies.checkServer(server, option)
@@ -130,11 +140,20 @@ export const make = async <E, Schema>(
 
 /** Creates the function that returns the caller of a request from the context that an SDK passes to handlers and factories. */
 const makeCallerOf = (gate: Gate) => (context: unknown): Principal | undefined => {
-  // A handler's context contains the AuthInfo in `authInfo` (v1) or in `http.authInfo` (v2).
-  const { authInfo: ofV1, http } = (context ?? {}) as { authInfo?: object; http?: { authInfo?: object } }
-  const info = ofV1 ?? http?.authInfo
+  const info = sdkHandler.authInfoOf(context)
   return info === undefined ? undefined : authInfo.principalOf(info, gate)
 }
+
+/** Creates the function that rejects a call inside the server, where nothing is known about the HTTP request. */
+const makeReject =
+  ({ fiber, gate, run }: Host.Host): sdkHandler.HandlerRuntime<unknown>["reject"] =>
+  async (operation, principal, scopes) => {
+    const { request, timing } = Caller.unknown(fiber)
+    const caller = Caller.make(request, principal, timing)
+    const call = { method: operation, target: undefined, kind: undefined, params: undefined, isNotification: false }
+    const decided = await run(() => gate.authorize(caller, [call], () => ({ ...needsCaller, scopes })))
+    return Result.isFailure(decided) ? decided.failure : undefined
+  }
 
 /** Creates the function that returns the principal as handlers receive it, with its claims decoded. */
 const makePresent = (host: Host.Host, localCallers: LocalServer.LocalCallers): (caller: Principal) => object => {
@@ -167,11 +186,21 @@ const makeServe =
         policies,
         tenantOf: tenant === undefined ? undefined : () => tenant
       },
-      ({ authInfo, body }, unread) =>
-        handler(unread, {
+      async (admitted, unread) => {
+        const { authInfo, body, operations } = admitted
+        if (consumes !== true) transportGuard.storeAdmitted(unread, host, admitted)
+        const response = await handler(unread, {
           ...(authInfo === undefined ? {} : { authInfo }),
           ...(body === undefined ? {} : { parsedBody: body })
         })
+        const rejection = handlerRejection.find(authInfo)?.rejection
+        // The other calls of a batch have run, so a rejection of the batch would make the client repeat them.
+        if (rejection === undefined || operations.length > 1 || isEventStream(response.headers.get("content-type"))) {
+          return response
+        }
+        await response.body?.cancel()
+        return web.respondTo(host, request, rejection, {})
+      }
     )
 
 const makeEndpoints = (host: Host.Host): Endpoints => ({

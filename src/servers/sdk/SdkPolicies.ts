@@ -16,6 +16,12 @@ import type { SetupLog } from "./SetupLog.ts"
 /** Returns the server that answers a request, or `undefined` if there is none. */
 export type Find = (request: McpRequest) => object | undefined | Promise<object | undefined>
 
+/** The operations whose scopes were evaluated from their arguments. */
+const evaluated = new WeakSet<Operation.Operation>()
+
+/** Returns whether the scopes of an operation were evaluated from its arguments before. */
+export const isEvaluated = (operation: Operation.Operation): boolean => evaluated.has(operation)
+
 /** Checks that `server` is an object, or a function that returns the server. Otherwise throws `AuthConfigError`. */
 export const checkServer = (server: unknown, option: string): void => {
   if (typeof server === "function" || (typeof server === "object" && server !== null)) return
@@ -72,6 +78,7 @@ export const make = (registry: Registry, readArguments: ReadArguments, find: Fin
       if (found?.registration === undefined || typeof scopes !== "function") return undefined
       // The arguments are incomplete while one of them is being completed.
       if (operation.method === "completion/complete") return undefined
+      evaluated.add(operation)
       return Effect.flatMap(
         Effect.result(readArguments(found.registration, operation)),
         (args) =>

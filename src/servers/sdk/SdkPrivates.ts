@@ -53,6 +53,7 @@ export interface McpServer extends Marks {
 export interface Protocol extends TaskProtocol {
   readonly _requestHandlers: Map<string, Handler>
   readonly fallbackRequestHandler?: unknown
+  connect: (...args: ReadonlyArray<unknown>) => unknown
   setRequestHandler: (...args: ReadonlyArray<unknown>) => unknown
 }
 

@@ -7,8 +7,15 @@
 import { AuthConfigError } from "../../protocol/AuthError.ts"
 import type { Operation } from "../../protocol/Operation.ts"
 import type { Principal } from "../../verification/Principal.ts"
+import * as handlerRejection from "./HandlerRejection.ts"
 import { hideFromHandler, ResourceNotFound } from "./HiddenRegistrations.ts"
-import { InstrumentedServer, isStandardMethod, readsRegisteredOnly, type WrapHandler } from "./InstrumentedServer.ts"
+import {
+  type GuardTransport,
+  InstrumentedServer,
+  isStandardMethod,
+  readsRegisteredOnly,
+  type WrapHandler
+} from "./InstrumentedServer.ts"
 import * as lookup from "./Lookup.ts"
 import * as privateResults from "./PrivateResults.ts"
 import { checkPolicy, makePolicies, type RegistrationPolicies, type RegistrationPolicy } from "./RegistrationPolicy.ts"
@@ -65,6 +72,10 @@ const setRequestHandler = function(this: Instrumented, ...args: ReadonlyArray<un
   return this[key]!.setRequestHandler(args)
 }
 
+const connect = function(this: Instrumented, ...args: ReadonlyArray<unknown>): unknown {
+  return this[key]!.connect(args)
+}
+
 const otherGate = new AuthConfigError({
   reason: "conflict",
   option: "server",
@@ -85,7 +96,8 @@ const notFresh = new AuthConfigError({
 export const make = (
   offered: ReadonlySet<string>,
   callerOf: (extra: unknown) => Principal | undefined,
-  taskOwnerOf: sdkTasks.OwnerOf
+  taskOwnerOf: sdkTasks.OwnerOf,
+  guardTransport: GuardTransport
 ): Registry => {
   const policies = makePolicies()
   const matcherOf = uriMatcher.make()
@@ -114,10 +126,11 @@ export const make = (
       if (instrumentedOf(server) !== undefined) return true
       if (!isServer(server)) return false
       if ((server as Instrumented)[key] !== undefined) throw otherGate
-      const instrumented = new InstrumentedServer(server, wrapHandler)
+      const instrumented = new InstrumentedServer(server, wrapHandler, guardTransport)
       ;(server as Instrumented)[key] = instrumented
       ;(server.server as Instrumented)[key] = instrumented
       server.server.setRequestHandler = setRequestHandler
+      server.server.connect = connect
       sdkTasks.instrument(server.server, taskOwnerOf)
       return true
     },
@@ -167,6 +180,7 @@ const makeWrapHandler = (
     if (sdkTasks.methods.includes(method)) return sdkTasks.withOwner(handler, taskOwnerOf)
     if (method === "resources/subscribe") return subscribeVisible(server, handler)
     const hiding = hideFromHandler(server, handler, policies, callerOf)
+    if (method === "tools/call") return (request, extra) => handlerRejection.rethrow(hiding(request, extra), extra)
     if (!privateResults.methods.has(method)) return hiding
     return (request, extra) => {
       const result = hiding(request, extra)

@@ -160,3 +160,60 @@ it("a scope that a call can require must be offered", async () => {
   assert.include(String((failed as Error).message), "list_todos requires todos:admin")
   await dispose().catch(() => {})
 })
+
+it("a call that only the scope guard rejects is answered with 403, and with 401 if the caller is anonymous", async () => {
+  let evaluations = 0
+  // Requires nothing when the gate asks, and a scope when the scope guard asks.
+  const Changing = Policy.requireScopesOf(
+    Tool.make("changing", { parameters: Tool.EmptyParams, success: Schema.String }),
+    ["todos:read"],
+    () => evaluations++ === 0 ? [] : ["todos:read"]
+  )
+  const Tools = Toolkit.make(Changing)
+  const Server = McpAuth.layerHttp({
+    ...options,
+    registrations: McpAuth.toolkit(Tools).pipe(
+      Layer.provide(Tools.toLayer({ changing: () => Effect.succeed("never") }))
+    )
+  })
+  const { dispose, handler } = HttpRouter.toWebHandler(
+    Server.pipe(
+      Layer.provide(authLayer({
+        resource: "https://server.test/mcp",
+        authorizationServers: [issuer.issuer],
+        scopes: ["todos:read"],
+        anonymous: "allow-unscoped"
+      })),
+      Layer.provide(Layer.succeed(HttpClient.HttpClient, client))
+    ) as Layer.Layer<never, AuthError.AuthConfigError, HttpRouter.HttpRouter>,
+    { disableLogger: true }
+  )
+  const token = await Effect.runPromise(issuer.mint({ scopes: [] }))
+  for (const [status, credentials] of [[403, { authorization: `Bearer ${token}` }], [401, {}]] as const) {
+    evaluations = 0
+    const response = await handler(
+      new Request("https://server.test/mcp", {
+        method: "POST",
+        headers: {
+          ...credentials,
+          "content-type": "application/json",
+          accept: "application/json, text/event-stream",
+          "mcp-protocol-version": "2026-07-28",
+          "mcp-method": "tools/call",
+          "mcp-name": "changing"
+        },
+        body: JSON.stringify({
+          jsonrpc: "2.0",
+          id: 1,
+          method: "tools/call",
+          params: { name: "changing", arguments: {}, _meta: meta }
+        })
+      })
+    )
+    assert.strictEqual(response.status, status, await response.text())
+    const challenge = response.headers.get("www-authenticate") ?? ""
+    assert.strictEqual(/error="([^"]*)"/.exec(challenge)?.[1], status === 403 ? "insufficient_scope" : undefined)
+    assert.strictEqual(/scope="([^"]*)"/.exec(challenge)?.[1], "todos:read")
+  }
+  await dispose()
+})

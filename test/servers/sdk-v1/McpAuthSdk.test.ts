@@ -582,9 +582,10 @@ describe("sdk-v1", () => {
       const foreign = yield* Effect.promise(authInfoOfAnotherGate)
       for (const info of [undefined, forged, { authInfo: "alice" }, { authInfo: foreign }]) {
         for (const name of ["whoami", "add", "greet", "move"]) {
-          const { result } = yield* call(callTool(name, { title: "x", to: "home" }), info)
-          assert.isTrue(result.isError)
-          assert.strictEqual(result.content[0].text, "Authentication required")
+          const { error } = yield* call(callTool(name, { title: "x", to: "home" }), info)
+          assert.deepStrictEqual([error.code, error.message], [-32001, "Authentication required"])
+          assert.strictEqual(error.data.status, 401)
+          assert.include(error.data.wwwAuthenticate, "resource_metadata=")
         }
         assert.strictEqual((yield* call(request("resources/read", { uri: "todo://all" }), info)).error.code, -32001)
         assert.strictEqual((yield* call(callTool("purge"), info)).result.content[0].text.includes("not found"), true)
@@ -605,8 +606,8 @@ describe("sdk-v1", () => {
         return app
       })
       const rejected = yield* call(["read"], callTool("add", { title: "x" }))
-      const [{ text }] = rejected.message.result.content
-      assert.strictEqual(text, "Insufficient scope: this operation requires write")
+      assert.strictEqual(rejected.status, 403)
+      assert.strictEqual(challenged(rejected, "scope"), "write read")
       assert.deepStrictEqual(ran, [])
     }))
 

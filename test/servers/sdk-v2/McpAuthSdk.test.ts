@@ -421,9 +421,9 @@ describe("sdk-v2", () => {
         for (const name of ["whoami", "add", "greet", "move"]) {
           const { body: message, headers } = modern(callTool(name, { title: "x", to: "home" }))
           const response = yield* Effect.promise(() => stock.fetch(body(message, headers), options))
-          const { result } = yield* Effect.promise(() => response.json())
-          assert.isTrue(result.isError)
-          assert.strictEqual(result.content[0].text, "Authentication required")
+          const { error } = yield* Effect.promise(() => response.json())
+          assert.deepStrictEqual([error.code, error.message], [-32001, "Authentication required"])
+          assert.strictEqual(error.data.status, 401)
         }
       }
       // A handler behind the gate ignores an `AuthInfo` that the code passes to `fetch`, and reads the token of the request.

@@ -14,7 +14,7 @@ const instrument = (server: object) => {
   const instrumented = new InstrumentedServer(server, (_, method, handler) => {
     wrapped.push(method)
     return (request, extra) => handler(request, extra)
-  })
+  }, () => {})
   server.server.setRequestHandler = (...args) => instrumented.setRequestHandler(args)
   return { server, instrumented, wrapped }
 }

@@ -28,6 +28,7 @@ const ofProtocol: Readonly<
 > = {
   _requestHandlers: (value) =>
     value instanceof Map && Object.keys(sdkPrivates.marks).every((method) => value.has(method)),
+  connect: isFunction,
   setRequestHandler: isFunction
 }
 

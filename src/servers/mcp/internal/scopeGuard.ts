@@ -9,7 +9,7 @@ import * as Schema from "effect/Schema"
 import * as Caller from "../../../authorization/Caller.ts"
 import type { OperationPolicy } from "../../../authorization/OperationPolicy.ts"
 import { RequiredScopes, Unauthorized } from "../../../authorization/Policy.ts"
-import { InsufficientScope } from "../../../protocol/AuthError.ts"
+import type { Rejection } from "../../../authorization/Rejection.ts"
 import { Principal } from "../../../verification/Principal.ts"
 import * as effectRequest from "../../host/EffectRequest.ts"
 import * as Registry from "./registry.ts"
@@ -22,14 +22,25 @@ class ScopeRejected extends Schema.Error<ScopeRejected>("ScopeRejected")({
   code: Schema.tag(-32001)
 }) {}
 
+/** Fails a call. The data of the error contain the challenge that the gate would have sent. */
+const fail = (principal: Principal | undefined, rejection: Rejection | undefined) => {
+  const wwwAuthenticate = rejection?.headers["www-authenticate"]
+  return Effect.fail(
+    new ScopeRejected({
+      message: principal === undefined && rejection !== undefined ? "Authentication required" : "Insufficient scope",
+      ...(wwwAuthenticate === undefined ? {} : { data: { status: rejection!.status, wwwAuthenticate } })
+    })
+  )
+}
+
 /** Returns the policy of a call of `target`. Without `payload`, returns the part of the policy that applies to every call. */
 export type PolicyForCall = (target: string, payload?: { readonly params: unknown }) => OperationPolicy | undefined
 
 /**
  * Checks the scopes of a call inside the MCP server, even if the gate has checked them before. The check matters for calls that
- * did not pass `McpAuth.layerHttp`, such as those over `McpServer.layerHttp`, stdio or an in-memory transport. If the HTTP
- * request has a token that the gate has verified, a pre-response handler turns the JSON-RPC error into a response with status
- * 403.
+ * did not pass `McpAuth.layerHttp`, such as those over `McpServer.layerHttp`, stdio or an in-memory transport. If the gate is in
+ * front of the HTTP request, a pre-response handler turns the JSON-RPC error into the response of the gate: 403, or 401 for an
+ * anonymous caller.
  */
 const scopeGuard = (policyFor: PolicyForCall) =>
   McpServer.middleware((effect, { payload, target }) => {
@@ -39,22 +50,27 @@ const scopeGuard = (policyFor: PolicyForCall) =>
       const services = fiber.context as Context.Context<any>
       const principal = Context.getOrUndefined(services, Principal)
       if (principal !== undefined && required.every((scope) => principal.scopes.has(scope))) return effect
-      const rejected = Effect.fail(new ScopeRejected({ message: "Insufficient scope" }))
       const request = Context.getOrUndefined(services, HttpServerRequest.HttpServerRequest)
       const inFront = request === undefined ? undefined : effectRequest.gateContextOf(request)
-      // An anonymous caller receives only the JSON-RPC error, not a response with status 403.
-      if (request === undefined || inFront?.caller.principal === undefined) return rejected
+      if (request === undefined || inFront === undefined) return fail(principal, undefined)
       const { caller, gate } = inFront
-      const error = new InsufficientScope({ reason: "missing-scope", required })
-      return gate.reject(Caller.make(caller.request, principal, caller.timing), error).pipe(
-        Effect.catch((rejection) => {
+      const call = { method: target, target: undefined, kind: undefined, params: undefined, isNotification: false }
+      const authorized = gate.authorize(
+        Caller.make(caller.request, principal, caller.timing),
+        [call],
+        () => ({ scopes: required, unauthorized: "challenge" })
+      )
+      return Effect.matchEffect(authorized, {
+        onSuccess: () => fail(principal, undefined),
+        onFailure: (rejection) => {
+          // If the response has started, this handler does not run, and the client finds the challenge in the JSON-RPC error.
           HttpEffect.appendPreResponseHandlerUnsafe(
             fiber.context,
             () => Effect.succeed(effectRequest.respondWith(gate, request, rejection))
           )
-          return rejected
-        })
-      )
+          return fail(principal, rejection)
+        }
+      })
     })
   })
 
