@@ -36,16 +36,16 @@ const nameOf = (url: string): string | undefined => /\/node_modules\/effect\/dis
 const budgets = [
   { entry: "node", ours: 110, effect: 70 },
   { entry: "fetch", ours: 109, effect: 70 },
-  { entry: "sdk-v1", ours: 133, effect: 70 },
-  { entry: "sdk-v2", ours: 132, effect: 70 },
-  { entry: "host", ours: 111, effect: 70 },
+  { entry: "sdk-v1", ours: 134, effect: 70 },
+  { entry: "sdk-v2", ours: 133, effect: 70 },
+  { entry: "host", ours: 112, effect: 70 },
   { entry: "protocol", ours: 13, effect: 45 },
-  { entry: "verification", ours: 66, effect: 73 },
-  { entry: "introspection", ours: 67, effect: 73 },
+  { entry: "verification", ours: 67, effect: 73 },
+  { entry: "introspection", ours: 68, effect: 73 },
   { entry: "dpop", ours: 30, effect: 67 },
-  { entry: "tenants", ours: 60, effect: 67 },
+  { entry: "tenants", ours: 61, effect: 67 },
   { entry: "revocation", ours: 15, effect: 67 },
-  { entry: "client", ours: 47, effect: 73 }
+  { entry: "client", ours: 48, effect: 73 }
 ]
 
 describe.each(budgets)("the entry point $entry", ({ effect, entry, ours }) => {
