@@ -36,6 +36,11 @@ export interface Options {
   readonly accessTokenFormat?: "jwt" | "opaque"
   /** The lifetime of access tokens, in seconds. Default: 300. */
   readonly accessTokenLifetime?: number
+  /**
+   * The clients that get refresh tokens, among those that register the grant. `offline_access` (default): clients that request this
+   * scope with `prompt=consent`, as OpenID Connect requires. `always`: all, because many MCP clients do not request this scope.
+   */
+  readonly refreshTokens?: "offline_access" | "always"
 }
 
 /** A client with a secret and without a user. It uses the client credentials grant, and can introspect every token. */
@@ -160,6 +165,9 @@ const configuration = (options: Options, key: JWK, service: ConfidentialClient):
     },
     pkce: { required: () => true },
     clientBasedCORS: () => true,
+    ...(options.refreshTokens === "always"
+      ? { issueRefreshToken: async (_ctx, client) => client.grantTypeAllowed("refresh_token") }
+      : {}),
     findAccount: (_ctx, subject) => ({ accountId: subject, claims: () => ({ sub: subject }) }),
     renderError: (ctx, { error, error_description }) => {
       ctx.type = "text"

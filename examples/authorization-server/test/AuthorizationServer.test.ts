@@ -88,6 +88,13 @@ describe("AuthorizationServer", () => {
       assert.isString(tokens.refresh_token)
     }))
 
+  it.live("issues a refresh token without offline_access if refreshTokens is always", () =>
+    Effect.gen(function*() {
+      const { issuer } = yield* AuthorizationServer.make({ scopes: ["a"], refreshTokens: "always" })
+      const tokens = yield* Effect.promise(() => signIn({ issuer, resource, scope: "a" }))
+      assert.isString(tokens.refresh_token)
+    }))
+
   it.live("requests consent only to new scopes from a signed-in person", () =>
     Effect.gen(function*() {
       const { issuer } = yield* AuthorizationServer.make({ scopes: ["a"] })
