@@ -144,6 +144,8 @@ export const promises: Readonly<Record<string, ReadonlyArray<string>>> = {
     ["T-AUD-06a", "T-AUD-06b", "T-AUD-07e"],
   "A body that the gate reads takes memory in proportion to its bytes, however it is sent.": ["T-AUD-06b"],
   "For a loopback resource, a request with another `Host` is rejected (DNS rebinding).": ["T-AUD-18a"],
+  "A server with several public URLs (`PublicUrl.byHost`) accepts a token or a proof only at its own URL, which the `Host` header selects.":
+    ["T-AUD-32"],
   "A browser's request from an `Origin` that is not allowed is rejected.": ["T-HTTP-09"],
   "A public authorization server cannot name endpoints on private addresses, and a name that is not resolved in time is not contacted.":
     ["T-AUD-30", "T-AUD-30b"],

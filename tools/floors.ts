@@ -140,9 +140,16 @@ export const floors: ReadonlyArray<Floor> = [
     why: "authorization knows protocol, crypto, store, verification and effect: no host, no path, no SDK."
   },
   {
+    folder: "authorization/public-url",
+    ours: ["protocol", "authorization"],
+    oursAsTypes: ["verification"],
+    packages: effect,
+    why: "authorization/public-url knows protocol, the gate and its resource. Only programs that use PublicUrl load it."
+  },
+  {
     folder: "composition",
     ours: [...ground, "verification", ...verification.filter((it) => !mechanisms.includes(it)), "authorization"],
-    oursAsTypes: mechanisms,
+    oursAsTypes: [...mechanisms, "authorization/public-url"],
     packages: effect,
     why: "composition makes a gate of options: no host, no SDK."
   },
@@ -178,6 +185,7 @@ export const floors: ReadonlyArray<Floor> = [
       "composition",
       "servers/host"
     ],
+    oursAsTypes: ["authorization/public-url"],
     packages: [...effect, ...http],
     why: "The adapter of Effect's router knows the floors below it and effect."
   },

@@ -41,6 +41,22 @@ export const make = (
   return (host) => (isLocal && loopback.test(host)) || names.has(host.replace(/:\d{1,5}$/, "").toLowerCase())
 }
 
+/**
+ * Returns the host names to pass to `make`. By default, a resource with http on a host other than loopback has only its own name:
+ * a web page can reach such a server by DNS rebinding, as it can reach a server on loopback.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const namesFor = (
+  resource: string,
+  allowedHosts: ReadonlyArray<string> | undefined
+): ReadonlyArray<string> | undefined => {
+  if (allowedHosts !== undefined) return allowedHosts
+  const url = new URL(resource)
+  return HttpUri.isSecure(url) ? undefined : [url.hostname]
+}
+
 // A pattern instead of `URL`, because `URL` accepts text that is not a host name, and rewrites it (`127.1` to `127.0.0.1`).
 const loopback = /^(?:(?:[a-z0-9_-]+\.)*localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|\[::1\])(?::\d{1,5})?$/i
 

@@ -90,6 +90,13 @@ export interface Published {
   readonly resourceFor: (principal: Principal | undefined) => ProtectedResource
   /** `undefined` without the option `tenants`. */
   readonly tenants: PublishedTenants | undefined
+  /** The resources of a server with several public URLs. Absent if there is only one. */
+  readonly resources?: ReadonlyArray<ProtectedResource> | undefined
+  /**
+   * Returns the resource that is served under the host names of a request, or `undefined` if there is none. Absent if the server
+   * has only one public URL.
+   */
+  readonly resourceAt?: ((hosts: ReadonlyArray<string>) => ProtectedResource | undefined) | undefined
   /** Whether requests without credentials may use operations that require no scope. */
   readonly anonymous: "deny" | "allow-unscoped"
   /** The origins whose pages may call the server and read its responses. */
@@ -243,7 +250,8 @@ export interface Options {
   readonly allowedOrigins: ReadonlyArray<string> | undefined
   /**
    * The accepted host names in the `Host` header (see `AllowedHosts.make`). Default: if the host name of the resource is a
-   * loopback name, loopback names only. Otherwise the gate accepts every host name.
+   * loopback name, loopback names only. If the resource is http on another host, its host name only. Otherwise the gate accepts
+   * every host name.
    */
   readonly allowedHosts?: ReadonlyArray<string> | undefined
   readonly challengeScopes: Rejection.ChallengeScopes
@@ -255,6 +263,8 @@ export interface Options {
   readonly ready?: Gate["ready"] | undefined
   /** The maximum number of sessions of one caller. Default: 100. */
   readonly sessionsPerCaller?: number | undefined
+  /** The sessions, if other gates share them. Default: separate sessions. */
+  readonly sessions?: Sessions.Sessions | undefined
   /** The listener of decisions, and how decisions name subjects. */
   readonly decisions?: RecordDecision.Options | undefined
   readonly authorizationServerMetadata?: Published["authorizationServerMetadata"]
@@ -284,9 +294,10 @@ export interface Revocation {
 export const make = (options: Options): Gate => {
   const { expiryTolerance = 0, resource, revocation, tenants } = options
   const allowedOrigins = [...new Set([resource.origin, ...(options.allowedOrigins ?? [])])]
+  const allowedHosts = AllowedHosts.namesFor(resource.resource, options.allowedHosts)
   const record = RecordDecision.make({
     ...options.decisions,
-    setup: { ...options.decisions?.setup, allowedOrigins, allowedHosts: options.allowedHosts }
+    setup: { allowedHosts, ...options.decisions?.setup, allowedOrigins }
   }, Rejection.broken)
   const rejecting = reject.make({ resource, tenants, challengeScopes: options.challengeScopes, record })
   const streams = openStreams.make({
@@ -303,13 +314,13 @@ export const make = (options: Options): Gate => {
     tokenGrammar: options.tokenGrammar,
     presentation: options.presentation ?? Presentation.bearerOnly,
     allowedOrigins,
-    allowsHost: AllowedHosts.make(resource.resource, options.allowedHosts),
+    allowsHost: AllowedHosts.make(resource.resource, allowedHosts),
     anonymous: options.anonymous,
     claims,
     streams,
     reject: rejecting
   })
-  const sessions = Sessions.make({ perCaller: options.sessionsPerCaller })
+  const sessions = options.sessions ?? Sessions.make({ perCaller: options.sessionsPerCaller })
   return {
     resource,
     published: {

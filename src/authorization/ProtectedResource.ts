@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import { identity } from "effect/Function"
 import * as Predicate from "effect/Predicate"
 import type * as Result from "effect/Result"
 import type { AuthConfigError } from "../protocol/AuthError.ts"
@@ -56,12 +57,36 @@ export type OfferedOf<S extends Scopes> = S extends ReadonlyArray<string> ? S[nu
  */
 export interface Options {
   readonly resource: string
+  /** How requests for the resource reach the server. Default: the server receives them as the client sent them. */
+  readonly address?: Omit<Address, "url"> | undefined
   readonly scopes: Scopes
   readonly scopeHierarchy?: ScopeHierarchy.ScopeHierarchy | undefined
   /** Whether clients can or must bind tokens to a key (DPoP), and the algorithms of the proofs. Default: they cannot. */
   readonly dpop?: Published | undefined
   readonly resourceName?: string | undefined
   readonly resourceDocumentation?: string | undefined
+}
+
+/**
+ * How requests for the URL of a resource reach the server. `PublicUrl` creates such values.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Address {
+  /** The resource identifier. */
+  readonly url: string
+  /**
+   * Returns the path of the public URL for a path that the server received. Returns `undefined` if no public URL has this path,
+   * because the request did not come through the proxy.
+   */
+  readonly toPublicPath: (path: string) => string | undefined
+  /** The URL of the metadata in challenges, and the path of the document on this server. Default: the well-known URL. */
+  readonly metadata?: { readonly url: string; readonly path: string } | undefined
+  /** Whether the URL may be http on a host that is not loopback. */
+  readonly allowsHttp?: boolean | undefined
+  /** A danger of the URL, which the gate logs when the server starts. */
+  readonly warning?: string | undefined
 }
 
 /**
@@ -79,8 +104,9 @@ export interface ProtectedResource {
   readonly offered: ReadonlySet<string>
   readonly metadata: ProtectedResourceMetadata
   readonly metadataUrl: string
-  /** The path of the metadata on this server. */
-  readonly metadataPath: string
+  /** The paths of the metadata on this server. The first one is the well-known path of the resource identifier. */
+  readonly metadataPaths: readonly [string, ...ReadonlyArray<string>]
+  readonly toPublicPath: Address["toPublicPath"]
   readonly dpop: Published
   readonly effectiveScopes: (granted: ReadonlySet<string>) => ReadonlySet<string>
   readonly requestedScopes: RequestedScopes
@@ -108,7 +134,8 @@ export const make = (
 ): Result.Result<ProtectedResource, AuthConfigError> =>
   ConfigOption.attempt(() => {
     ConfigOption.check(options, "", table, "Give one with resource and scopes")
-    const url = checkResource(options.resource)
+    const { address } = options
+    const url = checkResource(options.resource, "resource", address?.allowsHttp)
     const { baseline, stepUp } = checkScopes(options.scopes)
     const hierarchy = checkHierarchy(options.scopeHierarchy ?? {})
     const { resourceDocumentation, resourceName } = options
@@ -130,8 +157,12 @@ export const make = (
       baseline,
       offered: new Set([...baseline, ...stepUp]),
       metadata,
-      metadataUrl: WellKnown.protectedResourceMetadata(url),
-      metadataPath: WellKnown.protectedResourceMetadataPath(url),
+      metadataUrl: address?.metadata?.url ?? WellKnown.protectedResourceMetadata(url),
+      metadataPaths: [
+        WellKnown.protectedResourceMetadataPath(url),
+        ...(address?.metadata === undefined ? [] : [address.metadata.path])
+      ],
+      toPublicPath: address?.toPublicPath ?? identity,
       dpop,
       effectiveScopes: ScopeHierarchy.compile(hierarchy),
       requestedScopes
@@ -173,8 +204,10 @@ export const ofTenant = (
       authorization_servers: issuers,
       ...(requested.length === 0 ? {} : { scopes_supported: requested })
     },
-    metadataUrl: WellKnown.protectedResourceMetadata(url),
-    metadataPath: WellKnown.protectedResourceMetadataPath(url),
+    ...(resource === base.resource ? undefined : {
+      metadataUrl: WellKnown.protectedResourceMetadata(url),
+      metadataPaths: [WellKnown.protectedResourceMetadataPath(url)] as const
+    }),
     requestedScopes
   }
 }
@@ -194,23 +227,30 @@ export const ofUnknownTenant = (base: ProtectedResource, resource: string): Prot
     requestedScopes: (scopes) => scopes
   })
 
-const checkResource = (resource: unknown): URL => {
-  const url = UrlOption.check(resource, "resource", {
-    allowsHttp: false,
+/**
+ * Checks a resource identifier. `option` is its path in errors. Throws `AuthConfigError`.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const checkResource = (resource: unknown, option: string, allowsHttp = false): URL => {
+  const url = UrlOption.check(resource, option, {
+    allowsHttp,
     allowsQuery: false,
     advice: "Write the URL at which clients reach the server, such as https://todos.example.com/mcp",
-    adviceOnHttp: "Write the https URL at which clients reach the server (RFC 9728 §1.2)",
+    adviceOnHttp: "Write the https URL at which clients reach the server (in a closed network, see PublicUrl)",
     adviceOnParts: "Write it without user, query and fragment (RFC 8707 §2)"
   })
-  if (url.pathname.includes("*")) throw ConfigOption.error("resource", `${url.href} has * in its path. Remove it`)
+  if (url.pathname.includes("*")) throw ConfigOption.error(option, `${url.href} has * in its path. Remove it`)
   // Resources are compared as strings, so a resource that a URL parser would write differently never matches a token.
   const canonical = url.pathname === "/" ? [url.href, url.origin] : [url.href]
   if (canonical.includes(resource as string)) return url
-  throw ConfigOption.error("resource", `${resource} is not in canonical form. Write ${canonical.at(-1)}`)
+  throw ConfigOption.error(option, `${resource} is not in canonical form. Write ${canonical.at(-1)}`)
 }
 
 const table: ConfigOption.Table<keyof Options> = {
   resource: true,
+  address: true,
   scopes: true,
   scopeHierarchy: true,
   dpop: true,

@@ -8,6 +8,7 @@ import type * as Redacted from "effect/Redacted"
 import type * as ClaimsDecoder from "../authorization/ClaimsDecoder.ts"
 import type * as Decision from "../authorization/Decision.ts"
 import type * as ProtectedResource from "../authorization/ProtectedResource.ts"
+import type { PublicUrl } from "../authorization/public-url/PublicUrl.ts"
 import type { ChallengeScopes } from "../authorization/Rejection.ts"
 import type { ScopeHierarchy } from "../authorization/ScopeHierarchy.ts"
 import type * as Credentials from "../protocol/Credentials.ts"
@@ -103,8 +104,10 @@ export type Options<
      * The resource identifier: the URL at which clients reach the server, in canonical form. It must be https, except on
      * loopback. If it has no path, `https://host` and `https://host/` are the same resource (RFC 3986 §6.2.3). If it has a path, a final
      * slash makes a difference.
+     * loopback. If a reverse proxy changes the path, or if the server has several public URLs, a value of `PublicUrl` from
+     * `effect-mcp-auth/public-url`.
      */
-    readonly resource: string
+    readonly resource: string | PublicUrl
   }
 
 /**

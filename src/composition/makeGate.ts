@@ -6,12 +6,16 @@
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import { identity } from "effect/Function"
+import * as Predicate from "effect/Predicate"
 import type * as Scope from "effect/Scope"
 import * as ClaimsDecoder from "../authorization/ClaimsDecoder.ts"
 import * as Decision from "../authorization/Decision.ts"
 import * as Gate from "../authorization/Gate.ts"
 import * as ProtectedResource from "../authorization/ProtectedResource.ts"
+import type { Addresses, PublicUrl, TypeId } from "../authorization/public-url/PublicUrl.ts"
 import * as RequestState from "../authorization/RequestState.ts"
+import * as Sessions from "../authorization/Sessions.ts"
 import * as Discovery from "../outbound/Discovery.ts"
 import type { Fetcher } from "../outbound/Fetcher.ts"
 import { AuthConfigError } from "../protocol/AuthError.ts"
@@ -50,113 +54,141 @@ export const makeGate = <S extends Scopes, C, A, RD, RT, RR>(
       return checkServers(options.authorizationServers)
     }))
     const dpop = options.dpop === undefined ? undefined : yield* Effect.fromResult(options.dpop.published)
-    const resource = yield* Effect.fromResult(
-      ProtectedResource.make(
-        {
-          resource: options.resource,
-          scopes: options.scopes as Scopes,
-          scopeHierarchy: options.scopeHierarchy,
-          dpop,
-          resourceName: options.resourceName,
-          resourceDocumentation: options.resourceDocumentation
-        },
-        issuersOf(servers),
-        requestedScopesAt(servers)
-      )
-    )
-    const { allowedHosts } = options
-    if (allowedHosts !== undefined && HttpUri.isLoopback(new URL(resource.resource).hostname)) {
-      yield* Effect.logWarning(
-        `allowedHosts lets requests reach ${resource.resource} by names other than loopback: ${allowedHosts.join(", ")}`
-      )
-    }
+    const publicUrl = Predicate.hasProperty(options.resource, publicUrlId) ? options.resource as PublicUrl : undefined
+    const addresses: Addresses = publicUrl === undefined
+      ? [{ url: options.resource as string, toPublicPath: identity }]
+      : yield* Effect.fromResult(publicUrl.addressesFor(options))
+    const hasSeveral = addresses.length > 1
     const keys = yield* JwkSet.JwkSet
     const settings = yield* Effect.fromResult(TokenCache.settings(options.tokenCache))
-    const rules: Rules = {
-      resource: resource.resource,
-      audience: options.audience,
-      tokenType: options.tokenType,
-      clockTolerance: options.clockTolerance === undefined ? undefined : Duration.toSeconds(options.clockTolerance),
-      effectiveScopes: resource.effectiveScopes
-    }
-    if (options.tenants !== undefined && options.anonymous === "allow-unscoped") {
-      return yield* ConfigOption.error(
-        "anonymous",
-        "\"allow-unscoped\" cannot be combined with tenants: an anonymous request has no tenant. Remove anonymous or tenants",
-        "conflict"
-      )
-    }
-    const cachedServers = TokenCache.make(yield* IssuerVerifier.make(servers, rules, settings), settings)
-    const tenants = options.tenants === undefined
-      ? undefined
-      : yield* options.tenants.make({
-        others: cachedServers,
-        rules,
-        settings,
-        publish: (tenant) =>
-          ProtectedResource.ofTenant(resource, {
-            resource: tenant.resource,
-            issuers: issuersOf(tenant.servers),
-            requestedScopes: requestedScopesAt(tenant.servers)
-          }),
-        publishUnknown: (identifier) => ProtectedResource.ofUnknownTenant(resource, identifier)
-      })
-    const configured = tenants ?? cachedServers
-    const own = yield* Effect.fromResult(
-      ConfigOption.attempt(() => wrapVerifier(options.verifier, configured, settings))
-    )
     const revocation = options.revocation === undefined ? undefined : yield* options.revocation.make
-    const gate = Gate.make({
-      resource,
-      tenants,
-      requestState: yield* RequestState.make(options.requestState?.secret, resource.resource),
-      verifier: own.verifier,
-      // The fast path is disabled if a result can depend on the request, or if a function has to be called for each request.
-      lookupVerified: [options.tenants, options.revocation, options.verifier].every((_) => _ === undefined)
-        ? cachedServers.lookupVerified
-        : undefined,
-      revocation,
-      revocationInterval: Duration.fromInputUnsafe(options.revocationInterval ?? "30 seconds"),
-      expiryTolerance: rules.clockTolerance,
-      tokenGrammar: options.tokenGrammar,
-      presentation: options.dpop === undefined ? Presentation.bearerOnly : yield* options.dpop.make(resource),
-      invalidate: (target) =>
-        Effect.forEach([configured, ...own.caches], (_) => _.invalidate(target), { discard: true }),
-      allowedOrigins: options.allowedOrigins,
-      allowedHosts,
-      challengeScopes: options.challengeScopes ?? "auto",
-      unlisted: options.unlisted ?? "allow",
-      anonymous: options.anonymous ?? "deny",
-      sessionsPerCaller: options.sessionsPerCaller,
-      claims: ClaimsDecoder.reader(options.claims),
-      // An authorization server whose tokens are introspected may have no keys.
-      ready: Effect.forEach(servers.filter((_) => _.introspection === undefined), keys.load, {
-        concurrency: "unbounded",
-        discard: true
-      }),
-      decisions: {
-        listener: yield* Decision.DecisionListener,
-        ...options.decisions,
-        setup: {
-          servers,
-          serverOf: AuthorizationServer.ofIssuer(servers),
-          rules,
-          tolerance: toleranceOf(rules.clockTolerance),
-          standards: {
-            clientIds: Profile.standardClientIds,
-            subjects: Profile.standardSubjects,
-            scopes: Profile.standardScopes
+    const sessions = hasSeveral ? Sessions.make({ perCaller: options.sessionsPerCaller }) : undefined
+
+    /** Creates the gate of one public URL. */
+    const gateAt = Effect.fnUntraced(function*(address: ProtectedResource.Address) {
+      const resource = yield* Effect.fromResult(
+        ProtectedResource.make(
+          {
+            resource: address.url,
+            address,
+            scopes: options.scopes as Scopes,
+            scopeHierarchy: options.scopeHierarchy,
+            dpop,
+            resourceName: options.resourceName,
+            resourceDocumentation: options.resourceDocumentation
           },
-          keyIds: keys.keyIds
-        }
-      },
-      authorizationServerMetadata: options.mirrorMetadata === true
-        ? discovery.metadata(servers[0]!, "authorization_endpoint")
-        : undefined
+          issuersOf(servers),
+          requestedScopesAt(servers)
+        )
+      )
+      const { hostname } = new URL(resource.resource)
+      if (address.warning !== undefined) yield* Effect.logWarning(address.warning)
+      // Each of several public URLs accepts only its own host, which selects it.
+      const allowedHosts = hasSeveral ? [hostname] : options.allowedHosts
+      if (options.allowedHosts !== undefined && HttpUri.isLoopback(hostname)) {
+        yield* Effect.logWarning(
+          `allowedHosts lets requests reach ${resource.resource} by names other than loopback: ${
+            options.allowedHosts.join(", ")
+          }`
+        )
+      }
+      const rules: Rules = {
+        resource: resource.resource,
+        audience: options.audience,
+        tokenType: options.tokenType,
+        clockTolerance: options.clockTolerance === undefined ? undefined : Duration.toSeconds(options.clockTolerance),
+        effectiveScopes: resource.effectiveScopes
+      }
+      if (options.tenants !== undefined && options.anonymous === "allow-unscoped") {
+        return yield* ConfigOption.error(
+          "anonymous",
+          "\"allow-unscoped\" cannot be combined with tenants: an anonymous request has no tenant. Remove anonymous or tenants",
+          "conflict"
+        )
+      }
+      const cachedServers = TokenCache.make(yield* IssuerVerifier.make(servers, rules, settings), settings)
+      const tenants = options.tenants === undefined
+        ? undefined
+        : yield* options.tenants.make({
+          others: cachedServers,
+          rules,
+          settings,
+          resource,
+          publish: (tenant) =>
+            ProtectedResource.ofTenant(resource, {
+              resource: tenant.resource,
+              issuers: issuersOf(tenant.servers),
+              requestedScopes: requestedScopesAt(tenant.servers)
+            }),
+          publishUnknown: (identifier) => ProtectedResource.ofUnknownTenant(resource, identifier)
+        })
+      const configured = tenants ?? cachedServers
+      const own = yield* Effect.fromResult(
+        ConfigOption.attempt(() => wrapVerifier(options.verifier, configured, settings))
+      )
+      return Gate.make({
+        resource,
+        tenants,
+        requestState: yield* RequestState.make(options.requestState?.secret, resource.resource),
+        verifier: options.verifier === undefined || publicUrl === undefined
+          ? own.verifier
+          : publicUrl.withSeparatePrincipals(own.verifier),
+        // The fast path is disabled if a result can depend on the request, or if a function has to be called for each request.
+        lookupVerified: [options.tenants, options.revocation, options.verifier].every((_) => _ === undefined)
+          ? cachedServers.lookupVerified
+          : undefined,
+        revocation,
+        revocationInterval: Duration.fromInputUnsafe(options.revocationInterval ?? "30 seconds"),
+        expiryTolerance: rules.clockTolerance,
+        tokenGrammar: options.tokenGrammar,
+        presentation: options.dpop === undefined ? Presentation.bearerOnly : yield* options.dpop.make(resource),
+        invalidate: (target) =>
+          Effect.forEach([configured, ...own.caches], (_) => _.invalidate(target), { discard: true }),
+        allowedOrigins: options.allowedOrigins,
+        allowedHosts,
+        challengeScopes: options.challengeScopes ?? "auto",
+        unlisted: options.unlisted ?? "allow",
+        anonymous: options.anonymous ?? "deny",
+        sessionsPerCaller: options.sessionsPerCaller,
+        sessions,
+        claims: ClaimsDecoder.reader(options.claims),
+        // An authorization server whose tokens are introspected may have no keys.
+        ready: Effect.forEach(servers.filter((_) => _.introspection === undefined), keys.load, {
+          concurrency: "unbounded",
+          discard: true
+        }),
+        decisions: {
+          listener: yield* Decision.DecisionListener,
+          ...options.decisions,
+          setup: {
+            servers,
+            serverOf: AuthorizationServer.ofIssuer(servers),
+            rules,
+            tolerance: toleranceOf(rules.clockTolerance),
+            standards: {
+              clientIds: Profile.standardClientIds,
+              subjects: Profile.standardSubjects,
+              scopes: Profile.standardScopes
+            },
+            keyIds: keys.keyIds,
+            ...(hasSeveral ? { allowedHosts: addresses.map(({ url }) => new URL(url).hostname) } : undefined)
+          }
+        },
+        authorizationServerMetadata: options.mirrorMetadata === true
+          ? discovery.metadata(servers[0]!, "authorization_endpoint")
+          : undefined
+      })
     })
+
+    const [first, ...others] = addresses
+    const gates = [yield* gateAt(first), ...yield* Effect.forEach(others, gateAt)] as const
+    const gate = publicUrl === undefined ? gates[0] : publicUrl.combine(gates)
     if (revocation !== undefined) yield* revocation.subscribe((target) => gate.invalidate(target))
     return gate
   })
+
+/** The mark of the values of `PublicUrl`, which only a program that uses them bundles. */
+const publicUrlId: typeof TypeId = "~effect-mcp-auth/PublicUrl"
 
 type Servers = ReadonlyArray<AuthorizationServer.AuthorizationServer<any>>
 

@@ -54,7 +54,7 @@ describe("ProtectedResource", () => {
     assert.strictEqual(made.resource, resource)
     assert.strictEqual(made.metadata.resource, resource)
     assert.strictEqual(made.metadataUrl, url)
-    assert.strictEqual(made.origin + made.metadataPath, url)
+    assert.deepStrictEqual(made.metadataPaths.map((path) => made.origin + path), [url])
   })
 
   const wrong: ReadonlyArray<

@@ -86,9 +86,7 @@ const compareProof = (reason: string, { now, proof, request, resource }: Rejecte
     case "proof-url":
       return {
         checked: "htu",
-        expected: resource === undefined
-          ? undefined
-          : `the URL of the request: ${showUrl(`${resource.origin}${request.path ?? ""}`)}`,
+        expected: resource === undefined ? undefined : publicUrlOf(resource, request.path ?? ""),
         receivedUnverified: showUrl(own(claims, "htu"))
       }
     case "proof-time":
@@ -100,6 +98,13 @@ const compareProof = (reason: string, { now, proof, request, resource }: Rejecte
     default:
       return undefined
   }
+}
+
+const publicUrlOf = ({ origin, toPublicPath }: NonNullable<RejectedRequest["resource"]>, path: string): string => {
+  const publicPath = toPublicPath(path)
+  return publicPath === undefined
+    ? `no URL: the proxy sends no request to ${showUrl(path)}`
+    : `the URL of the request: ${showUrl(`${origin}${publicPath}`)}`
 }
 
 /** Shows a URL without its query and its user information, which can contain secrets. Of any other value, shows only the type. */

@@ -85,7 +85,7 @@ export const advice: { readonly [E in AuthError as E["_tag"]]: { readonly [R in 
     "proof-signature": "Correct the client: the signature of the proof is not made with the key in it",
     "proof-method": "Correct the client: htm of the proof must be the method of the request",
     "proof-url":
-      "Let the client write the public URL of the request as htu. If a proxy removes a part of the path, set strippedPrefix of Dpop",
+      "Let the client write the public URL of the request as htu. If a proxy changes the path, set resource to PublicUrl.make",
     "proof-time":
       "Compare the clocks of the client and of this server. The client must make a new proof for each request",
     "proof-id": "Correct the client: jti of the proof must be a text of 1 to 256 characters",

@@ -12,6 +12,7 @@ import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import * as Gate from "../../authorization/Gate.ts"
 import type * as ProtectedResource from "../../authorization/ProtectedResource.ts"
+import type { PublicUrl } from "../../authorization/public-url/PublicUrl.ts"
 import type {
   Common,
   Inputs,
@@ -109,8 +110,10 @@ export interface Places<I extends Servers | Config.Config<ReadonlyArray<string>>
    * The resource identifier: the URL at which clients reach the server, in canonical form. The scheme must be https, except on
    * loopback. If it has no path, `https://host` and `https://host/` are the same resource (RFC 3986 §6.2.3). If it has a path, a final
    * slash makes a difference.
+   * loopback. If a reverse proxy changes the path, or if the server has several public URLs, a value of `PublicUrl` from
+   * `effect-mcp-auth/public-url`.
    */
-  readonly resource: string | FromConfig<string, EC>
+  readonly resource: string | PublicUrl | FromConfig<string | PublicUrl, EC>
   /**
    * Issuers, issuers with details, or profiles of identity providers, such as `[Profiles.okta({ … })]` with `Profiles` from
    * `effect-mcp-auth/provider`. Clients sign in at the first one. A `Config` can contain only issuers.

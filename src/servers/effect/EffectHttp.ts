@@ -142,7 +142,10 @@ export const metadata: Layer.Layer<never, AuthConfigError, AuthLayer | HttpRoute
     const router = yield* HttpRouter.HttpRouter
     const known = published.get(router) ?? new Set<string>()
     published.set(router, known)
-    if (known.has(resource.metadataPath)) {
+    const { find, paths } = documents.make(gate)
+    const { resources = [resource] } = gate.published
+    const own = new Set(resources.flatMap((_) => _.metadataPaths))
+    if ([...own].some((path) => known.has(path))) {
       return yield* new AuthConfigError({
         reason: "duplicate",
         option: "resource",
@@ -151,27 +154,22 @@ export const metadata: Layer.Layer<never, AuthConfigError, AuthLayer | HttpRoute
           "once, as a constant, and provide that; or give each layer a different resource, one without a path first"
       })
     }
-    if (patternOf(resource.metadataPath) === undefined) {
+    const unroutable = resources.find((_) => _.metadataPaths.some((path) => patternOf(path) === undefined))
+    if (unroutable !== undefined) {
       return yield* new AuthConfigError({
         reason: "malformed",
         option: "resource",
         fix:
-          `${resource.resource} has a path that no route can match. Write the path with letters, digits and / - . _ ~ only`
+          `${unroutable.resource} has a path that no route can match. Write the path with letters, digits and / - . _ ~ only`
       })
     }
-    const all = documents.byPath(gate)
-    const added = [...all.keys()].filter((path) =>
-      path === resource.metadataPath || (path === documents.rootPath ? known.size === 0 : !known.has(path))
+    const findFor = (path: string, request: HttpServerRequest.HttpServerRequest) =>
+      find(path, { header: (name) => request.headers[name], host: effectRequest.hostOf(request) }) ?? documents.notFound
+    const added = [...paths].filter((path) =>
+      own.has(path) || (path === documents.rootPath ? known.size === 0 : !known.has(path))
     )
-    for (const path of [resource.metadataPath, ...added]) known.add(path)
-    const routes = added.map((path) => {
-      const document = all.get(path)!
-      return addDocument(
-        router,
-        patternOf(path)!,
-        (request) => documents.tenantMetadata(gate, path, { header: (name) => request.headers[name] }) ?? document
-      )
-    })
+    for (const path of added) known.add(path)
+    const routes = added.map((path) => addDocument(router, patternOf(path)!, (request) => findFor(path, request)))
     const tenants = gate.published.tenants?.metadataPattern
     if (tenants !== undefined) {
       const { after, before, parameter } = tenants
@@ -186,13 +184,7 @@ export const metadata: Layer.Layer<never, AuthConfigError, AuthLayer | HttpRoute
       }
       known.add(route)
       // Uses the path as received. The router also matches other spellings of the path, for which no document exists.
-      routes.push(
-        addDocument(router, route, (request) =>
-          documents.tenantMetadata(gate, effectRequest.pathOf(request), {
-            header: (name) => request.headers[name]
-          }) ??
-            documents.notFound)
-      )
+      routes.push(addDocument(router, route, (request) => findFor(effectRequest.pathOf(request), request)))
     }
     // The empty context excludes any middleware of the surrounding layers that would require a token. The documents are public.
     yield* Effect.all(routes, { discard: true }).pipe(

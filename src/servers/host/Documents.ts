@@ -15,8 +15,8 @@ export interface Answer {
   readonly body: string
 }
 
-/** The part of a request, other than its path, on which a document can depend. */
-export type MetadataRequest = Pick<Request, "header">
+/** The parts of a request, other than its path, on which a document can depend. */
+export type MetadataRequest = Pick<Request, "header" | "host">
 
 /**
  * The well-known path without the path of a resource (RFC 9728 §3). The metadata of the resource is available there as well. If
@@ -28,7 +28,7 @@ export const rootPath = WellKnown.protectedResourceMetadataRoot
  * Returns the path under which a document is known. Some clients append the path of `https://host/`, which is a slash, to the
  * well-known path.
  */
-export const toPath = (path: string): string => path === `${rootPath}/` ? rootPath : path
+const toPath = (path: string): string => path === `${rootPath}/` ? rootPath : path
 
 /** The path at which clients of MCP 2025-03-26 fetch the metadata of the authorization server. */
 export const mirroredPath = "/.well-known/oauth-authorization-server"
@@ -73,8 +73,7 @@ const document = (get: Effect.Effect<Answer>): Document => {
 /** The response for a path without a document. */
 export const notFound: Document = () => Effect.succeed({ status: 404, headers: open, body: "" })
 
-/** Returns the metadata of the protected resource. */
-export const resourceMetadata = ({ resource }: Gate): Document =>
+const resourceMetadata = (resource: ProtectedResource): Document =>
   document(Effect.succeed(json(resource.metadata, 3600)))
 
 /**
@@ -84,7 +83,7 @@ export const resourceMetadata = ({ resource }: Gate): Document =>
 const tenantMaxAge = 300
 
 /** Returns the metadata of the tenant that a request names, or `undefined` if tenants have no metadata at the path. */
-export const tenantMetadata = (gate: Gate, path: string, request: MetadataRequest): Document | undefined => {
+const tenantMetadata = (gate: Gate, path: string, request: MetadataRequest): Document | undefined => {
   const { tenants } = gate.published
   const found = tenants?.publishedAt(path, { header: request.header, path })
   if (tenants === undefined || found === undefined) return undefined
@@ -106,19 +105,36 @@ const orRejection = (gate: Gate, answer: Effect.Effect<Answer, AuthError>): Effe
   )
 
 /** Returns this server's copy of the metadata of the authorization server, or `undefined` if that copy is not configured. */
-export const authorizationServerMetadata = (gate: Gate): Document | undefined => {
+const authorizationServerMetadata = (gate: Gate): Document | undefined => {
   const { authorizationServerMetadata: metadata } = gate.published
   if (metadata === undefined) return undefined
   return document(orRejection(gate, Effect.map(metadata, (metadata) => json(metadata, 300))))
 }
 
-/** Returns a map from paths to the documents of a resource. `tenantMetadata` returns the documents of tenants. */
-export const byPath = (gate: Gate): ReadonlyMap<string, Document> => {
-  const metadata = resourceMetadata(gate)
+/** Finds the document for a path and a request. Returns `undefined` if there is none. */
+export type Find = (path: string, request: MetadataRequest) => Document | undefined
+
+/** Returns the paths of the documents of a gate, and the function that finds them. Its tenants have more paths. */
+export const make = (gate: Gate): { readonly paths: ReadonlySet<string>; readonly find: Find } => {
+  const { resourceAt, resources = [gate.resource] } = gate.published
   const mirrored = authorizationServerMetadata(gate)
-  return new Map([
-    [gate.resource.metadataPath, metadata],
-    [rootPath, metadata],
-    ...(mirrored === undefined ? [] : [[mirroredPath, mirrored] as const])
-  ])
+  const byResource = new Map(resources.map((resource) => {
+    const metadata = resourceMetadata(resource)
+    return [
+      resource,
+      new Map([
+        ...[...resource.metadataPaths, rootPath].map((path) => [path, metadata] as const),
+        ...(mirrored === undefined ? [] : [[mirroredPath, mirrored] as const])
+      ])
+    ] as const
+  }))
+  return {
+    paths: new Set([...byResource.values()].flatMap((documents) => [...documents.keys()])),
+    find: (path, request) => {
+      const resource = resourceAt === undefined ? gate.resource : resourceAt(request.host ?? [])
+      const known = toPath(path)
+      return tenantMetadata(gate, known, request) ??
+        (resource === undefined ? undefined : byResource.get(resource)!.get(known))
+    }
+  }
 }

@@ -109,7 +109,7 @@ export const isUpgrade = (request: HttpServerRequest.HttpServerRequest): boolean
  * Returns the hosts that a request names: the value of each `Host` header (`:authority` in HTTP/2), and the host of its URL if
  * the URL is absolute. Reads the request of the platform if possible.
  */
-const hostOf = (request: HttpServerRequest.HttpServerRequest): ReadonlyArray<string> => {
+export const hostOf = (request: HttpServerRequest.HttpServerRequest): ReadonlyArray<string> => {
   const onNode = nodeRequestOf(request)
   if (onNode !== undefined) return nodeRequest.hostsOf(onNode, onNode.originalUrl ?? onNode.url)
   const { headers, source, url } = request

@@ -43,7 +43,7 @@ export interface Host<A = unknown> extends Admit.Admit<A>, Runner.Runner {
    */
   readonly whenStreamEnds: (admitted: Admitted<A>, callback: () => void) => (() => void) | undefined
   /** Returns the public document at a path, if there is one. */
-  readonly document: (path: string, request: documents.MetadataRequest) => documents.Document | undefined
+  readonly document: documents.Find
 }
 
 /**
@@ -71,7 +71,7 @@ export const make = async <R, E, A = unknown>(
     throw error
   })
   const { sessions } = gate
-  const byPath = documents.byPath(gate)
+  const { find } = documents.make(gate)
   const runner = Runner.make(gate, runtime)
 
   const claims = (principal: Principal): A | undefined => gate.claimsFor?.(principal) as A | undefined
@@ -110,9 +110,6 @@ export const make = async <R, E, A = unknown>(
         fiber.interruptUnsafe()
       }
     },
-    document: (path, request) => {
-      const at = documents.toPath(path)
-      return documents.tenantMetadata(gate, at, request) ?? byPath.get(at)
-    }
+    document: find
   }
 }

@@ -5,7 +5,15 @@ import type { Admitted, Policies } from "./Admission.ts"
 import type { Limits } from "./Body.ts"
 import { andThen, make as receiver, type Receiver } from "./Callback.ts"
 import type { Host } from "./Host.ts"
-import { extras, headerOfRequest, type NodeRequest, pathOf, type TenantOf, toGateRequest } from "./NodeRequest.ts"
+import {
+  extras,
+  headerOfRequest,
+  hostsOf,
+  type NodeRequest,
+  pathOf,
+  type TenantOf,
+  toGateRequest
+} from "./NodeRequest.ts"
 import * as bodies from "./NodeRequestBody.ts"
 import { type NodeResponse, send, sendRejection } from "./NodeResponse.ts"
 import type { Started } from "./Runner.ts"
@@ -111,7 +119,8 @@ const settle = <A>(
 /** Sends the public document at the path of a request. Returns `undefined` if there is none. */
 export const document = <A>(host: Host<A>, req: NodeRequest, res: NodeResponse): Promise<void> | undefined => {
   const found = host.document(pathOf(req), {
-    header: (name) => headerOfRequest(req, name)
+    header: (name) => headerOfRequest(req, name),
+    host: hostsOf(req, extras(req).originalUrl ?? req.url)
   })
   return found === undefined
     ? undefined

@@ -4,6 +4,7 @@ import { allowOrigin, isPreflight, type Rejection } from "../../authorization/Re
 import * as requestPath from "../../protocol/RequestPath.ts"
 import type { Admitted, Policies } from "./Admission.ts"
 import type { Host } from "./Host.ts"
+import * as requestHost from "./RequestHost.ts"
 import { type TenantOf, toGateRequest } from "./WebRequest.ts"
 import { type Reading, WebRequestBody } from "./WebRequestBody.ts"
 import { endInTime, toResponse } from "./WebResponse.ts"
@@ -35,7 +36,8 @@ export const respondTo = <A>(
 /** Responds with the public document at the path of a request. Returns `undefined` if there is none. */
 export const document = <A>(host: Host<A>, request: Request): Promise<Response> | undefined => {
   const found = host.document(requestPath.of(request.url), {
-    header: (name) => request.headers.get(name) ?? undefined
+    header: (name) => request.headers.get(name) ?? undefined,
+    host: requestHost.ofFetch(request.url, request.headers)
   })
   return found === undefined
     ? undefined

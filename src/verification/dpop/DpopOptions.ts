@@ -12,7 +12,6 @@ import * as Algorithm from "../../crypto/Algorithm.ts"
 import { checkAlgorithms } from "../../crypto/AlgorithmNames.ts"
 import type { AuthConfigError } from "../../protocol/AuthError.ts"
 import * as ConfigOption from "../../protocol/ConfigOption.ts"
-import * as uri from "../../protocol/UriNormalization.ts"
 import { memory, type Store } from "./ReplayStore.ts"
 
 /**
@@ -48,11 +47,6 @@ export interface Options<out R = never> {
    * of a store. Default: `Dpop.memory(100_000)`.
    */
   readonly replay?: Store | Effect.Effect<Store, AuthConfigError, R | Scope.Scope> | undefined
-  /**
-   * The prefix that a reverse proxy removes from the path, such as `/todos`. It is needed because clients sign the URL that
-   * they call, which contains the prefix. The expected origin of this URL is always that of the resource. Default: none.
-   */
-  readonly strippedPrefix?: string | undefined
 }
 
 /**
@@ -68,7 +62,6 @@ export interface Settings<out R = never> {
   readonly clockTolerance: number
   readonly nonce: { readonly lifetime: number; readonly secret: Redacted.Redacted | undefined } | undefined
   readonly replay: Effect.Effect<Store, AuthConfigError, R | Scope.Scope>
-  readonly strippedPrefix: string
 }
 
 /** The maximum of the sum of `window` and `clockTolerance`, in seconds. */
@@ -85,12 +78,6 @@ const table: ConfigOption.Table<keyof Options> = {
     (replay) => Effect.isEffect(replay) || typeof replay?.firstUse === "function",
     "a store of used proofs",
     "Write Dpop.memory(capacity), Dpop.redis(redis) or a custom store"
-  ),
-  strippedPrefix: ConfigOption.rule(
-    (prefix) =>
-      typeof prefix === "string" && (prefix === "" || (!prefix.endsWith("/") && uri.ofRequest(prefix) === prefix)),
-    "a path without a slash at its end",
-    "Write one such as \"/todos\""
   )
 }
 
@@ -131,7 +118,6 @@ export const check = <R>(mode: Settings["mode"], given: Options<R>): Result.Resu
       nonce: given.nonce === "required"
         ? { lifetime: Duration.toSeconds(nonceLifetime ?? "5 minutes"), secret }
         : undefined,
-      replay: replay === undefined || Effect.isEffect(replay) ? replay ?? memory() : Effect.succeed(replay),
-      strippedPrefix: given.strippedPrefix ?? ""
+      replay: replay === undefined || Effect.isEffect(replay) ? replay ?? memory() : Effect.succeed(replay)
     }
   })

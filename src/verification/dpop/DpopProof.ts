@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
+import { identity } from "effect/Function"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as compactJws from "../../crypto/CompactJws.ts"
@@ -15,7 +16,7 @@ import * as uri from "../../protocol/UriNormalization.ts"
 import { BoundedMap } from "../../store/BoundedMap.ts"
 import * as monotonic from "../../store/MonotonicTime.ts"
 import { bindingOf, own } from "../claims/Claims.ts"
-import type { Presentation, Request } from "../tokens/Presentation.ts"
+import type { Presentation, PublishedAt, Request } from "../tokens/Presentation.ts"
 import type { Settings } from "./DpopOptions.ts"
 import * as dpopNonce from "./internal/nonce.ts"
 import type { Store } from "./ReplayStore.ts"
@@ -62,7 +63,9 @@ const isHost = (value: string): boolean => {
 }
 
 /** The values that the claims of a proof are compared with. Times are in seconds. */
-type Expected = Pick<Settings, "clockTolerance" | "strippedPrefix" | "window"> & { readonly origin: string }
+interface Expected extends Pick<Settings, "clockTolerance" | "window">, Pick<PublishedAt, "origin"> {
+  readonly toPublicPath: NonNullable<PublishedAt["toPublicPath"]>
+}
 
 /** Reads the proof of a request, and checks its format, type, algorithm and key. */
 const readProof = (lines: ReadonlyArray<string>, algorithms: ReadonlySet<unknown>) =>
@@ -90,7 +93,7 @@ const isMoment = (value: unknown): value is number => typeof value === "number" 
 /** Checks the claims of a proof. Returns its `jti`, and the time until which its use must be kept. `now` is in seconds. */
 const checkClaims = (
   claims: Readonly<Record<string, unknown>>,
-  { clockTolerance, origin, strippedPrefix, window }: Expected,
+  { clockTolerance, origin, toPublicPath, window }: Expected,
   { method, path }: Request,
   tokenHash: string,
   now: number
@@ -98,11 +101,9 @@ const checkClaims = (
   Result.gen(function*() {
     if (own(claims, "htm") !== method) return yield* reject("proof-method")
     const htu = own(claims, "htu")
-    const expected = path === undefined ? undefined : uri.ofRequest(strippedPrefix + path)
-    if (
-      typeof htu !== "string" || expected === undefined || !path!.startsWith("/") ||
-      uri.normalise(htu) !== origin + expected
-    ) {
+    const received = path === undefined ? undefined : uri.ofRequest(path)
+    const expected = received === undefined ? undefined : toPublicPath(received)
+    if (typeof htu !== "string" || expected === undefined || uri.normalise(htu) !== origin + expected) {
       return yield* reject("proof-url")
     }
     const iat = own(claims, "iat")
@@ -126,9 +127,9 @@ const checkClaims = (
  *
  * Checks a proof according to RFC 9449 §4.3, in this order: one `DPoP` header with one proof; format, type and algorithm; a
  * usable public key that the token is bound to; method, URL, time, `jti` and the hash of the token; the signature; the nonce,
- * if one is required; and the first use. The expected URL consists of the origin of the resource and the path of the request.
- * The headers `Host` and `X-Forwarded-Host` do not affect this URL. Query and fragment of `htu` are ignored, but a trailing
- * slash of the path is not.
+ * if one is required; and the first use. The expected URL consists of the origin of the resource and the public path of the
+ * request (see `PublicUrl`). The headers `Host` and `X-Forwarded-Host` do not affect this URL. Query and fragment of `htu` are
+ * ignored, but a trailing slash of the path is not.
  *
  * A token with the scheme `Bearer` is checked as a Bearer token, even if the request has a `DPoP` header.
  *
@@ -137,11 +138,11 @@ const checkClaims = (
  */
 export const make = (
   settings: Settings<unknown>,
-  resource: { readonly resource: string; readonly origin: string },
+  resource: PublishedAt,
   store: Store
 ): Effect.Effect<Presentation> =>
   Effect.gen(function*() {
-    const expected: Expected = { ...settings, origin: resource.origin }
+    const expected: Expected = { ...settings, origin: resource.origin, toPublicPath: resource.toPublicPath ?? identity }
     const importPublicKey = yield* Signature.Signature
     const nonces = settings.nonce === undefined
       ? undefined

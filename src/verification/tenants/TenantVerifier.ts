@@ -97,6 +97,8 @@ export interface Parts<P> {
   readonly others: TokenCache.Cached<TokenVerifier.VerificationError>
   readonly rules: Rules
   readonly settings: TokenCache.Settings
+  /** The resource of the layer. */
+  readonly resource: tenantNames.PublishedResource
   /** Creates what a tenant publishes. */
   readonly publish: (tenant: Tenant) => P
   /**
@@ -262,10 +264,10 @@ export const make = <P, R = never>(
   parts: Parts<P>
 ): Effect.Effect<Tenants<P>, AuthConfigError, Fetcher | Scope.Scope | R> =>
   Effect.gen(function*() {
-    const { others, rules } = parts
+    const { others } = parts
     const { names, settings } = yield* Effect.fromResult(ConfigOption.attempt(() => ({
       settings: checkOptions(options),
-      names: tenantNames.make(id, rules.resource)
+      names: tenantNames.make(id, parts.resource)
     })))
     const registry = yield* makeRegistry(options, settings, parts, names)
     return {

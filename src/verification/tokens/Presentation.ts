@@ -90,6 +90,23 @@ export interface Published {
 }
 
 /**
+ * The public URL of a resource, which proofs are compared with.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface PublishedAt {
+  /** The resource identifier. */
+  readonly resource: string
+  readonly origin: string
+  /**
+   * Returns the path of the public URL for a path that the server received, or `undefined` if no public URL has this path.
+   * Default: the same path.
+   */
+  readonly toPublicPath?: ((path: string) => string | undefined) | undefined
+}
+
+/**
  * Identifies the values of `Mechanism`.
  *
  * @category type ids
@@ -108,7 +125,7 @@ export interface Mechanism<out R = never> {
   /** The values that metadata and challenges publish about DPoP, or the error of an invalid option. */
   readonly published: Result.Result<Published, AuthConfigError>
   readonly make: (
-    resource: { readonly resource: string; readonly origin: string }
+    resource: PublishedAt
   ) => Effect.Effect<Presentation, AuthConfigError, R | Scope.Scope>
 }
 

@@ -4,6 +4,7 @@
  */
 import { Cause, Effect, Exit } from "effect"
 import type { AuthLayer } from "effect-mcp-auth"
+import type { PublicUrl } from "effect-mcp-auth/public-url"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import { type HttpClient, HttpClientRequest } from "effect/http"
 import { type ClientRequest, type IncomingMessage, request as nodeRequest } from "node:http"
@@ -30,6 +31,10 @@ export type Settings =
     readonly dpop?: Functions.DpopSettings | undefined
     /** Whether `scopes` is the empty list. The server then has only the operation `whoami`. */
     readonly isWithoutScopes?: boolean
+    /** The public URLs of the server, as JSON. Default: the resource is a plain URL. */
+    readonly publicUrls?:
+      | readonly [Functions.PublicUrlSettings, ...ReadonlyArray<Functions.PublicUrlSettings>]
+      | undefined
   }
 
 const scopes = { baseline: ["todos:read"], stepUp: ["todos:write"] } as const
@@ -53,8 +58,11 @@ export const isWithoutScopes = ({ scopes }: Pick<Written, "scopes">): boolean =>
 /** The options of the server of a test, as JSON. */
 export type Options = ReturnType<typeof optionsOf>
 
-/** The same options as the author of a server writes them: `dpop` is a value of `Dpop`, and not JSON. */
-export type Written = Omit<Options, "dpop"> & Pick<AuthLayer.Common<AuthLayer.Scopes>, "dpop">
+/** The same options as the author of a server writes them: with values of `Dpop` and `PublicUrl` instead of JSON. */
+export type Written =
+  & Omit<Options, "dpop" | "publicUrls" | "resource">
+  & Pick<AuthLayer.Common<AuthLayer.Scopes>, "dpop">
+  & { readonly resource: string | PublicUrl.PublicUrl }
 
 export interface Sent {
   readonly method: string

@@ -6,6 +6,7 @@ import { Context, Effect, Redacted, Schema } from "effect"
 import { AuthError, type AuthLayer, type Decision, TokenVerifier } from "effect-mcp-auth"
 import { Dpop } from "effect-mcp-auth/dpop"
 import { Introspection } from "effect-mcp-auth/introspection"
+import { PublicUrl } from "effect-mcp-auth/public-url"
 import { Revocations } from "effect-mcp-auth/revocation"
 import { Tenants } from "effect-mcp-auth/tenants"
 import type { AuthorizationServer } from "effect-mcp-auth/verification"
@@ -60,13 +61,34 @@ interface Made extends Partial<Pick<Functions, "options" | "policy" | "tenant" |
 
 class Own extends Context.Service<Own, unknown>()("test/Own") {}
 
-/** Replaces the JSON of `dpop` with a value of `Dpop`. */
-export const written = <O extends { readonly dpop?: DpopSettings | undefined }>(
-  { dpop, ...options }: O
-): Omit<O, "dpop"> & { readonly dpop?: Dpop.Dpop } => {
-  if (dpop === undefined) return options
-  const { mode, ...others } = dpop
-  return { ...options, dpop: Dpop[mode](others) }
+interface Replaced {
+  readonly dpop?: DpopSettings | undefined
+  readonly publicUrls?: readonly [PublicUrlSettings, ...ReadonlyArray<PublicUrlSettings>] | undefined
+  readonly resource: string
+}
+
+/** Replaces the JSON of `dpop` and `publicUrls` with values of `Dpop` and `PublicUrl`. */
+export const written = <O extends Replaced>(
+  { dpop, publicUrls, resource, ...options }: O
+): Omit<O, keyof Replaced> & { readonly dpop?: Dpop.Dpop; readonly resource: string | PublicUrl.PublicUrl } => ({
+  ...options,
+  resource: publicUrls === undefined ? resource : resourceOf(publicUrls),
+  ...(dpop === undefined ? undefined : { dpop: dpopOf(dpop) })
+})
+
+const dpopOf = ({ mode, ...options }: DpopSettings): Dpop.Dpop => Dpop[mode](options)
+
+const resourceOf = ([first, ...others]: NonNullable<Replaced["publicUrls"]>): PublicUrl.PublicUrl =>
+  others.length === 0 ? PublicUrl.make(urlOf(first)) : PublicUrl.byHost([urlOf(first), ...others.map(urlOf)])
+
+const urlOf = ({ insecure, ...options }: PublicUrlSettings): PublicUrl.Options => ({
+  ...options,
+  ...(insecure === true ? { [PublicUrl.allowInsecureHttp]: true as const } : undefined)
+})
+
+/** The options of `PublicUrl.make`, in JSON. */
+export interface PublicUrlSettings extends Omit<PublicUrl.Options, typeof PublicUrl.allowInsecureHttp> {
+  readonly insecure?: boolean
 }
 
 /** The options of `Dpop`, in JSON. */

@@ -6,6 +6,7 @@ import type { InvalidToken } from "../../../protocol/AuthError.ts"
 import * as ConfigOption from "../../../protocol/ConfigOption.ts"
 import * as WellKnown from "../../../protocol/WellKnown.ts"
 import * as Claims from "../../claims/Claims.ts"
+import type { PublishedAt } from "../../tokens/Presentation.ts"
 import { isJwt, type PresentedRequest } from "../../TokenVerifier.ts"
 
 /* Reads the tenant that a request names, and computes the resource of a tenant. */
@@ -38,6 +39,13 @@ export interface TenantNames {
   readonly vary: string | undefined
 }
 
+/** The resource of the layer: its identifier, its public paths, and the paths and the URL of its metadata. */
+export interface PublishedResource extends Pick<PublishedAt, "resource"> {
+  readonly toPublicPath: NonNullable<PublishedAt["toPublicPath"]>
+  readonly metadataPaths: ReadonlyArray<string>
+  readonly metadataUrl: string
+}
+
 /** A path with one variable segment. */
 export interface MetadataPattern {
   readonly before: string
@@ -62,12 +70,12 @@ const inClaim = /^[\x21-\x7e]+$/
 const inPath = /^(?!\.{1,2}$)[A-Za-z0-9\-._~]+$/
 
 /** Creates the functions that read and use names. Throws `AuthConfigError` if the header, claim or pattern is invalid. */
-export const make = (id: TenantId, resource: string): TenantNames => {
+export const make = (id: TenantId, resource: PublishedResource): TenantNames => {
   switch (id?._tag) {
     case "Header":
       return inHeaders(id.name, resource)
     case "Claim":
-      return inClaims(id.name, resource)
+      return inClaims(id.name, resource.resource)
     case "Path":
     case "Route":
       return inPaths(id, resource)
@@ -81,12 +89,11 @@ export const make = (id: TenantId, resource: string): TenantNames => {
   }
 }
 
-const inHeaders = (header: unknown, resource: string): TenantNames => {
+const inHeaders = (header: unknown, { metadataPaths, resource }: PublishedResource): TenantNames => {
   if (typeof header !== "string" || !/^[a-z0-9-]+$/i.test(header)) {
     throw ConfigOption.invalid("tenants", header, "a header name", "Write one such as Tenants.fromHeader(\"x-tenant\")")
   }
   const name = header.toLowerCase()
-  const { pathname } = new URL(WellKnown.protectedResourceMetadata(new URL(resource)))
   const ofUnauthenticated = (request: PresentedRequest | undefined) => {
     const value = request?.header(name)
     return value === undefined ? absent : named(value, inHeader)
@@ -95,7 +102,9 @@ const inHeaders = (header: unknown, resource: string): TenantNames => {
     ofRequest: (_, request) => ofUnauthenticated(request),
     ofUnauthenticated,
     ofMetadataPath: (path, request) =>
-      path === pathname || path === WellKnown.protectedResourceMetadataRoot ? ofUnauthenticated(request) : undefined,
+      metadataPaths.includes(path) || path === WellKnown.protectedResourceMetadataRoot
+        ? ofUnauthenticated(request)
+        : undefined,
     resourceOf: () => resource,
     metadataPattern: undefined,
     vary: name
@@ -126,7 +135,7 @@ const maximumToken = 16 * 1024
 
 const inPaths = (
   id: Extract<TenantId, { readonly _tag: "Path" | "Route" }>,
-  resource: string
+  { metadataUrl, resource, toPublicPath }: PublishedResource
 ): TenantNames => {
   const pattern = parsePattern(id.pattern)
   if (pattern === undefined) {
@@ -138,6 +147,14 @@ const inPaths = (
     )
   }
   const url = new URL(resource)
+  if (metadataUrl !== WellKnown.protectedResourceMetadata(url)) {
+    throw ConfigOption.error(
+      "tenants",
+      "each tenant in a path has separate metadata, so metadataUrl of the resource cannot name one document for all. Remove " +
+        "metadataUrl, and let the proxy forward /.well-known/oauth-protected-resource/",
+      "conflict"
+    )
+  }
   const { after, before, parameter } = pattern
   // The path must match exactly, because the gate cannot know how a router interprets other spellings.
   const ofPath = (path: string): Named =>
@@ -153,7 +170,7 @@ const inPaths = (
   }
   const root = WellKnown.protectedResourceMetadataRoot
   const ofUnauthenticated = (request: PresentedRequest | undefined): Named => {
-    const path = request?.path
+    const path = request?.path === undefined ? undefined : toPublicPath(request.path)
     const parameterValue = request?.routeParameter?.(parameter)
     if (parameterValue === undefined && path === url.pathname) return absent
     if (id._tag === "Route") return named(parameterValue, inPath)
