@@ -43,6 +43,7 @@ const budgets = [
   { entry: "verification", ours: 67, effect: 73 },
   { entry: "introspection", ours: 68, effect: 73 },
   { entry: "public-url", ours: 40, effect: 70 },
+  { entry: "policy", ours: 24, effect: 67 },
   { entry: "dpop", ours: 30, effect: 67 },
   { entry: "tenants", ours: 61, effect: 67 },
   { entry: "revocation", ours: 15, effect: 67 },

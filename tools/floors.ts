@@ -133,11 +133,24 @@ export const floors: ReadonlyArray<Floor> = [
   })),
   {
     folder: "authorization",
-    ours: ["protocol", "crypto", "store", "verification", ...verification.filter((it) => !mechanisms.includes(it))],
+    ours: [
+      "protocol",
+      "crypto",
+      "store",
+      "verification",
+      ...verification.filter((it) => !mechanisms.includes(it)),
+      "authorization/policy"
+    ],
     oursAsTypes: mechanisms,
     packages: [...effect, "effect/http/Headers"],
     packagesAsTypes: ["effect/ai/[A-Z]*"],
     why: "authorization knows protocol, crypto, store, verification and effect: no host, no path, no SDK."
+  },
+  {
+    folder: "authorization/policy",
+    ours: ["protocol", "verification"],
+    packages: effect,
+    why: "authorization/policy knows protocol, the principal and effect: no gate, no host."
   },
   {
     folder: "authorization/public-url",
@@ -148,7 +161,13 @@ export const floors: ReadonlyArray<Floor> = [
   },
   {
     folder: "composition",
-    ours: [...ground, "verification", ...verification.filter((it) => !mechanisms.includes(it)), "authorization"],
+    ours: [
+      ...ground,
+      "verification",
+      ...verification.filter((it) => !mechanisms.includes(it)),
+      "authorization",
+      "authorization/policy"
+    ],
     oursAsTypes: [...mechanisms, "authorization/public-url"],
     packages: effect,
     why: "composition makes a gate of options: no host, no SDK."
@@ -163,6 +182,7 @@ export const floors: ReadonlyArray<Floor> = [
       "verification",
       "verification/tokens",
       "authorization",
+      "authorization/policy",
       "composition"
     ],
     packages: [...effect, ...http],
@@ -170,7 +190,7 @@ export const floors: ReadonlyArray<Floor> = [
   },
   {
     folder: "servers/host/entry",
-    ours: ["protocol", "outbound", "authorization", "composition", "servers/host"],
+    ours: ["protocol", "outbound", "authorization", "authorization/policy", "composition", "servers/host"],
     packages: effect,
     why: "servers/host/entry exports the parts of servers/host that authors of hosts use."
   },
@@ -182,6 +202,7 @@ export const floors: ReadonlyArray<Floor> = [
       "verification",
       ...verification,
       "authorization",
+      "authorization/policy",
       "composition",
       "servers/host"
     ],
@@ -191,13 +212,29 @@ export const floors: ReadonlyArray<Floor> = [
   },
   {
     folder: "servers/mcp",
-    ours: ["protocol", "verification", "authorization", "composition", "servers/host", "servers/effect"],
+    ours: [
+      "protocol",
+      "verification",
+      "authorization",
+      "authorization/policy",
+      "composition",
+      "servers/host",
+      "servers/effect"
+    ],
     packages: [...effect, ...http, "effect/ai/[A-Z]*"],
     why: "The adapter of Effect's McpServer knows the floors below it, effect and effect/ai."
   },
   ...["servers/node", "servers/fetch"].map((folder): Floor => ({
     folder,
-    ours: ["protocol", "outbound", "verification", "authorization", "composition", "servers/host"],
+    ours: [
+      "protocol",
+      "outbound",
+      "verification",
+      "authorization",
+      "authorization/policy",
+      "composition",
+      "servers/host"
+    ],
     packages: [...effect, ...http],
     why: "An adapter knows the floors below it and effect: no other adapter, no SDK."
   })),
@@ -209,6 +246,7 @@ export const floors: ReadonlyArray<Floor> = [
       "outbound",
       "verification",
       "authorization",
+      "authorization/policy",
       "composition",
       "servers/host"
     ],
@@ -222,6 +260,7 @@ export const floors: ReadonlyArray<Floor> = [
       "outbound",
       "verification",
       "authorization",
+      "authorization/policy",
       "composition",
       "servers/host",
       "servers/sdk"
@@ -267,6 +306,7 @@ export const floors: ReadonlyArray<Floor> = [
       "verification",
       ...verification,
       "authorization",
+      "authorization/policy",
       "composition",
       ...provider.filter((folder) => folder !== "provider/doctor")
     ],
@@ -288,6 +328,7 @@ export const floors: ReadonlyArray<Floor> = [
       "verification",
       ...verification,
       "authorization",
+      "authorization/policy",
       "composition",
       "servers/host",
       "servers/effect",

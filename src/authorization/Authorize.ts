@@ -9,7 +9,7 @@ import { InsufficientScope, MalformedRequest } from "../protocol/AuthError.ts"
 import { maximumTarget, type Operation } from "../protocol/Operation.ts"
 import type { Caller } from "./Caller.ts"
 import type { Reject } from "./internal/reject.ts"
-import { isHiddenFrom, type OperationPolicy } from "./OperationPolicy.ts"
+import { isHiddenFrom, type OperationPolicy } from "./policy/OperationPolicy.ts"
 import type { RecordDecision } from "./RecordDecision.ts"
 import type * as Rejection from "./Rejection.ts"
 

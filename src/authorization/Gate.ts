@@ -66,7 +66,7 @@ export type { Caller, Request } from "./Caller.ts"
  * @category models
  * @since 0.1.0
  */
-export type { OperationPolicy } from "./OperationPolicy.ts"
+export type { OperationPolicy } from "./policy/OperationPolicy.ts"
 
 /**
  * The tenants of a server, without the members that verify tokens.

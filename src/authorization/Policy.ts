@@ -13,7 +13,7 @@ import { InsufficientScope } from "../protocol/AuthError.ts"
 import * as ConfigOption from "../protocol/ConfigOption.ts"
 import * as ScopeToken from "../protocol/ScopeToken.ts"
 import { Principal } from "../verification/Principal.ts"
-import { checkScopes } from "./OperationPolicy.ts"
+import { checkScopes } from "./policy/ScopeList.ts"
 
 /**
  * The requirement that the configuration offers the scope `S`. `AuthLayer` provides it.

@@ -13,7 +13,7 @@ import type { ProtectedResourceMetadata } from "../protocol/ProtectedResourceMet
 import * as UrlOption from "../protocol/UrlOption.ts"
 import * as WellKnown from "../protocol/WellKnown.ts"
 import type { Published } from "../verification/tokens/Presentation.ts"
-import { checkScopeList } from "./internal/scopeList.ts"
+import { checkScopeList } from "./policy/ScopeList.ts"
 import * as ScopeHierarchy from "./ScopeHierarchy.ts"
 
 /**

@@ -63,6 +63,11 @@ export interface Principal {
   readonly scopes: ReadonlySet<string>
   /** The scopes of the token, without those that they imply. */
   readonly granted: ReadonlySet<string>
+  /**
+   * The roles of the caller: the values of the claims that the profile of the authorization server, or the option `roles`, names.
+   * Empty if neither names a claim.
+   */
+  readonly roles: ReadonlySet<string>
   /** `aud` of the token. */
   readonly audience: ReadonlyArray<string>
   /** `exp` of the token, in seconds since 1970. */
@@ -90,7 +95,7 @@ export interface Principal {
 }
 
 /**
- * Creates a principal. Computes `owner` and `key` from the other members.
+ * Creates a principal. Computes `owner` and `key` from the other members. Without `roles`, the caller has none.
  *
  * **When to use**
  *
@@ -108,7 +113,8 @@ export interface Principal {
  * @since 0.1.0
  */
 export const make = (
-  fields: Omit<Principal, "owner" | "key" | "token"> & {
+  fields: Omit<Principal, "owner" | "key" | "roles" | "token"> & {
+    readonly roles?: ReadonlySet<string> | undefined
     readonly token: Redacted.Redacted | Redacted.Redacted<InboundToken>
   }
 ): Principal => {
@@ -124,6 +130,7 @@ export const make = (
   const tenant = fields.tenant === undefined ? "" : `,{"tenant":${JSON.stringify(fields.tenant)}}`
   return {
     ...fields,
+    roles: fields.roles ?? new Set(),
     token: fields.token as Redacted.Redacted<unknown> as Redacted.Redacted<InboundToken>,
     owner: fields.subject === undefined || (isSub && fields.subject === fields.clientId)
       ? `[${issuer},null,${clientId}${tenant}]`

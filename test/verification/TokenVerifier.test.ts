@@ -18,6 +18,7 @@ const named = (name: string) =>
       clientId: undefined,
       scopes: new Set(),
       granted: new Set(),
+      roles: new Set(),
       audience: [],
       expiresAt: start + 300,
       claims: {},

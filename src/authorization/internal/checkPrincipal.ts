@@ -18,19 +18,21 @@ const isNameIfAny = (value: unknown): boolean => value === undefined || isName(v
 /** Returns whether a value is a complete principal. Later code uses every member, and an error there would not be recorded. */
 export const isPrincipal = (value: unknown): value is Principal => {
   if (typeof value !== "object" || value === null) return false
-  const { audience, claims, clientId, expiresAt, granted, issuer, key, owner, scopes, subject, token } =
-    value as Partial<
-      Principal
-    >
+  const { audience, claims, clientId, expiresAt, granted, issuer, key, owner, roles, scopes, subject, token } =
+    value as Partial<Principal>
   // A principal needs a subject or a client id. If it had neither, all callers of the verifier would share one owner. `null` is
   // rejected for the same reason.
   return isNameIfAny(subject) && isNameIfAny(clientId) && isName(subject ?? clientId) &&
     typeof issuer === "string" && isName(owner) && isName(key) && scopes instanceof Set && granted instanceof Set &&
+    roles instanceof Set &&
     Array.isArray(audience) && typeof expiresAt === "number" && !Number.isNaN(expiresAt) &&
     typeof claims === "object" && claims !== null && Redacted.isRedacted(token)
 }
 
-/** Returns whether a second verification gave the same principal, with the same or more scopes. The expiry may differ. */
+/**
+ * Returns whether a second verification gave the same principal, with the same or more scopes and roles. The expiry may differ.
+ */
 export const isUnchanged = (before: Principal, again: Principal): boolean =>
   again.key === before.key && [...before.scopes].every((_) => again.scopes.has(_)) &&
+  [...before.roles].every((_) => again.roles.has(_)) &&
   Equal.equals({ ...before.claims, exp: undefined }, { ...again.claims, exp: undefined })

@@ -7,7 +7,7 @@
 import type * as Duration from "effect/Duration"
 import type * as ClaimsDecoder from "../../authorization/ClaimsDecoder.ts"
 import type { Gate } from "../../authorization/Gate.ts"
-import type { PolicyInput } from "../../authorization/OperationPolicy.ts"
+import type { PolicyInput } from "../../authorization/policy/OperationPolicy.ts"
 import type * as ProtectedResource from "../../authorization/ProtectedResource.ts"
 import type { Options, Scopes, Servers, ServicesOf } from "../../composition/AuthOptions.ts"
 import * as GateLayer from "../../composition/GateLayer.ts"
@@ -45,7 +45,7 @@ export type { Admission } from "../host/Admission.ts"
  * @category models
  * @since 0.1.0
  */
-export type { PolicyInput } from "../../authorization/OperationPolicy.ts"
+export type { PolicyInput } from "../../authorization/policy/OperationPolicy.ts"
 
 /**
  * Configures the protection of an MCP endpoint: what its operations require, and how its bodies are read.

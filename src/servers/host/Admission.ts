@@ -1,6 +1,6 @@
 import type * as Effect from "effect/Effect"
 import type { Caller } from "../../authorization/Caller.ts"
-import type { OperationPolicy } from "../../authorization/OperationPolicy.ts"
+import type { OperationPolicy } from "../../authorization/policy/OperationPolicy.ts"
 import type { AuthConfigError, MalformedRequest } from "../../protocol/AuthError.ts"
 import type * as Operation from "../../protocol/Operation.ts"
 import type { Principal } from "../../verification/Principal.ts"

@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect"
 import type { Gate } from "../../authorization/Gate.ts"
-import { checkScopes, type OperationPolicy, type PolicyInput } from "../../authorization/OperationPolicy.ts"
+import type { OperationPolicy, PolicyInput } from "../../authorization/policy/OperationPolicy.ts"
+import { checkScopes } from "../../authorization/policy/ScopeList.ts"
 import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import type * as Operation from "../../protocol/Operation.ts"
 import * as OptionValue from "../../protocol/OptionValue.ts"

@@ -1,5 +1,5 @@
 import * as Result from "effect/Result"
-import type { OperationPolicy } from "../../authorization/OperationPolicy.ts"
+import type { OperationPolicy } from "../../authorization/policy/OperationPolicy.ts"
 import { isPreflight, type Rejection } from "../../authorization/Rejection.ts"
 import type { Admitted, Policies } from "./Admission.ts"
 import type { Limits } from "./Body.ts"

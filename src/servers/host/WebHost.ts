@@ -1,5 +1,5 @@
 import * as Result from "effect/Result"
-import type { OperationPolicy } from "../../authorization/OperationPolicy.ts"
+import type { OperationPolicy } from "../../authorization/policy/OperationPolicy.ts"
 import { allowOrigin, isPreflight, type Rejection } from "../../authorization/Rejection.ts"
 import * as requestPath from "../../protocol/RequestPath.ts"
 import type { Admitted, Policies } from "./Admission.ts"

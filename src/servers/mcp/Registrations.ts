@@ -11,7 +11,6 @@ import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Schema from "effect/Schema"
-import { checkScopes, type OperationPolicy } from "../../authorization/OperationPolicy.ts"
 import {
   type Literals,
   type RegisterWithMcpAuthToolkit,
@@ -20,6 +19,8 @@ import {
   type ScopeList,
   Unauthorized
 } from "../../authorization/Policy.ts"
+import type { OperationPolicy } from "../../authorization/policy/OperationPolicy.ts"
+import { checkScopes } from "../../authorization/policy/ScopeList.ts"
 import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import type { Principal } from "../../verification/Principal.ts"
 import { guard, layerObserver, type PolicyForCall, policyFromAnnotations } from "./internal/scopeGuard.ts"

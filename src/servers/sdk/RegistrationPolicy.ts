@@ -1,7 +1,8 @@
 /**
  * The policies of tools, prompts and resources: how they are checked, and where they are kept.
  */
-import { checkScopes, type OperationPolicy } from "../../authorization/OperationPolicy.ts"
+import type { OperationPolicy } from "../../authorization/policy/OperationPolicy.ts"
+import { checkScopes } from "../../authorization/policy/ScopeList.ts"
 import { AuthConfigError } from "../../protocol/AuthError.ts"
 import * as OptionValue from "../../protocol/OptionValue.ts"
 import type { Principal } from "../../verification/Principal.ts"

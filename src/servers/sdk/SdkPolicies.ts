@@ -3,7 +3,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
-import type { OperationPolicy } from "../../authorization/OperationPolicy.ts"
+import type { OperationPolicy } from "../../authorization/policy/OperationPolicy.ts"
 import { AuthConfigError } from "../../protocol/AuthError.ts"
 import * as Operation from "../../protocol/Operation.ts"
 import * as OptionValue from "../../protocol/OptionValue.ts"

@@ -7,7 +7,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
-import type { OperationPolicy } from "../../authorization/OperationPolicy.ts"
+import type { OperationPolicy } from "../../authorization/policy/OperationPolicy.ts"
 import type { Rejection } from "../../authorization/Rejection.ts"
 import type * as Operation from "../../protocol/Operation.ts"
 import type { Principal } from "../../verification/Principal.ts"

@@ -80,6 +80,7 @@ export const freezePrincipal = (principal: Principal): Principal => {
     ...principal,
     granted,
     scopes: principal.scopes === principal.granted ? granted : freezeSet(principal.scopes),
+    roles: freezeSet(principal.roles),
     audience: freezeJson(principal.audience),
     claims: freezeJson(principal.claims)
   })

@@ -730,6 +730,7 @@ const principalOf = (claims: Claims): Principal => ({
   clientId: undefined,
   scopes: new Set(["todos:read"]),
   granted: new Set(["todos:read"]),
+  roles: new Set(),
   audience: [resource],
   expiresAt: now + 300,
   claims,

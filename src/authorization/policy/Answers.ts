@@ -1,0 +1,35 @@
+/**
+ * The known results of the conditions of policies, during one request.
+ *
+ * @since 0.1.0
+ */
+import type { Answers, BoundPolicy } from "./OperationPolicy.ts"
+
+/**
+ * The results of one request. Results about the caller are shared by the operations whose checks use the same services. They are
+ * never shared between requests, because a result can change while the token stays the same.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface RequestAnswers {
+  /** Returns the results for a call of an operation with this policy. */
+  readonly forCall: (policy: BoundPolicy) => Answers
+}
+
+/**
+ * Creates the results of a request. None is known yet.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (): RequestAnswers => {
+  const byServices = new Map<BoundPolicy["services"], Map<unknown, boolean>>()
+  return {
+    forCall: ({ services }) => {
+      let caller = byServices.get(services)
+      if (caller === undefined) byServices.set(services, caller = new Map())
+      return { caller, call: new Map() }
+    }
+  }
+}
