@@ -19,6 +19,14 @@ export const promises: Readonly<Record<string, ReadonlyArray<string>>> = {
     ["T-MCP-13", "T-MCP-02", "SCOPE-07"],
   "If a part of the gate or a function of yours fails (a verifier, a policy, a listener, a schema of claims), the request is rejected.":
     ["T-MCP-14", "T-AUD-22a", "T-AUD-22b", "SCOPE-12"],
+  "A request has one credential: an API key beside a token, and two of either, are rejected.": [
+    "T-APIKEY-04",
+    "HDR-12"
+  ],
+  "With `tokenHeader`, a token in that header is verified like any other, and `Authorization` is ignored.": [
+    "T-APIKEY-08",
+    "T-APIKEY-09"
+  ],
   "A request without credentials reaches a handler only if you set `anonymous: \"allow-unscoped\"`, and then only operations without scopes.":
     ["HDR-18", "HDR-19"],
   "No handler runs for a preflight: the gate answers it, or the function that you give as `preflight`.": [
@@ -81,6 +89,18 @@ export const promises: Readonly<Record<string, ReadonlyArray<string>>> = {
     "T-AUD-09"
   ],
   "If the store of used proofs is full or unavailable, the server answers 503.": ["T-DPOP-01"],
+  "Stores of API keys contain hashes, and logs, spans, metrics, decisions, errors, answers and principals contain no API key.":
+    ["T-APIKEY-11", "T-APIKEY-06"],
+  "The caller with an API key is never the owner of the data of a caller with a token.": ["T-APIKEY-06"],
+  "A wrong API key is rejected, also where anonymous callers are allowed, and the client does not learn why.": [
+    "T-APIKEY-03",
+    "T-APIKEY-07"
+  ],
+  "An API key whose record was removed is rejected within the time `cache` (30 seconds by default), and its open streams end within that time and `revocationInterval`.":
+    ["T-APIKEY-10"],
+  "If the store of API keys fails, the server answers 503, and at most 100 keys are looked up at a time.": [
+    "T-APIKEY-05"
+  ],
   "A JWT is revoked by its content, so a second form of its signature is revoked with it.": ["T-AUD-03a", "T-AUD-03c"],
   "Tokens can be revoked one by one, by subject, by session and by client.": ["T-AUD-03b", "T-AUD-03d"],
   "A request to an MCP endpoint does not run if its token is revoked or invalidated while the body arrives.": [

@@ -36,6 +36,8 @@ const verification = [
   "verification/introspection",
   "verification/dpop",
   "verification/revocation",
+  "verification/api-keys",
+  "verification/token-header",
   "verification/tenants"
 ]
 
@@ -48,6 +50,8 @@ const mechanisms = [
   "verification/introspection",
   "verification/dpop",
   "verification/revocation",
+  "verification/api-keys",
+  "verification/token-header",
   "verification/tenants"
 ]
 const ground = ["protocol", "crypto", "store", "outbound"]

@@ -11,13 +11,19 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import {
+  type ApiKeyStoreUnavailable,
   type AuthorizationServerUnavailable,
+  type InvalidApiKey,
   InvalidToken,
+  type MalformedRequest,
+  type MissingCredentials,
   type RevocationStoreUnavailable
 } from "../protocol/AuthError.ts"
 import * as Credentials from "../protocol/Credentials.ts"
+import type * as ApiKeys from "../verification/api-keys/ApiKeys.ts"
 import type { Principal } from "../verification/Principal.ts"
 import type { Tenants } from "../verification/tenants/Tenants.ts"
+import type * as TokenHeader from "../verification/token-header/TokenHeader.ts"
 import type { Presentation } from "../verification/tokens/Presentation.ts"
 import type { TokenVerifier, VerificationError, Verified } from "../verification/TokenVerifier.ts"
 import * as Caller from "./Caller.ts"
@@ -46,13 +52,13 @@ export interface Parts {
     | ((authorization: string, timing: Decision.RequestTiming) => Principal | undefined)
     | undefined
   readonly tenants: Pick<Tenants<ProtectedResource>, "isNamedBy"> | undefined
-  readonly revocation:
-    | {
-      readonly isRevoked: (
-        principal: Principal
-      ) => Effect.Effect<boolean, RevocationStoreUnavailable | AuthorizationServerUnavailable>
-    }
-    | undefined
+  readonly apiKeys: Pick<ApiKeys.Authentication, "header" | "read" | "verify"> | undefined
+  /** Reads tokens from another header than `Authorization`. */
+  readonly tokenHeader: Pick<TokenHeader.Mechanism, "linesOf" | "parse"> | undefined
+  /** Checks a token that was verified. */
+  readonly revocation: Pick<ApiKeys.RevocationChecks<never>, "isRevoked"> | undefined
+  /** Checks a token again. Also looks up API keys, whose first check is part of their verification. */
+  readonly lasting: Pick<ApiKeys.RevocationChecks<ApiKeyStoreUnavailable>, "isRevoked"> | undefined
   /** How long after `expiresAt` a token is still accepted, in seconds. */
   readonly expiryTolerance: number
   readonly tokenGrammar: Credentials.Grammar | undefined
@@ -78,6 +84,8 @@ export interface Authentication {
   readonly recheck: (caller: Caller.Caller, awaited: boolean) => Effect.Effect<Caller.Caller, Rejection.Rejection>
 }
 
+type VerificationFailure = VerificationError | InvalidApiKey | ApiKeyStoreUnavailable | RevocationStoreUnavailable
+
 /**
  * Makes the two checks.
  *
@@ -85,17 +93,33 @@ export interface Authentication {
  * @since 0.1.0
  */
 export const make = (parts: Parts): Authentication => {
-  const { allowedOrigins, allowsHost, claims, presentation, revocation, streams, tenants, verifier } = parts
+  const {
+    allowedOrigins,
+    allowsHost,
+    apiKeys,
+    claims,
+    lasting,
+    presentation,
+    streams,
+    tenants,
+    tokenHeader,
+    verifier
+  } = parts
   const { reject, rejectCause, rejectUnverified, rejectWith } = parts.reject
   const lookupVerified = presentation.schemes.includes("Bearer") ? parts.lookupVerified : undefined
 
-  const checkRevocation = (
+  const schemes: ReadonlyArray<Credentials.Scheme> = apiKeys === undefined || apiKeys.header !== undefined
+    ? presentation.schemes
+    : [...presentation.schemes, "ApiKey"]
+
+  const checkRevocation = <E>(
+    checks: Pick<ApiKeys.RevocationChecks<E>, "isRevoked"> | undefined,
     principal: Principal
-  ): Effect.Effect<Principal, InvalidToken | RevocationStoreUnavailable | AuthorizationServerUnavailable> =>
-    revocation === undefined
+  ): Effect.Effect<Principal, InvalidToken | RevocationStoreUnavailable | AuthorizationServerUnavailable | E> =>
+    checks === undefined
       ? Effect.succeed(principal)
       : Effect.flatMapEager(
-        revocation.isRevoked(principal),
+        checks.isRevoked(principal),
         (isRevoked): Effect.Effect<Principal, InvalidToken> => isRevoked === false ? Effect.succeed(principal) : revoked
       )
 
@@ -104,7 +128,14 @@ export const make = (parts: Parts): Authentication => {
     request: Caller.Request,
     credentials: Credentials.Credentials,
     timing: Decision.RequestTiming | undefined
-  ): Effect.Effect<Principal, VerificationError | RevocationStoreUnavailable> => {
+  ): Effect.Effect<Principal, VerificationFailure> => {
+    if (credentials.scheme === "ApiKey") {
+      const found = Effect.flatMapEager(
+        apiKeys!.verify(credentials, timing ?? Decision.startTiming(request.fiber)),
+        (principal) => checkRevocation(parts.revocation, principal)
+      )
+      return Effect.flatMapEager(traceVerification(found, request.fiber), claims.decode)
+    }
     const verification = verifier.verify(credentials, request, timing)
     // The verifier can be custom code, so its result is checked: a request without a principal must not be admitted.
     const found: Effect.Effect<Principal, VerificationError | RevocationStoreUnavailable> =
@@ -117,15 +148,26 @@ export const make = (parts: Parts): Authentication => {
             if (!isPrincipal(principal) || !Object.keys(verified).every(isMemberOfVerified)) return failNoPrincipal
             // A custom verifier may cache results by token alone, but only the request names the tenant.
             return tenants === undefined || tenants.isNamedBy(principal, credentials.token, request)
-              ? checkRevocation(principal)
+              ? checkRevocation(parts.revocation, principal)
               : foreignTenant
           }
         )
     return Effect.flatMapEager(traceVerification(found, request.fiber), claims.decode)
   }
 
-  const parse = (request: Caller.Request) =>
-    Credentials.parse(request.authorization, parts.tokenGrammar, presentation.schemes)
+  /** Returns the `Authorization` lines, or the token of `tokenHeader` in the same form. */
+  const linesOf = (request: Caller.Request): ReadonlyArray<string> =>
+    tokenHeader === undefined ? request.authorization : tokenHeader.linesOf(request)
+
+  /** Reads the API key of a separate header. Returns `undefined` if there is none. */
+  const readKey = (request: Caller.Request) => apiKeys?.read(request, linesOf(request).length > 0)
+
+  const parse = (
+    request: Caller.Request
+  ): Result.Result<Credentials.Credentials, MissingCredentials | MalformedRequest> =>
+    readKey(request) ?? (tokenHeader === undefined
+      ? Credentials.parse(request.authorization, parts.tokenGrammar, schemes)
+      : tokenHeader.parse(request, parts.tokenGrammar))
 
   const verify = (
     request: Caller.Request,
@@ -143,7 +185,9 @@ export const make = (parts: Parts): Authentication => {
         verifyToken(request, credentials, timing),
         (principal) =>
           Effect.mapEager(
-            presentation.check(request, credentials, principal, now, timing.since),
+            credentials.scheme === "ApiKey"
+              ? Effect.void
+              : presentation.check(request, credentials, principal, now, timing.since),
             () => Caller.make(request, principal, timing)
           )
       ), (cause) => rejectUnverified(unknown, cause, credentials.scheme))
@@ -155,7 +199,8 @@ export const make = (parts: Parts): Authentication => {
    */
   const findVerified = (request: Caller.Request, timing: Decision.RequestTiming): Principal | undefined => {
     if (lookupVerified === undefined || request.fiber.cache.tracer !== undefined) return undefined
-    const { authorization } = request
+    if (readKey(request) !== undefined) return undefined
+    const authorization = linesOf(request)
     const principal = authorization.length === 1 ? lookupVerified(authorization[0]!, timing) : undefined
     return principal !== undefined && claims.isDecoded(principal) ? principal : undefined
   }
@@ -174,11 +219,17 @@ export const make = (parts: Parts): Authentication => {
         return rejectWith(Caller.make(request, undefined, timing), Rejection.foreignOrigin)
       }
       if (request.method === "OPTIONS" && request.header("access-control-request-method") !== undefined) {
-        return Effect.fail(Rejection.preflight(origin, request.header("access-control-request-headers")))
+        return Effect.fail(Rejection.preflight(
+          origin,
+          request.header("access-control-request-headers"),
+          apiKeys?.header
+        ))
       }
     }
     timing.revision = streams.revision()
-    if (parts.anonymous === "allow-unscoped" && request.authorization.length === 0) {
+    if (
+      parts.anonymous === "allow-unscoped" && linesOf(request).length === 0 && readKey(request) === undefined
+    ) {
       return Effect.succeed(Caller.make(request, undefined, timing))
     }
     const principal = findVerified(request, timing)
@@ -209,10 +260,10 @@ export const make = (parts: Parts): Authentication => {
         })
       }, (cause) => rejectCause(caller, cause))
     }
-    return revocation === undefined || !awaited
+    return lasting === undefined || !awaited
       ? Effect.succeed(caller)
       : attempt(
-        () => Effect.mapEager(checkRevocation(principal), () => caller),
+        () => Effect.mapEager(checkRevocation(lasting, principal), () => caller),
         (cause) => rejectCause(caller, cause)
       )
   }

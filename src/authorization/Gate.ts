@@ -24,6 +24,7 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type {
+  ApiKeyStoreUnavailable,
   AuthError,
   AuthorizationServerUnavailable,
   InvalidMetadata,
@@ -33,8 +34,10 @@ import { MissingCredentials } from "../protocol/AuthError.ts"
 import type { AuthorizationServerMetadata } from "../protocol/AuthorizationServerMetadata.ts"
 import type * as Credentials from "../protocol/Credentials.ts"
 import type { Operation } from "../protocol/Operation.ts"
+import type * as ApiKeys from "../verification/api-keys/ApiKeys.ts"
 import { Principal } from "../verification/Principal.ts"
 import type { Tenants } from "../verification/tenants/TenantVerifier.ts"
+import type * as TokenHeader from "../verification/token-header/TokenHeader.ts"
 import * as Presentation from "../verification/tokens/Presentation.ts"
 import type { Target } from "../verification/tokens/TokenCache.ts"
 import type { TokenVerifier } from "../verification/TokenVerifier.ts"
@@ -230,6 +233,10 @@ export interface Options {
   readonly lookupVerified?:
     | ((authorization: string, timing: Decision.RequestTiming) => Principal | undefined)
     | undefined
+  /** Verifies API keys. Default: the gate accepts none. */
+  readonly apiKeys?: ApiKeys.Authentication | undefined
+  /** Reads tokens from another header. Default: the gate reads `Authorization`. */
+  readonly tokenHeader?: TokenHeader.Mechanism | undefined
   /**
    * The gate calls it after the verification of a token, again if the request then had to wait (for its body), and regularly
    * for open streams. If a token is revoked, the gate rejects it and ends its streams.
@@ -292,16 +299,25 @@ export interface Revocation {
  * @since 0.1.0
  */
 export const make = (options: Options): Gate => {
-  const { expiryTolerance = 0, resource, revocation, tenants } = options
+  const { apiKeys, expiryTolerance = 0, resource, revocation, tenants } = options
+  const lasting: ApiKeys.RevocationChecks<ApiKeyStoreUnavailable> | undefined = apiKeys === undefined
+    ? revocation
+    : apiKeys.withRevocation(revocation)
   const allowedOrigins = [...new Set([resource.origin, ...(options.allowedOrigins ?? [])])]
   const allowedHosts = AllowedHosts.namesFor(resource.resource, options.allowedHosts)
   const record = RecordDecision.make({
     ...options.decisions,
     setup: { allowedHosts, ...options.decisions?.setup, allowedOrigins }
   }, Rejection.broken)
-  const rejecting = reject.make({ resource, tenants, challengeScopes: options.challengeScopes, record })
+  const rejecting = reject.make({
+    resource,
+    tenants,
+    challengeScopes: options.challengeScopes,
+    hasKeyScheme: apiKeys !== undefined && apiKeys.header === undefined,
+    record
+  })
   const streams = openStreams.make({
-    revocation,
+    revocation: lasting,
     interval: options.revocationInterval ?? Duration.seconds(30)
   })
   const claims = ownClaims.make(options.claims)
@@ -309,7 +325,10 @@ export const make = (options: Options): Gate => {
     verifier: options.verifier,
     lookupVerified: options.lookupVerified,
     tenants,
+    apiKeys,
+    tokenHeader: options.tokenHeader,
     revocation,
+    lasting,
     expiryTolerance,
     tokenGrammar: options.tokenGrammar,
     presentation: options.presentation ?? Presentation.bearerOnly,
@@ -359,7 +378,10 @@ export const make = (options: Options): Gate => {
       : (principal) => claims.contextFor(principal)?.mapUnsafe.values().next().value,
     // Evicts the results before it ends the streams. A client that then repeats its request does not get the old result.
     invalidate: (target) =>
-      Effect.andThen(options.invalidate?.(target) ?? Effect.void, Effect.sync(() => streams.end(target))),
+      Effect.andThen(
+        Effect.andThen(options.invalidate?.(target) ?? Effect.void, apiKeys?.invalidate(target) ?? Effect.void),
+        Effect.sync(() => streams.end(target))
+      ),
     untilStreamEnds: ({ principal, timing }, end) =>
       principal === undefined ? Effect.never : streams.untilEnd(principal, end, timing.revision)
   }

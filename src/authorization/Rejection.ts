@@ -12,7 +12,7 @@ import {
 import * as Challenge from "../protocol/Challenge.ts"
 import type { Scheme } from "../protocol/Credentials.ts"
 import * as ScopeToken from "../protocol/ScopeToken.ts"
-import type { Principal } from "../verification/Principal.ts"
+import { apiKeyIssuer, type Principal } from "../verification/Principal.ts"
 import type { ProtectedResource } from "./ProtectedResource.ts"
 
 /**
@@ -82,7 +82,7 @@ export interface Circumstances {
   readonly protocolVersion: string | undefined
   /**
    * The authentication scheme of the request. The challenge of this scheme contains the error. Default: `DPoP` if DPoP is
-   * enabled and the token of `principal` is bound to a key, otherwise `Bearer`.
+   * enabled and the token of `principal` is bound to a key, `ApiKey` for the principal of an API key, otherwise `Bearer`.
    */
   readonly scheme?: Scheme | undefined
 }
@@ -106,6 +106,11 @@ const scopeText = (scopes: ReadonlyArray<string> = []): string | undefined =>
 const unavailable = {
   code: "temporarily_unavailable",
   description: "Access tokens cannot be checked at the moment; try again later"
+}
+
+const keysUnavailable = {
+  code: "temporarily_unavailable",
+  description: "API keys cannot be checked at the moment; try again later"
 }
 
 const serverError = {
@@ -193,16 +198,23 @@ export const broken: Rejection = /*#__PURE__*/ rejection(500, "broken", undefine
 
 /**
  * Makes the rejections of one resource. Rejections that depend only on the scheme and the reason of an error are made once.
+ * If `hasKeyScheme` is `true`, challenges name the scheme `ApiKey` after all others.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const make = (resource: ProtectedResource, challengeScopes: ChallengeScopes): Rejections => {
+export const make = (
+  resource: ProtectedResource,
+  challengeScopes: ChallengeScopes,
+  hasKeyScheme = false
+): Rejections => {
   const { algorithms: algs, mode } = resource.dpop
   // If DPoP is required, there is only a DPoP challenge. Otherwise the Bearer challenge comes first, with the parameters that
   // every client reads, and the error is in the challenge of the scheme that the request uses.
   const challengesFor = ({ error, errorDescription, ...rest }: Challenge.DpopParameters, scheme: Scheme) => {
     const parameters = { ...rest, resourceMetadata: resource.metadataUrl }
+    // An API key is not a token, so no challenge contains its error. The body does.
+    if (scheme === "ApiKey" && error !== undefined) return challengesFor(rest, "Bearer")
     if (mode === "required") return [Challenge.dpop({ ...parameters, error, errorDescription })]
     if (scheme === "DPoP") {
       return [Challenge.bearer(parameters), Challenge.dpop({ error, scope: rest.scope, errorDescription, algs })]
@@ -214,8 +226,10 @@ export const make = (resource: ProtectedResource, challengeScopes: ChallengeScop
     })
     return mode === "off" ? [bearer] : [bearer, Challenge.dpop({ algs })]
   }
+  // Official clients read parameters anywhere in the header, so this challenge comes last and has none.
+  const keyChallenge = hasKeyScheme ? [{ scheme: "ApiKey", parameters: new Map<string, string>() }] : []
   const challenge = (options: Omit<Challenge.DpopParameters, "algs">, scheme: Scheme = "Bearer") => ({
-    "www-authenticate": Challenge.encode(challengesFor({ ...options, algs }, scheme)),
+    "www-authenticate": Challenge.encode([...challengesFor({ ...options, algs }, scheme), ...keyChallenge]),
     // Without this header, a browser does not let a page read the challenge.
     "access-control-expose-headers": mode === "off" ? "WWW-Authenticate" : "WWW-Authenticate, DPoP-Nonce"
   })
@@ -245,7 +259,11 @@ export const make = (resource: ProtectedResource, challengeScopes: ChallengeScop
 
   const baseline = resource.requestedScopes(resource.baseline, undefined)
   const schemeFor = ({ principal, scheme }: Circumstances): Scheme =>
-    scheme ?? (mode !== "off" && principal !== undefined && Object.hasOwn(principal.claims, "cnf") ? "DPoP" : "Bearer")
+    scheme ?? (principal?.issuer === apiKeyIssuer
+      ? "ApiKey"
+      : mode !== "off" && principal !== undefined && Object.hasOwn(principal.claims, "cnf")
+      ? "DPoP"
+      : "Bearer")
 
   const prepared = new Map<string, Rejection>()
   /** Returns the rejection of an error that has no data except its reason. Makes it on the first call and then reuses it. */
@@ -293,7 +311,11 @@ export const make = (resource: ProtectedResource, challengeScopes: ChallengeScop
               : rejection(status, reason, error, { code: "invalid_request", description }, status === 408 ? close : {})
           })
         case "InvalidToken":
-          return once(error, scheme, () => challenged(401, error, "invalid_token", invalidToken, scheme, baseline))
+        case "InvalidApiKey":
+          return once(error, scheme, () => {
+            const description = scheme === "ApiKey" ? invalidKey : invalidToken
+            return challenged(401, error, "invalid_token", description, scheme, baseline)
+          })
         case "InvalidDpopProof": {
           const { nonce } = error
           return nonce === undefined
@@ -304,6 +326,13 @@ export const make = (resource: ProtectedResource, challengeScopes: ChallengeScop
           // No challenge: no scope admits an unlisted operation, so clients would sign in again and again.
           return error.reason === "unlisted"
             ? rejection(403, reason, error, { code: "access_denied", description: error.message })
+            // No challenge: a sign-in cannot change the scopes of an API key.
+            : scheme === "ApiKey"
+            ? rejection(403, reason, error, {
+              code: "insufficient_scope",
+              description: "The API key lacks a scope that this operation needs",
+              scope: scopeText(error.required)
+            })
             : challenged(
               403,
               error,
@@ -317,6 +346,8 @@ export const make = (resource: ProtectedResource, challengeScopes: ChallengeScop
         case "ReplayStoreUnavailable":
         case "RevocationStoreUnavailable":
           return rejection(503, reason, error, unavailable, { "retry-after": toRetryAfter(error.retryAfter) })
+        case "ApiKeyStoreUnavailable":
+          return rejection(503, reason, error, keysUnavailable, { "retry-after": toRetryAfter(error.retryAfter) })
         case "InvalidMetadata":
           return rejection(503, reason, error, unavailable, { "retry-after": "30" })
         case "AuthConfigError":
@@ -327,6 +358,7 @@ export const make = (resource: ProtectedResource, challengeScopes: ChallengeScop
 }
 
 const invalidToken = "The access token is expired, revoked, malformed or not issued for this server"
+const invalidKey = "The API key is malformed, unknown, expired or revoked"
 const invalidProof =
   "The DPoP proof is missing, malformed, already used, too old, or not made for this request, this token and its key"
 const missingNonce = "The DPoP proof must contain the nonce of the DPoP-Nonce header"
@@ -409,12 +441,17 @@ const clientHeaders = [
  * The response also allows the header names that the preflight requests. A fixed list would exclude `Mcp-Param-*` and tracing
  * headers, and `*` does not include `Authorization`. It is safe to allow the requested names: the author of the server allowed
  * the origin, a request still needs its token, and browsers send no cookies, because `Access-Control-Allow-Credentials` is
- * absent. Requested values that are not header names are ignored, and so is a list of more than 1024 characters.
+ * absent. Requested values that are not header names are ignored, and so is a list of more than 1024 characters. `keyHeader` is
+ * the header of API keys, if there is one.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const preflight = (origin: string, requestedHeaders: string | undefined): Rejection => {
+export const preflight = (
+  origin: string,
+  requestedHeaders: string | undefined,
+  keyHeader?: string | undefined
+): Rejection => {
   const requested = requestedHeaders === undefined || requestedHeaders.length > longestRequest
     ? []
     : requestedHeaders.split(",").map((_) => _.trim().toLowerCase()).filter((_) => headerName.test(_))
@@ -424,7 +461,9 @@ export const preflight = (origin: string, requestedHeaders: string | undefined):
     headers: {
       "access-control-allow-origin": origin,
       "access-control-allow-methods": "GET, HEAD, POST, PUT, PATCH, DELETE",
-      "access-control-allow-headers": [...new Set([...clientHeaders, ...requested])].join(", "),
+      "access-control-allow-headers": [
+        ...new Set([...clientHeaders, ...(keyHeader === undefined ? [] : [keyHeader]), ...requested])
+      ].join(", "),
       "access-control-max-age": "7200",
       vary: "Origin, Access-Control-Request-Headers"
     },

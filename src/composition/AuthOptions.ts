@@ -12,12 +12,14 @@ import type { PublicUrl } from "../authorization/public-url/PublicUrl.ts"
 import type { ChallengeScopes } from "../authorization/Rejection.ts"
 import type { ScopeHierarchy } from "../authorization/ScopeHierarchy.ts"
 import type * as Credentials from "../protocol/Credentials.ts"
+import type * as ApiKeys from "../verification/api-keys/ApiKeys.ts"
 import type * as Audience from "../verification/claims/Audience.ts"
 import type * as TokenType from "../verification/claims/TokenType.ts"
 import type * as AuthorizationServer from "../verification/issuers/AuthorizationServer.ts"
 import type { OpaqueTokens } from "../verification/issuers/OpaqueTokens.ts"
 import type * as Revocations from "../verification/revocation/Revocations.ts"
 import type * as Tenants from "../verification/tenants/Tenants.ts"
+import type * as TokenHeader from "../verification/token-header/TokenHeader.ts"
 import type * as Presentation from "../verification/tokens/Presentation.ts"
 import type * as TokenCache from "../verification/tokens/TokenCache.ts"
 import type * as TokenVerifier from "../verification/TokenVerifier.ts"
@@ -95,9 +97,10 @@ export type Options<
   RD = never,
   RT = never,
   RR = never,
+  RK = never,
   I extends Servers = Inputs
 > =
-  & Common<S, C, A, RD, RT, RR>
+  & Common<S, C, A, RD, RT, RR, RK>
   & Issuers<I>
   & {
     /**
@@ -130,7 +133,7 @@ export interface Issuers<I extends Servers = Inputs> {
  * @category models
  * @since 0.1.0
  */
-export interface Common<S extends Scopes, C = never, A = unknown, RD = never, RT = never, RR = never> {
+export interface Common<S extends Scopes, C = never, A = unknown, RD = never, RT = never, RR = never, RK = never> {
   /**
    * The scopes that the server offers: a list, or a baseline and the scopes that clients request by step-up authorization. With
    * `[]`, the server has no scopes and any valid token is enough: an operation that requires a scope does not compile.
@@ -164,6 +167,18 @@ export interface Common<S extends Scopes, C = never, A = unknown, RD = never, RT
    * to a key are rejected.
    */
   readonly dpop?: Presentation.Mechanism<RD> | undefined
+  /**
+   * Accepts API keys in addition to access tokens, with `ApiKeys.make({ store, header })` from `effect-mcp-auth/api-keys`. A
+   * request with both is rejected. Not allowed with `tenants`. Default: no API keys.
+   */
+  readonly apiKeys?: ApiKeys.Mechanism<RK> | undefined
+  /**
+   * Reads the access token from another header than `Authorization`, for a server behind a proxy that signs users in:
+   * `TokenHeader.make({ name, setBy })` from `effect-mcp-auth/token-header`. The token is verified like any other. The
+   * `Authorization` header is ignored, because it is meant for the proxy. Not allowed with `dpop` and with API keys in
+   * `Authorization`. Default: tokens are in the `Authorization` header.
+   */
+  readonly tokenHeader?: TokenHeader.Mechanism | undefined
   /** How long verified JWTs are cached, and how many tokens the cache contains. Default: 5 minutes, and 10,000 tokens. */
   readonly tokenCache?: TokenCache.Options | undefined
   /**

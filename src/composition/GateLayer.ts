@@ -72,17 +72,18 @@ export const layer = <
   RD = never,
   RT = never,
   RR = never,
+  RK = never,
   const I extends Servers = Servers
 >(
-  options: Options<S, C, A, RD, RT, RR, I>
+  options: Options<S, C, A, RD, RT, RR, RK, I>
 ): Layer.Layer<
   Services<ProtectedResource.OfferedOf<S>>,
   AuthConfigError,
-  Fetcher.Fetcher | ServicesOf<I> | RD | RT | RR
+  Fetcher.Fetcher | ServicesOf<I> | RD | RT | RR | RK
 > =>
   Layer.unwrap(
     Effect.map(
-      makeGate(options as unknown as Options<S, C, A, RD, RT, RR>),
+      makeGate(options as unknown as Options<S, C, A, RD, RT, RR, RK>),
       (gate) => fromGate<ProtectedResource.OfferedOf<S>>(gate)
     )
   ).pipe(
@@ -92,7 +93,7 @@ export const layer = <
     Services<ProtectedResource.OfferedOf<S>>,
     AuthConfigError,
     // `JwkSet` and `Discovery` are provided above, and no option requires them, so this type lists all other requirements.
-    Fetcher.Fetcher | ServicesOf<I> | RD | RT | RR
+    Fetcher.Fetcher | ServicesOf<I> | RD | RT | RR | RK
   >
 
 /**
@@ -163,8 +164,8 @@ const layerListener = (onDecision: OnDecision): Layer.Layer<never> =>
  * Provides the gate and the services of the option `layer`. The gate uses the required `Fetcher` unless `fetch` is set or
  * `layer` provides one.
  */
-export const layerHost = <const S extends Scopes, C, A, RD, RT, RR, const I extends Servers, R = never, E = never>(
-  options: Options<S, C, A, RD, RT, RR, I> & HostOptions<R, E>
+export const layerHost = <const S extends Scopes, C, A, RD, RT, RR, RK, const I extends Servers, R = never, E = never>(
+  options: Options<S, C, A, RD, RT, RR, RK, I> & HostOptions<R, E>
 ): Layer.Layer<Services<ProtectedResource.OfferedOf<S>> | R, AuthConfigError | E, Fetcher.Fetcher> => {
   const checked = ConfigOption.attempt(() => {
     checkNames(options, "fetch", "layer", "onDecision")
@@ -174,7 +175,7 @@ export const layerHost = <const S extends Scopes, C, A, RD, RT, RR, const I exte
   })
   if (Result.isFailure(checked)) return Layer.effectDiscard(Effect.fail(checked.failure)) as never
   const { fetch, onDecision, others, services } = checked.success
-  const silent = layer(others as unknown as Options<S, C, A, RD, RT, RR, I>)
+  const silent = layer(others as unknown as Options<S, C, A, RD, RT, RR, RK, I>)
   const gate = onDecision === undefined ? silent : silent.pipe(Layer.provide(layerListener(onDecision)))
   const sending = fetch === undefined ? gate : gate.pipe(Layer.provide(Fetcher.layerFetch(fetch)))
   return (services === undefined ? sending : sending.pipe(Layer.provideMerge(services))) as never

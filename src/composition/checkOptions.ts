@@ -37,6 +37,11 @@ export const table: ConfigOption.Table<keyof Common<Scopes> | keyof Issuers | "r
     example: "https://app.example.com"
   }),
   anonymous: ConfigOption.oneOf("deny", "allow-unscoped"),
+  apiKeys: ConfigOption.marked(
+    "~effect-mcp-auth/ApiKeys",
+    "a value of ApiKeys (effect-mcp-auth/api-keys)",
+    "Write ApiKeys.make({ store, header: \"x-api-key\" })"
+  ),
   audience: Audience.check,
   authorizationServers: true,
   challengeScopes: ConfigOption.oneOf("auto", "required", "required-and-granted"),
@@ -75,6 +80,11 @@ export const table: ConfigOption.Table<keyof Common<Scopes> | keyof Issuers | "r
   ),
   tokenCache: true,
   tokenGrammar: ConfigOption.oneOf("token68", "visible-ascii"),
+  tokenHeader: ConfigOption.marked(
+    "~effect-mcp-auth/TokenHeader",
+    "a value of TokenHeader (effect-mcp-auth/token-header)",
+    "Write TokenHeader.make({ name, setBy })"
+  ),
   tokenType: ConfigOption.rule(isTokenType, "a rule of TokenType", "Write TokenType.strict or TokenType.standard()"),
   unlisted: ConfigOption.oneOf("allow", "deny"),
   verifier: ConfigOption.functionThat("takes the configured verifier and returns a verifier")

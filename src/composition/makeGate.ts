@@ -1,6 +1,6 @@
 /**
- * Creates a gate from options: connects discovery, keys, verifiers and the gate. DPoP, introspection, revocation and tenants
- * are imported as types only, so a program bundles only those that its options contain.
+ * Creates a gate from options: connects discovery, keys, verifiers and the gate. DPoP, introspection, revocation, API keys
+ * and tenants are imported as types only, so a program bundles only those that its options contain.
  *
  * @since 0.1.0
  */
@@ -40,12 +40,12 @@ import { advice, checkServers, table } from "./checkOptions.ts"
  * @category constructors
  * @since 0.1.0
  */
-export const makeGate = <S extends Scopes, C, A, RD, RT, RR>(
-  options: Options<S, C, A, RD, RT, RR>
+export const makeGate = <S extends Scopes, C, A, RD, RT, RR, RK>(
+  options: Options<S, C, A, RD, RT, RR, RK>
 ): Effect.Effect<
   Gate.Gate,
   AuthConfigError,
-  JwkSet.JwkSet | Discovery.Discovery | Fetcher | Scope.Scope | RD | RT | RR
+  JwkSet.JwkSet | Discovery.Discovery | Fetcher | Scope.Scope | RD | RT | RR | RK
 > =>
   Effect.gen(function*() {
     const discovery = yield* Discovery.Discovery
@@ -126,9 +126,16 @@ export const makeGate = <S extends Scopes, C, A, RD, RT, RR>(
       const own = yield* Effect.fromResult(
         ConfigOption.attempt(() => wrapVerifier(options.verifier, configured, settings))
       )
+      const { tokenHeader } = options
+      const apiKeys = options.apiKeys === undefined
+        ? undefined
+        : yield* options.apiKeys.make({ ...rules, hasTenants: tenants !== undefined })
+      if (tokenHeader !== undefined) yield* Effect.fromResult(tokenHeader.check({ dpop: options.dpop, apiKeys }))
       return Gate.make({
         resource,
         tenants,
+        apiKeys,
+        tokenHeader,
         requestState: yield* RequestState.make(options.requestState?.secret, resource.resource),
         verifier: options.verifier === undefined || publicUrl === undefined
           ? own.verifier
@@ -163,6 +170,7 @@ export const makeGate = <S extends Scopes, C, A, RD, RT, RR>(
           setup: {
             servers,
             serverOf: AuthorizationServer.ofIssuer(servers),
+            tokenHeader,
             rules,
             tolerance: toleranceOf(rules.clockTolerance),
             standards: {

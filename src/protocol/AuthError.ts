@@ -14,6 +14,7 @@ const longestDetail = 1_024
 
 const missingCredentialsReasons = [
   "no-authorization",
+  "no-token-header",
   "other-scheme"
 ] as const
 
@@ -30,6 +31,8 @@ export class MissingCredentials extends Data.TaggedError("MissingCredentials")<{
   override get message(): string {
     return this.reason === "no-authorization"
       ? "The request has no Authorization header"
+      : this.reason === "no-token-header"
+      ? "The request lacks the header that contains the access token"
       : "The Authorization header has a scheme that this server does not accept"
   }
 }
@@ -38,6 +41,9 @@ const malformedRequestReasons = [
   "no-token",
   "not-token68",
   "several-authorization-headers",
+  "several-credentials",
+  "api-key-header",
+  "token-header",
   "host",
   "not-json",
   "not-json-rpc",
@@ -73,6 +79,9 @@ const malformedRequestMessages: Record<MalformedRequest["reason"], string> = {
   // Both reasons share one text, because some platforms join several `Authorization` headers into one value.
   "not-token68": oneToken,
   "several-authorization-headers": oneToken,
+  "several-credentials": "The request has an API key and an access token. Send one of them",
+  "api-key-header": "The header with the API key must appear once, with one key",
+  "token-header": "The header with the access token must appear once, with one token",
   "host": "The Host header is missing or is not a valid host name",
   "not-json": "The request body is not JSON",
   "not-json-rpc": "The request body must be a JSON-RPC 2.0 message, or a batch of such messages",
@@ -135,6 +144,50 @@ export class InvalidToken extends Data.TaggedError("InvalidToken")<{
 }> {
   override get message(): string {
     return `The access token was rejected: ${this.reason}`
+  }
+}
+
+const invalidApiKeyReasons = [
+  "api-key-malformed",
+  "api-key-unknown",
+  "api-key-expired"
+] as const
+
+/**
+ * Reports that an API key is malformed, unknown or expired. A key with a known identifier and a wrong secret is unknown as well.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class InvalidApiKey extends Data.TaggedError("InvalidApiKey")<{
+  readonly reason: (typeof invalidApiKeyReasons)[number]
+}> {
+  override get message(): string {
+    return `The API key was rejected: ${this.reason}`
+  }
+}
+
+const apiKeyStoreUnavailableReasons = [
+  "api-key-store-down",
+  "api-key-store-slow",
+  "api-key-store-busy",
+  "api-key-record"
+] as const
+
+/**
+ * Reports that the server cannot determine whether an API key is valid: the store of API keys fails, does not answer in time,
+ * receives too many look-ups or returns a value that is not a record of the key. The key may be valid. `retryAfter` is in
+ * seconds.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class ApiKeyStoreUnavailable extends Data.TaggedError("ApiKeyStoreUnavailable")<{
+  readonly reason: (typeof apiKeyStoreUnavailableReasons)[number]
+  readonly retryAfter: number
+}> {
+  override get message(): string {
+    return `The store of API keys cannot be used: ${this.reason}`
   }
 }
 
@@ -396,6 +449,8 @@ export type AuthError =
   | MissingCredentials
   | MalformedRequest
   | InvalidToken
+  | InvalidApiKey
+  | ApiKeyStoreUnavailable
   | InvalidDpopProof
   | ReplayStoreUnavailable
   | RevocationStoreUnavailable
@@ -414,6 +469,8 @@ export const reasons: { readonly [E in AuthError as E["_tag"]]: ReadonlyArray<E[
   MissingCredentials: missingCredentialsReasons,
   MalformedRequest: malformedRequestReasons,
   InvalidToken: invalidTokenReasons,
+  InvalidApiKey: invalidApiKeyReasons,
+  ApiKeyStoreUnavailable: apiKeyStoreUnavailableReasons,
   InvalidDpopProof: invalidDpopProofReasons,
   ReplayStoreUnavailable: replayStoreUnavailableReasons,
   RevocationStoreUnavailable: revocationStoreUnavailableReasons,

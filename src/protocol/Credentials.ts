@@ -8,12 +8,13 @@ import * as Result from "effect/Result"
 import { MalformedRequest, MissingCredentials } from "./AuthError.ts"
 
 /**
- * Names an authentication scheme: `Bearer` (RFC 6750), or `DPoP`, which needs a proof of possession of a key (RFC 9449).
+ * Names an authentication scheme: `Bearer` (RFC 6750), `DPoP`, which needs a proof of possession of a key (RFC 9449), or
+ * `ApiKey`, whose token is an API key. A server can also accept API keys in a separate header.
  *
  * @category models
  * @since 0.1.0
  */
-export type Scheme = "Bearer" | "DPoP"
+export type Scheme = "Bearer" | "DPoP" | "ApiKey"
 
 /**
  * Describes the credentials of a request: one token with its scheme.

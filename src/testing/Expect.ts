@@ -10,10 +10,12 @@ import type { Decision } from "../authorization/Decision.ts"
 import * as ProtectedResource from "../authorization/ProtectedResource.ts"
 import * as Rejection from "../authorization/Rejection.ts"
 import {
+  ApiKeyStoreUnavailable,
   AuthConfigError,
   type AuthError,
   AuthorizationServerUnavailable,
   InsufficientScope,
+  InvalidApiKey,
   InvalidDpopProof,
   InvalidMetadata,
   InvalidToken,
@@ -313,6 +315,11 @@ const errors: { readonly [Tag in AuthError["_tag"]]: Errors } = {
   },
   MalformedRequest: { reasons: allReasons.MalformedRequest, make: (reason) => new MalformedRequest({ reason }) },
   InvalidToken: { reasons: allReasons.InvalidToken, make: (reason) => new InvalidToken({ reason }) },
+  InvalidApiKey: { reasons: allReasons.InvalidApiKey, make: (reason) => new InvalidApiKey({ reason }) },
+  ApiKeyStoreUnavailable: {
+    reasons: allReasons.ApiKeyStoreUnavailable,
+    make: (reason) => new ApiKeyStoreUnavailable({ reason, retryAfter: 1 })
+  },
   InvalidDpopProof: {
     reasons: allReasons.InvalidDpopProof,
     make: (reason) => new InvalidDpopProof(reason === "proof-nonce" ? { reason, nonce: "any" } : { reason })

@@ -7,6 +7,14 @@ import * as Context from "effect/Context"
 import type * as Redacted from "effect/Redacted"
 
 /**
+ * The issuer of the principals of API keys. An authorization server cannot have it: `AuthorizationServer.make` rejects it.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const apiKeyIssuer = "urn:effect-mcp-auth:api-keys" as const
+
+/**
  * Represents the token that the server received. It is not a string, so functions that accept strings (such as
  * `HttpClientRequest.bearerToken`) do not accept it, and it cannot be forwarded by mistake. `TokenExchange` obtains a token
  * for another server.
@@ -48,7 +56,7 @@ export interface InboundToken {
  * @since 0.1.0
  */
 export interface Principal {
-  /** `iss` of the token. */
+  /** `iss` of the token, or `ApiKeys.issuer` (`effect-mcp-auth/api-keys`) for an API key. */
   readonly issuer: string
   /**
    * The subject: `sub` of the token, or with a profile, the first of its `subjectClaims` that the token contains. The subject
@@ -77,7 +85,10 @@ export interface Principal {
    * with `Object.hasOwn`.
    */
   readonly claims: Readonly<Record<string, unknown>>
-  /** The token. It is meant for this server only: never forward it (RFC 8707, MCP "Token Passthrough"). */
+  /**
+   * The token. It is meant for this server only: never forward it (RFC 8707, MCP "Token Passthrough"). For an API key, it is the
+   * public identifier of the key.
+   */
   readonly token: Redacted.Redacted<InboundToken>
   /**
    * The tenant whose authorization servers verified the token, exactly as the option `tenants` found it in the request. It is

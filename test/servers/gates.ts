@@ -21,8 +21,9 @@ export const gateLayer = <
   RD = never,
   RT = never,
   RR = never,
+  RK = never,
   const I extends AuthLayer.Servers = AuthLayer.Servers
->(options: Gate.LayerOptions<S, C, A, RD, RT, RR, I>) =>
+>(options: Gate.LayerOptions<S, C, A, RD, RT, RR, RK, I>) =>
   Gate.layer(options).pipe(Layer.provide(HttpClientFetcher.layer))
 
 /** `AuthLayer.make`, with the client as a requirement. */
@@ -33,9 +34,10 @@ export const authLayer = <
   RD = never,
   RT = never,
   RR = never,
+  RK = never,
   const I extends AuthLayer.Servers = AuthLayer.Servers
->(options: AuthLayer.Options<S, C, A, RD, RT, RR, I>) =>
-  AuthLayer.make<S, C, A, RD, RT, RR, I, never, never, HttpClient.HttpClient>({
+>(options: AuthLayer.Options<S, C, A, RD, RT, RR, RK, I>) =>
+  AuthLayer.make<S, C, A, RD, RT, RR, RK, I, never, never, HttpClient.HttpClient>({
     ...options,
     httpClient: Layer.effect(HttpClient.HttpClient, HttpClient.HttpClient)
   })

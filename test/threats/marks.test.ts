@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Logger, Metric, Schema, Tracer } from "effect"
+import { Effect, Logger, Metric, Redacted, Schema, Tracer } from "effect"
+import { ApiKeys } from "effect-mcp-auth/api-keys"
 import { HttpClientFetcher } from "effect-mcp-auth/http-client"
 import { HttpClient } from "effect/http"
 import { TestClock } from "effect/testing"
@@ -91,6 +92,42 @@ const ways: Readonly<Record<string, Send>> = {
     })
 }
 
+/** Starts a server, sends it a request, and returns the texts in which a secret of the request must not be. */
+const observe = Effect.fnUntraced(function*(
+  auth: Running.Options["auth"],
+  send: (server: Running.Running) => Effect.Effect<unknown>
+) {
+  const spans: Array<Tracer.NativeSpan> = []
+  const tracer = Tracer.make({
+    span: (options) => {
+      const span = new Tracer.NativeSpan(options)
+      spans.push(span)
+      return span
+    }
+  })
+  const registry = new Map()
+  const errors: Array<unknown> = []
+  const server = yield* Running.start({
+    ...(auth === undefined ? {} : { auth }),
+    client: (own) => HttpClient.tapError(own, (error) => Effect.sync(() => void errors.push(error)))
+  }).pipe(Effect.withTracer(tracer), Effect.provideService(Metric.MetricRegistry, registry))
+  const answer = yield* send(server)
+  const places = {
+    answer: whole(answer),
+    logs: server.logs(),
+    spans: spans.map((_) => whole([_.name, _.attributes, _.events, _.status])).join(),
+    metrics: whole([...registry.values()].map(({ attributes, id }) => [id, attributes])),
+    decisions: whole(server.decisions),
+    errors: whole(errors)
+  }
+  // If the records were empty, the assertions about them would pass without proving anything.
+  assert.isNotEmpty(server.decisions)
+  assert.include(places.logs, "request ")
+  assert.include(places.metrics, "mcp_auth_decisions_total")
+  assert.isNotEmpty(spans)
+  return places
+})
+
 describe("a mark in a token", () => {
   it.effect.prop(
     "is in no log, span, metric, decision, error and answer, for any result of the request",
@@ -100,43 +137,57 @@ describe("a mark in a token", () => {
     },
     ({ mark, way }) =>
       Effect.gen(function*() {
-        const spans: Array<Tracer.NativeSpan> = []
-        const tracer = Tracer.make({
-          span: (options) => {
-            const span = new Tracer.NativeSpan(options)
-            spans.push(span)
-            return span
-          }
-        })
-        const registry = new Map()
-        const errors: Array<unknown> = []
-        const server = yield* Running.start({
-          client: (own) => HttpClient.tapError(own, (error) => Effect.sync(() => void errors.push(error)))
-        }).pipe(Effect.withTracer(tracer), Effect.provideService(Metric.MetricRegistry, registry))
-        const answer = yield* ways[way]!(server, mark)
+        const places = yield* observe(undefined, (server) => ways[way]!(server, mark))
         // The token contains the mark in base64url. The first and last characters depend on the neighboring bytes, so they are
         // removed.
         const hidden = [mark, segment(mark).slice(2, -4)]
-        const places = {
-          answer: whole(answer),
-          logs: server.logs(),
-          spans: spans.map((_) => whole([_.name, _.attributes, _.events, _.status])).join(),
-          metrics: whole([...registry.values()].map(({ attributes, id }) => [id, attributes])),
-          decisions: whole(server.decisions),
-          errors: whole(errors)
-        }
         for (const [place, text] of Object.entries(places)) {
           for (const secret of hidden) assert.notInclude(text, secret, place)
           // The explanation of a rejection is for the operator only.
           if (place !== "logs" && place !== "decisions") assert.notInclude(text, shown(mark), place)
         }
-        // If the records were empty, the assertions above would pass without proving anything.
-        assert.isNotEmpty(server.decisions)
-        assert.include(places.logs, "request ")
-        assert.include(places.metrics, "mcp_auth_decisions_total")
-        assert.isNotEmpty(spans)
       }),
     { arbitrary: { runs: 120, size: 30 }, timeout: 60_000 }
+  )
+})
+
+/** Requests with an API key, and the statuses of their responses. Each name states the result. */
+const withKey: Readonly<
+  Record<
+    string,
+    readonly [status: number, send: (server: Running.Running, key: string) => Effect.Effect<Running.Answer>]
+  >
+> = {
+  "a key that is admitted": [200, (server, key) => server.call("list_todos", { "x-api-key": key })],
+  "a key without the scope": [403, (server, key) => server.call("add_todo", { "x-api-key": key }, { title: "x" })],
+  "an unknown key": [401, (server, key) => server.call("whoami", { "x-api-key": `a${key}` })],
+  "a wrong secret": [401, (server, key) => server.call("whoami", { "x-api-key": key.replace(/.$/, "x") })],
+  "a long key": [401, (server, key) => server.call("whoami", { "x-api-key": key.repeat(50) })],
+  "two keys": [400, (server, key) => server.call("whoami", { "x-api-key": [key, key] })],
+  "a key and a token": [400, (server, key) => server.call("whoami", { "x-api-key": key, ...bearer(key) })],
+  "a key as a token": [401, (server, key) => server.call("whoami", bearer(key))],
+  "a key with another scheme": [401, (server, key) => server.call("whoami", { authorization: `ApiKey ${key}` })],
+  "an unknown session": [404, (server, key) => server.call("whoami", { "x-api-key": key, "mcp-session-id": "x" })]
+}
+
+describe("a mark in an API key", () => {
+  it.effect.each(Object.entries(withKey))(
+    "[T-APIKEY-11] is in no log, span, metric, decision, error and answer: %s",
+    ([, [status, send]]) =>
+      Effect.gen(function*() {
+        const { key, record } = yield* ApiKeys.generate({ subject: "cron", scopes: ["todos:read"] })
+        const text = Redacted.value(key)
+        const apiKeys = ApiKeys.make({ store: ApiKeys.memory([record]), header: "x-api-key" })
+        const places = yield* observe({ apiKeys }, (server) =>
+          Effect.tap(send(server, text), (answer) =>
+            Effect.sync(() =>
+              assert.strictEqual(answer.status, status, answer.body)
+            )))
+        for (const [place, content] of Object.entries(places)) {
+          assert.notInclude(content, text.slice(-64, -2), place)
+        }
+        if (status === 200 || status === 403) assert.include(places.decisions, record.identifier)
+      })
   )
 })
 

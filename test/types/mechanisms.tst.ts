@@ -1,5 +1,6 @@
 import { Effect, type Layer, Redacted } from "effect"
 import { AuthLayer } from "effect-mcp-auth"
+import { ApiKeys } from "effect-mcp-auth/api-keys"
 import { Dpop } from "effect-mcp-auth/dpop"
 import { McpAuthFetch } from "effect-mcp-auth/fetch"
 import { Gate } from "effect-mcp-auth/host"
@@ -10,6 +11,7 @@ import { Revocations } from "effect-mcp-auth/revocation"
 import { McpAuthSdk as SdkV1 } from "effect-mcp-auth/sdk-v1"
 import { McpAuthSdk as SdkV2 } from "effect-mcp-auth/sdk-v2"
 import { Tenants } from "effect-mcp-auth/tenants"
+import { TokenHeader } from "effect-mcp-auth/token-header"
 import type { Fetcher } from "effect-mcp-auth/verification"
 import type { HttpRouter } from "effect/http"
 import { Persistence, Redis } from "effect/persistence"
@@ -37,6 +39,8 @@ const table = {
   introspection: Introspection.lookUp(() => Effect.as(Redis.Redis, { active: false }))
 }
 
+const apiKeys = ApiKeys.make({ store: Effect.map(Redis.Redis, (redis) => ApiKeys.redis(redis)), header: "x-api-key" })
+
 declare const redis: Layer.Layer<Redis.Redis>
 
 type Requires<L> = L extends Layer.Layer<infer _A, infer _E, infer R> ? R : never
@@ -52,6 +56,37 @@ describe("a mechanism", () => {
     })
     const routed = AuthLayer.make({ ...options, tenants })
     expect<Requires<typeof routed>>().type.toBe<HttpRouter.HttpRouter | Redis.Redis>()
+  })
+
+  test("requires the services of the store of API keys, and exactly one place of the key", () => {
+    const stored = AuthLayer.make({ ...options, apiKeys })
+    expect<Requires<typeof stored>>().type.toBe<HttpRouter.HttpRouter | Redis.Redis>()
+    const store = ApiKeys.memory()
+    const plain = AuthLayer.make({
+      ...options,
+      apiKeys: ApiKeys.make({ store, scheme: "ApiKey" }),
+      tokenHeader: TokenHeader.cloudflareAccess
+    })
+    expect<Requires<typeof plain>>().type.toBe<HttpRouter.HttpRouter>()
+    expect(ApiKeys.make).type.not.toBeCallableWith({ store })
+    expect(ApiKeys.make).type.not.toBeCallableWith({ store, header: "x-api-key", scheme: "ApiKey" })
+    expect(ApiKeys.make).type.not.toBeCallableWith({ store, scheme: "Token" })
+    expect(ApiKeys.make).type.not.toBeCallableWith({ store: {}, header: "x-api-key" })
+    expect(TokenHeader.make).type.not.toBeCallableWith({ name: "x-token" })
+    expect(AuthLayer.make).type.not.toBeCallableWith({ ...options, apiKeys: { store, header: "x-api-key" } })
+    expect(AuthLayer.make).type.not.toBeCallableWith({ ...options, tokenHeader: { name: "x-token", setBy: "proxy" } })
+    // @ts-expect-error Property 'layer' is missing
+    McpAuthNode.make({ ...options, apiKeys })
+    // @ts-expect-error Property 'layer' is missing
+    McpAuthFetch.make({ ...options, apiKeys })
+    // @ts-expect-error Property 'layer' is missing
+    SdkV1.make({ ...options, apiKeys })
+    // @ts-expect-error Property 'layer' is missing
+    SdkV2.make({ ...options, apiKeys })
+    McpAuthNode.make({ ...options, apiKeys, layer: redis })
+    McpAuthFetch.make({ ...options, apiKeys, layer: redis })
+    SdkV1.make({ ...options, apiKeys, layer: redis })
+    SdkV2.make({ ...options, apiKeys, layer: redis })
   })
 
   test("adds its services to the requirements of the layer if it belongs to an authorization server", () => {

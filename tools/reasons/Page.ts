@@ -4,9 +4,11 @@ import * as ProtectedResource from "../../src/authorization/ProtectedResource.ts
 import * as Rejection from "../../src/authorization/Rejection.ts"
 import { markdownTable } from "../../src/cli/format/markdownTable.ts"
 import {
+  ApiKeyStoreUnavailable,
   AuthConfigError,
   AuthorizationServerUnavailable,
   InsufficientScope,
+  InvalidApiKey,
   InvalidDpopProof,
   InvalidMetadata,
   InvalidToken,
@@ -32,6 +34,11 @@ const sections: Readonly<Record<Section, readonly [heading: string, about: strin
     "The client sees only `invalid_token` for each of these reasons. [The pages of the providers](../examples/providers/README.md) " +
     "list the typical causes at each provider."
   ],
+  InvalidApiKey: [
+    "API key",
+    "The client sees only `invalid_token` for each of these reasons. If the request has an API key, the text of the response says so."
+  ],
+  ApiKeyStoreUnavailable: ["Store of API keys", "The server cannot tell whether the key is valid."],
   InvalidDpopProof: ["DPoP proof", "The client sees only `invalid_dpop_proof`, or `use_dpop_nonce` with a new nonce."],
   InsufficientScope: ["Scopes", "The caller is known, and the operation is not allowed."],
   AuthorizationServerUnavailable: [
@@ -75,6 +82,8 @@ const errors = {
   MissingCredentials,
   MalformedRequest,
   InvalidToken,
+  InvalidApiKey,
+  ApiKeyStoreUnavailable,
   InvalidDpopProof,
   ReplayStoreUnavailable,
   RevocationStoreUnavailable,

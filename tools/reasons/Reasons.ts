@@ -32,6 +32,11 @@ export const reasons: All = {
       "The first request of a client that has not signed in yet. A reverse proxy can also remove the header.",
       "None for a first request. If signed-in clients are rejected, forward `Authorization` in the proxy."
     ),
+    "no-token-header": entry(
+      "The request lacks the header that `tokenHeader` names.",
+      "The request reached the server without the proxy that signs users in.",
+      "Let only the proxy reach the server, and compare the name of the header."
+    ),
     "other-scheme": entry(
       "The `Authorization` header has a scheme that the server does not accept.",
       "The client sends `Basic` or an API key, or sends `Bearer` to a server that requires DPoP.",
@@ -53,6 +58,21 @@ export const reasons: All = {
       "The request has more than one `Authorization` header.",
       "A proxy or a middleware adds a second header instead of replacing the first.",
       "Replace the header in the proxy."
+    ),
+    "several-credentials": entry(
+      "The request has an API key in its header and an access token.",
+      "The client has both, or a proxy adds the `Authorization` header.",
+      "Send one of them."
+    ),
+    "api-key-header": entry(
+      "The header with the API key has several values, or characters that no key contains.",
+      "A client or a proxy adds a second header.",
+      "Send one key."
+    ),
+    "token-header": entry(
+      "The header that `tokenHeader` names has several values, or a value that is not a token.",
+      "The proxy adds its header to that of the client instead of replacing it.",
+      "Let the proxy remove the header of the client."
     ),
     "host": entry(
       "The `Host` header is missing or is not a host name, and a DPoP proof cannot be compared with the URL.",
@@ -231,6 +251,45 @@ export const reasons: All = {
       "The token, its subject, its session or its client was revoked at your server.",
       "Your code called `revoke`.",
       "Sign in again."
+    )
+  },
+  InvalidApiKey: {
+    "api-key-malformed": entry(
+      "The key does not have the form of an API key.",
+      "The client sends a part of the key, or a key of another service.",
+      "Send the whole key, as `ApiKeys.generate` returned it."
+    ),
+    "api-key-unknown": entry(
+      "The store has no record of the key, or the secret of the key is wrong.",
+      "The key was revoked, or belongs to another environment.",
+      "Generate a new key."
+    ),
+    "api-key-expired": entry(
+      "The key is expired.",
+      "The time `expiresAt` of its record has passed.",
+      "Generate a new key."
+    )
+  },
+  ApiKeyStoreUnavailable: {
+    "api-key-store-down": entry(
+      "The store of API keys fails.",
+      "An outage of the store, such as Redis. The authorization server is not involved.",
+      "Check the store and the connection to it."
+    ),
+    "api-key-store-slow": entry(
+      "The store of API keys does not answer in time.",
+      "The store is overloaded, or the network is slow.",
+      "Check the load of the store."
+    ),
+    "api-key-store-busy": entry(
+      "Too many API keys are looked up at the same time.",
+      "A client sends invented keys, or the store is slow.",
+      "Find the client, or check the load of the store."
+    ),
+    "api-key-record": entry(
+      "The store returned a value that is not a record of the key.",
+      "The record has another form, or belongs to another identifier.",
+      "Correct the record, or the function `find` of the store."
     )
   },
   InvalidDpopProof: {

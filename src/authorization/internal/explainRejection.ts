@@ -47,6 +47,12 @@ const compare = (rejected: RejectedRequest, setup: Setup): Comparison | undefine
           expected: schemesOf(resource),
           receivedUnverified: schemeOf(request.authorization)
         }
+        : reason === "no-token-header" && setup.tokenHeader !== undefined
+        ? {
+          checked: setup.tokenHeader.name,
+          expected: `set by ${setup.tokenHeader.setBy}`,
+          receivedUnverified: "no header"
+        }
         : undefined
     case "MalformedRequest":
       return reason === "content-type"

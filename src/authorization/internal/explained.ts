@@ -2,6 +2,7 @@ import type { JsonObject } from "../../protocol/Json.ts"
 import type { ScopeSource, Tolerance } from "../../verification/claims/Claims.ts"
 import type { Rules } from "../../verification/claims/Rules.ts"
 import type { AuthorizationServer } from "../../verification/issuers/AuthorizationServer.ts"
+import type * as TokenHeader from "../../verification/token-header/TokenHeader.ts"
 import type { Request } from "../Caller.ts"
 import type { Explanation } from "../Explanation.ts"
 import type { ProtectedResource } from "../ProtectedResource.ts"
@@ -18,6 +19,8 @@ export interface Setup {
   /** Returns the authorization server of an `iss` value. */
   readonly serverOf?: ((issuer: string) => AuthorizationServer<any> | undefined) | undefined
   readonly rules?: Rules | undefined
+  /** The header that contains access tokens, and the party that sets it. */
+  readonly tokenHeader?: Pick<TokenHeader.Mechanism, "name" | "setBy" | "linesOf"> | undefined
   readonly tolerance?: Tolerance | undefined
   /** The claims of a token whose authorization server has no profile. */
   readonly standards?: {

@@ -36,7 +36,9 @@ export const explain = (
 ): Effect.Effect<Explanation | undefined> =>
   Effect.map(load, (module) => {
     try {
-      const { rejection: { error }, request: { authorization, dpop } } = rejected
+      const { rejection: { error }, request } = rejected
+      const { dpop } = request
+      const authorization = setup.tokenHeader?.linesOf(request) ?? request.authorization
       const token = error?._tag !== "InvalidToken" ? undefined : {
         ...read(authorization.length === 1 ? authorization[0]!.trim().split(/\s+/)[1] ?? "" : ""),
         ...attachedTo(error)

@@ -3,10 +3,12 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Result from "effect/Result"
 import {
+  ApiKeyStoreUnavailable,
   AuthConfigError,
   type AuthError,
   AuthorizationServerUnavailable,
   InsufficientScope,
+  InvalidApiKey,
   InvalidDpopProof,
   InvalidMetadata,
   InvalidToken,
@@ -30,6 +32,8 @@ export interface Options {
   readonly resource: ProtectedResource
   readonly tenants: Pick<Tenants<ProtectedResource>, "publishedBy" | "publishedFor"> | undefined
   readonly challengeScopes: Rejection.ChallengeScopes
+  /** Whether challenges name the scheme `ApiKey`. */
+  readonly hasKeyScheme: boolean
   readonly record: RecordDecision
 }
 
@@ -82,15 +86,15 @@ export interface Reject {
   ) => Effect.Effect<never, Rejection.Rejection>
 }
 
-export const make = ({ challengeScopes, record, resource, tenants }: Options): Reject => {
-  const own = Rejection.make(resource, challengeScopes)
+export const make = ({ challengeScopes, hasKeyScheme, record, resource, tenants }: Options): Reject => {
+  const own = Rejection.make(resource, challengeScopes, hasKeyScheme)
   const ofTenants = new WeakMap<ProtectedResource, Rejection.Rejections>()
 
   const rejectionsAt = (place: ProtectedResource): Rejection.Rejections => {
     if (place === resource) return own
     const known = ofTenants.get(place)
     if (known !== undefined) return known
-    const made = Rejection.make(place, challengeScopes)
+    const made = Rejection.make(place, challengeScopes, hasKeyScheme)
     ofTenants.set(place, made)
     return made
   }
@@ -175,9 +179,17 @@ const isRejection = (error: unknown): error is Rejection.Rejection =>
   typeof error === "object" && error !== null && (error as Partial<Rejection.Rejection>)._tag === "Rejection"
 
 /** The errors whose rejections can have a challenge. */
-const errorsWithChallenge = [InvalidToken, MissingCredentials, MalformedRequest, InvalidDpopProof, InsufficientScope]
+const errorsWithChallenge = [
+  InvalidToken,
+  InvalidApiKey,
+  MissingCredentials,
+  MalformedRequest,
+  InvalidDpopProof,
+  InsufficientScope
+]
 
 const errorsWithoutChallenge = [
+  ApiKeyStoreUnavailable,
   ReplayStoreUnavailable,
   RevocationStoreUnavailable,
   AuthorizationServerUnavailable,

@@ -8,6 +8,8 @@ export const advice: { readonly [E in AuthError as E["_tag"]]: { readonly [R in 
   MissingCredentials: {
     "no-authorization":
       "Every sign-in begins with such a request. If a client that has signed in causes it, check whether a proxy removes the Authorization header",
+    "no-token-header":
+      "Check whether the request reached this server without the proxy that signs users in. If every request lacks the header, correct tokenHeader or the proxy",
     "other-scheme": "Let the client send its token with the expected scheme, such as \"Authorization: Bearer …\""
   },
   MalformedRequest: {
@@ -15,6 +17,11 @@ export const advice: { readonly [E in AuthError as E["_tag"]]: { readonly [R in 
     "not-token68":
       "Correct the client. If the authorization server issues tokens with other characters, set tokenGrammar to \"visible-ascii\"",
     "several-authorization-headers": "Check which client or proxy adds a second Authorization header, and remove one",
+    "several-credentials":
+      "Let the client send its API key or its access token, not both. Check whether a proxy adds the Authorization header",
+    "api-key-header": "Check which client or proxy adds a second header with an API key, and remove one",
+    "token-header":
+      "Check that the proxy removes the header that a client sends, and that it writes one token without a scheme",
     "host": "Correct the proxy or the client: it sends no valid Host header, which a DPoP proof needs",
     "not-json":
       "Correct the client: the body must be JSON. If a proxy or a middleware changes the body, exclude this path",
@@ -71,6 +78,21 @@ export const advice: { readonly [E in AuthError as E["_tag"]]: { readonly [R in 
     "inactive":
       "The authorization server reports the token as expired, revoked or unknown. Let the client sign in again. If new tokens are inactive, check that introspection is sent to the server that issued them, and that this client may introspect them",
     "revoked": "The token was revoked or invalidated. Let the client sign in again"
+  },
+  InvalidApiKey: {
+    "api-key-malformed": "Let the client send the whole key, as ApiKeys.generate returned it",
+    "api-key-unknown":
+      "The store has no record of the key, or the secret is wrong. Check that the client uses a current key of this environment",
+    "api-key-expired": "Generate a new key for this client"
+  },
+  ApiKeyStoreUnavailable: {
+    "api-key-store-down":
+      "Check the store of API keys (such as Redis) and the network to it. The authorization server is not involved",
+    "api-key-store-slow":
+      "Check the load of the store of API keys and the network to it. The authorization server is not involved",
+    "api-key-store-busy":
+      "At most 100 keys are looked up at a time. Check whether a client sends invented keys, or whether the store is slow",
+    "api-key-record": "Correct the record in the store: find must return a record of the requested identifier"
   },
   InvalidDpopProof: {
     "proof-missing":

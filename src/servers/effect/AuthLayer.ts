@@ -76,12 +76,13 @@ export type Options<
   RD = never,
   RT = never,
   RR = never,
+  RK = never,
   I extends Servers | Config.Config<ReadonlyArray<string>> = Inputs,
   EC = never,
   EH = never,
   RH = never
 > =
-  & Omit<Common<S, C, A, RD, RT, RR>, "allowedOrigins" | "allowedHosts" | "claims">
+  & Omit<Common<S, C, A, RD, RT, RR, RK>, "allowedOrigins" | "allowedHosts" | "claims">
   & Places<I, EC>
   & {
     /**
@@ -232,16 +233,17 @@ export const make = <
   RD = never,
   RT = never,
   RR = never,
+  RK = never,
   const I extends Servers | Config.Config<ReadonlyArray<string>> = Servers,
   EC = never,
   EH = never,
   RH = never
 >(
-  options: Options<S, C, A, RD, RT, RR, I, EC, EH, RH>
+  options: Options<S, C, A, RD, RT, RR, RK, I, EC, EH, RH>
 ): Protected<
   Provided<ProtectedResource.OfferedOf<S>, C>,
   AuthConfigError | (I extends Config.Config<unknown> ? Config.ConfigError : never) | EC | EH,
-  HttpRouter.HttpRouter | ServicesOf<I> | RD | RT | RR | RH
+  HttpRouter.HttpRouter | ServicesOf<I> | RD | RT | RR | RK | RH
 > => {
   const services = gateOf(options as unknown as Options<Scopes>)
   return Object.assign(
@@ -250,7 +252,7 @@ export const make = <
       Layer.provideMerge(services)
     ),
     { ready: Layer.effectDiscard(Effect.flatMap(Gate.AuthLayer, (gate) => gate.ready)).pipe(Layer.provide(services)) }
-  ) as unknown as ReturnType<typeof make<S, C, A, RD, RT, RR, I, EC, EH, RH>>
+  ) as unknown as ReturnType<typeof make<S, C, A, RD, RT, RR, RK, I, EC, EH, RH>>
 }
 
 /** Creates the layer of the gate from the options. In JavaScript, the options can be any value. */

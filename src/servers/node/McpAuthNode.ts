@@ -246,16 +246,17 @@ export const make = async <
   RD = never,
   RT = never,
   RR = never,
+  RK = never,
   const I extends Servers = Servers,
   R = never,
   E = never
 >(
   options:
-    & Options<S, C, A, RD, RT, RR, I>
+    & Options<S, C, A, RD, RT, RR, RK, I>
     & GateLayer.HostOptions<R, E>
-    & GateLayer.CoveredBy<R, ServicesOf<I> | RD | RT | RR>
+    & GateLayer.CoveredBy<R, ServicesOf<I> | RD | RT | RR | RK>
 ): Promise<McpAuthNode<ProtectedResource.OfferedOf<S>, A>> =>
-  fromHost(await hosts.make(GateLayer.layerHost<S, C, A, RD, RT, RR, I, R, E>(options)))
+  fromHost(await hosts.make(GateLayer.layerHost<S, C, A, RD, RT, RR, RK, I, R, E>(options)))
 
 /**
  * Creates a gate for tests: every request has the same caller, without tokens and without a network. Rejects with

@@ -346,9 +346,10 @@ export const make = async <
   RD = never,
   RT = never,
   RR = never,
+  RK = never,
   const I extends Servers = Servers
 >(
-  options: Options<S, A, C, N, R, E, RD, RT, RR, I> & CoveredBy<R, ServicesOf<I> | RD | RT | RR>
+  options: Options<S, A, C, N, R, E, RD, RT, RR, RK, I> & CoveredBy<R, ServicesOf<I> | RD | RT | RR | RK>
 ): Promise<McpAuthSdk<ProtectedResource.OfferedOf<S>, A, R | C, N>> => {
   return toGate(await sdkHost.make(toLayer(options), parseArguments))
 }

@@ -12,6 +12,7 @@ import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import * as OptionValue from "../../protocol/OptionValue.ts"
 import * as UrlOption from "../../protocol/UrlOption.ts"
 import * as WellKnown from "../../protocol/WellKnown.ts"
+import { apiKeyIssuer } from "../Principal.ts"
 import * as OpaqueTokens from "./OpaqueTokens.ts"
 import * as Profile from "./Profile.ts"
 
@@ -179,6 +180,13 @@ const check = <R>(input: Input<R>, option: string): AuthorizationServer<R> => {
       tokenIssuers,
       "a list with at least one iss value",
       "Each of them is text. Leave it out to accept the issuer itself"
+    )
+  }
+  if (tokenIssuers.includes(apiKeyIssuer)) {
+    throw ConfigOption.error(
+      `${option}.tokenIssuers`,
+      `${apiKeyIssuer} is the issuer of API keys, and no authorization server can have it. Remove it`,
+      "conflict"
     )
   }
   return {

@@ -24,7 +24,7 @@ import * as OptionValue from "../../protocol/OptionValue.ts"
 import * as monotonic from "../../store/MonotonicTime.ts"
 import type { Principal } from "../Principal.ts"
 import * as tokenTarget from "../tokens/TokenTarget.ts"
-import * as streamChecks from "./internal/streamChecks.ts"
+import * as streamChecks from "./StreamChecks.ts"
 
 /**
  * Selects the tokens to revoke: one token, or all tokens that were issued until now to a subject, in a session (the claim `sid`)

@@ -6,9 +6,11 @@ import { Cause, Effect, Exit } from "effect"
 import type { AuthLayer } from "effect-mcp-auth"
 import type { PublicUrl } from "effect-mcp-auth/public-url"
 import { TestIssuer } from "effect-mcp-auth/testing"
+import type { TokenHeader } from "effect-mcp-auth/token-header"
 import { type HttpClient, HttpClientRequest } from "effect/http"
 import { type ClientRequest, type IncomingMessage, request as nodeRequest } from "node:http"
 import * as Functions from "./functions.ts"
+import type * as Keys from "./keys.ts"
 
 export const resource = "https://server.test/mcp"
 export const origin = "https://app.test"
@@ -35,6 +37,10 @@ export type Settings =
     readonly publicUrls?:
       | readonly [Functions.PublicUrlSettings, ...ReadonlyArray<Functions.PublicUrlSettings>]
       | undefined
+    /** The options of `TokenHeader`, as JSON. */
+    readonly tokenHeader?: TokenHeader.Options | undefined
+    /** The options of `ApiKeys`, as JSON. */
+    readonly apiKeys?: Keys.Settings | undefined
   }
 
 const scopes = { baseline: ["todos:read"], stepUp: ["todos:write"] } as const
@@ -58,10 +64,10 @@ export const isWithoutScopes = ({ scopes }: Pick<Written, "scopes">): boolean =>
 /** The options of the server of a test, as JSON. */
 export type Options = ReturnType<typeof optionsOf>
 
-/** The same options as the author of a server writes them: with values of `Dpop` and `PublicUrl` instead of JSON. */
+/** The same options as the author of a server writes them: with values of the mechanisms instead of JSON. */
 export type Written =
-  & Omit<Options, "dpop" | "publicUrls" | "resource">
-  & Pick<AuthLayer.Common<AuthLayer.Scopes>, "dpop">
+  & Omit<Options, "dpop" | "apiKeys" | "tokenHeader" | "publicUrls" | "resource">
+  & Pick<AuthLayer.Common<AuthLayer.Scopes>, "dpop" | "apiKeys" | "tokenHeader">
   & { readonly resource: string | PublicUrl.PublicUrl }
 
 export interface Sent {

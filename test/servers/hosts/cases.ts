@@ -112,7 +112,7 @@ const raw = (authorization: Lines, body: string | Uint8Array<ArrayBuffer>, other
   body
 })
 
-const initialize = (authorization: Lines, version = "2025-11-25"): Sent =>
+export const initialize = (authorization: Lines, version = "2025-11-25"): Sent =>
   raw(
     authorization,
     JSON.stringify({
@@ -123,7 +123,7 @@ const initialize = (authorization: Lines, version = "2025-11-25"): Sent =>
     })
   )
 
-const message = (id: number | undefined, method: string, params: Readonly<Record<string, unknown>>) => ({
+export const message = (id: number | undefined, method: string, params: Readonly<Record<string, unknown>>) => ({
   jsonrpc: "2.0",
   ...(id === undefined ? {} : { id }),
   method,
@@ -131,21 +131,21 @@ const message = (id: number | undefined, method: string, params: Readonly<Record
 })
 
 /** A request in the session that an earlier response opened: by default the first response. */
-const inSession =
+export const inSession =
   (authorization: Lines, body: unknown, version = "2025-11-25", opened = 0) => (before: ReadonlyArray<Answer>): Sent =>
     raw(authorization, JSON.stringify(body), [
       ["mcp-session-id", before[opened]!.headers["mcp-session-id"]!],
       ["mcp-protocol-version", version]
     ])
 
-const callOf = (name: string) => message(2, "tools/call", { name, arguments: {} })
+export const callOf = (name: string) => message(2, "tools/call", { name, arguments: {} })
 
 /* Answers */
 
-const metadata = `resource_metadata="https://server.test/.well-known/oauth-protected-resource/mcp"`
+export const metadata = `resource_metadata="https://server.test/.well-known/oauth-protected-resource/mcp"`
 const described = (text: string) => `error_description="${text}"`
 
-const challenged = (
+export const challenged = (
   status: number,
   challenge: string,
   body: { error: string; error_description: string; scope?: string } | undefined
@@ -160,7 +160,7 @@ const challenged = (
   body: body === undefined ? "" : JSON.stringify(body)
 })
 
-const plain = (
+export const plain = (
   status: number,
   body: { error: string; error_description: string } | undefined,
   more = {}
@@ -183,7 +183,7 @@ export const invalidToken = challenged(
   { error: "invalid_token", error_description: invalidText }
 )
 
-const malformed = (text: string) =>
+export const malformed = (text: string) =>
   challenged(400, `Bearer error="invalid_request", ${metadata}, ${described(text)}`, {
     error: "invalid_request",
     error_description: text
@@ -206,7 +206,7 @@ const foreignOrigin = plain(403, {
   error: "invalid_request",
   error_description: "Requests from this origin are not allowed"
 })
-const noSession = plain(404, undefined)
+export const noSession = plain(404, undefined)
 const notJson = plain(400, { error: "invalid_request", error_description: "The request body is not JSON" })
 const nameNotText = plain(400, {
   error: "invalid_request",
@@ -267,16 +267,17 @@ const readable = (rejected: Rejected): Rejected => {
   }
 }
 
-const sentByClients = "authorization, content-type, accept, last-event-id, mcp-session-id, mcp-protocol-version, " +
+export const sentByClients =
+  "authorization, content-type, accept, last-event-id, mcp-session-id, mcp-protocol-version, " +
   "mcp-method, mcp-name, dpop"
 
-const preflight = (requested: Lines = [["access-control-request-method", "POST"]], from = origin): Sent => ({
+export const preflight = (requested: Lines = [["access-control-request-method", "POST"]], from = origin): Sent => ({
   method: "OPTIONS",
   path: "/mcp",
   headers: [["origin", from], ...requested]
 })
 
-const preflightAnswer = (headers = sentByClients): Rejected => ({
+export const preflightAnswer = (headers = sentByClients): Rejected => ({
   status: 204,
   headers: {
     "access-control-allow-origin": origin,
@@ -288,12 +289,12 @@ const preflightAnswer = (headers = sentByClients): Rejected => ({
   body: ""
 })
 
-const ran = (...lines: ReadonlyArray<string>): Expected => ({ ran: lines })
-const accepted: Expected = { ran: [] }
+export const ran = (...lines: ReadonlyArray<string>): Expected => ({ ran: lines })
+export const accepted: Expected = { ran: [] }
 
 /* The table */
 
-const one = (
+export const one = (
   title: string,
   sent: (tokens: Tokens) => Sent,
   expected: Expected,
@@ -304,8 +305,8 @@ const one = (
   steps: (tokens) => [{ sent: sent(tokens), expected }]
 })
 
-const lines = (value: string): Lines => [["authorization", value]]
-const anonymous: Settings = { anonymous: "allow-unscoped" }
+export const lines = (value: string): Lines => [["authorization", value]]
+export const anonymous: Settings = { anonymous: "allow-unscoped" }
 
 const encodeName = (sent: Sent): Sent => ({
   ...sent,

@@ -4,12 +4,15 @@
  */
 import { Context, Effect, Redacted, Schema } from "effect"
 import { AuthError, type AuthLayer, type Decision, TokenVerifier } from "effect-mcp-auth"
+import type { ApiKeys } from "effect-mcp-auth/api-keys"
 import { Dpop } from "effect-mcp-auth/dpop"
 import { Introspection } from "effect-mcp-auth/introspection"
 import { PublicUrl } from "effect-mcp-auth/public-url"
 import { Revocations } from "effect-mcp-auth/revocation"
 import { Tenants } from "effect-mcp-auth/tenants"
+import { TokenHeader } from "effect-mcp-auth/token-header"
 import type { AuthorizationServer } from "effect-mcp-auth/verification"
+import * as Keys from "./keys.ts"
 import type { requirementOf } from "./TodoServer.ts"
 
 /** A message, in JSON, that changes what the functions of a running server do. */
@@ -63,17 +66,26 @@ class Own extends Context.Service<Own, unknown>()("test/Own") {}
 
 interface Replaced {
   readonly dpop?: DpopSettings | undefined
+  readonly apiKeys?: Keys.Settings | undefined
+  readonly tokenHeader?: TokenHeader.Options | undefined
   readonly publicUrls?: readonly [PublicUrlSettings, ...ReadonlyArray<PublicUrlSettings>] | undefined
   readonly resource: string
 }
 
-/** Replaces the JSON of `dpop` and `publicUrls` with values of `Dpop` and `PublicUrl`. */
+/** Replaces the JSON of mechanisms with their values. */
 export const written = <O extends Replaced>(
-  { dpop, publicUrls, resource, ...options }: O
-): Omit<O, keyof Replaced> & { readonly dpop?: Dpop.Dpop; readonly resource: string | PublicUrl.PublicUrl } => ({
+  { apiKeys, dpop, publicUrls, resource, tokenHeader, ...options }: O
+): Omit<O, keyof Replaced> & {
+  readonly dpop?: Dpop.Dpop
+  readonly apiKeys?: ApiKeys.Mechanism
+  readonly tokenHeader?: TokenHeader.Mechanism
+  readonly resource: string | PublicUrl.PublicUrl
+} => ({
   ...options,
   resource: publicUrls === undefined ? resource : resourceOf(publicUrls),
-  ...(dpop === undefined ? undefined : { dpop: dpopOf(dpop) })
+  ...(dpop === undefined ? undefined : { dpop: dpopOf(dpop) }),
+  ...(tokenHeader === undefined ? undefined : { tokenHeader: TokenHeader.make(tokenHeader) }),
+  ...(apiKeys === undefined ? undefined : { apiKeys: Keys.apiKeysOf(apiKeys) })
 })
 
 const dpopOf = ({ mode, ...options }: DpopSettings): Dpop.Dpop => Dpop[mode](options)

@@ -1,9 +1,10 @@
 import { afterAll, assert, beforeAll, describe, it, onTestFinished, vi } from "@effect/vitest"
 import { Effect } from "effect"
 import type { TestIssuer } from "effect-mcp-auth/testing"
-import { ask, bearer, call, type Case, cases, mint, ownHeaders, type Tokens } from "./cases.ts"
+import { ask, bearer, call, type Case, cases as tokenCases, mint, ownHeaders, type Tokens } from "./cases.ts"
 import { type Answer, type Host, makeIssuer, optionsOf, origin, type Running, type Settings } from "./Host.ts"
 import { hosts } from "./hosts.ts"
+import { keyCases } from "./keyCases.ts"
 
 interface Bench {
   readonly running: Running
@@ -44,6 +45,8 @@ const play = async ({ endOfSession = 204 }: Host, { running, tokens }: Bench, { 
     }
   }
 }
+
+const cases: ReadonlyArray<Case> = [...tokenCases, ...keyCases]
 
 /** A key for the settings of a case. Cases with the same key share a server. */
 const keyOf = ({ outage, settings }: Case) => JSON.stringify([settings ?? {}, outage ?? false])

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Fiber } from "effect"
-import * as streamChecks from "../../../src/verification/revocation/internal/streamChecks.ts"
+import * as streamChecks from "../../../src/verification/revocation/StreamChecks.ts"
 import { principal } from "../../authorization/support.ts"
 import { interruptedAt } from "../../interruptedAt.ts"
 

@@ -2,10 +2,14 @@ import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type { AuthorizationServerUnavailable, RevocationStoreUnavailable } from "../../../protocol/AuthError.ts"
-import { sanitizeCause } from "../../../protocol/RemoteText.ts"
-import * as monotonic from "../../../store/MonotonicTime.ts"
-import type { Principal } from "../../Principal.ts"
+import type {
+  ApiKeyStoreUnavailable,
+  AuthorizationServerUnavailable,
+  RevocationStoreUnavailable
+} from "../../protocol/AuthError.ts"
+import { sanitizeCause } from "../../protocol/RemoteText.ts"
+import * as monotonic from "../../store/MonotonicTime.ts"
+import type { Principal } from "../Principal.ts"
 
 /* Checks the tokens of open streams, regularly and with bounded load. */
 
@@ -30,7 +34,7 @@ export type UntilRevoked = (principal: Principal, interval: Duration.Duration) =
 export const make = (
   isRevoked: (
     principal: Principal
-  ) => Effect.Effect<boolean, RevocationStoreUnavailable | AuthorizationServerUnavailable>
+  ) => Effect.Effect<boolean, RevocationStoreUnavailable | AuthorizationServerUnavailable | ApiKeyStoreUnavailable>
 ): UntilRevoked => {
   let checks = 0
   let waiting = 0

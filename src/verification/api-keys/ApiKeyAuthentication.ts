@@ -1,0 +1,74 @@
+/**
+ * Describes the functions with which the gate verifies API keys.
+ *
+ * @since 0.1.0
+ */
+import type * as Duration from "effect/Duration"
+import type * as Effect from "effect/Effect"
+import type * as Result from "effect/Result"
+import type {
+  ApiKeyStoreUnavailable,
+  AuthorizationServerUnavailable,
+  InvalidApiKey,
+  MalformedRequest,
+  RevocationStoreUnavailable
+} from "../../protocol/AuthError.ts"
+import type { Credentials } from "../../protocol/Credentials.ts"
+import type { Principal } from "../Principal.ts"
+import type { Target } from "../tokens/TokenCache.ts"
+import type { RequestTiming } from "../TokenVerifier.ts"
+
+/**
+ * The settings of the gate that the verification of keys needs.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Parts {
+  /** The resource identifier, which is the audience of every key. */
+  readonly resource: string
+  /** Adds the scopes that other scopes imply. */
+  readonly effectiveScopes: (granted: ReadonlySet<string>) => ReadonlySet<string>
+}
+
+/**
+ * Checks whether the credentials of a caller were revoked, and waits until they are.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface RevocationChecks<out E> {
+  readonly isRevoked: (
+    principal: Principal
+  ) => Effect.Effect<boolean, RevocationStoreUnavailable | AuthorizationServerUnavailable | E>
+  readonly untilRevoked: (principal: Principal, interval: Duration.Duration) => Effect.Effect<void>
+}
+
+/**
+ * The functions with which the gate verifies keys.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Authentication {
+  /** The lower-case name of the header that contains the key. `undefined`: the scheme `ApiKey` of `Authorization`. */
+  readonly header: string | undefined
+  /**
+   * Reads the key of a request from the header. Returns `undefined` if the request has no such header, or an empty one. Fails if the
+   * header contains more than one key, or if the request also has a token.
+   */
+  readonly read: (
+    request: { readonly header: (name: string) => string | undefined },
+    hasToken: boolean
+  ) => Result.Result<Credentials, MalformedRequest> | undefined
+  readonly verify: (
+    credentials: Credentials,
+    timing: RequestTiming
+  ) => Effect.Effect<Principal, InvalidApiKey | ApiKeyStoreUnavailable>
+  /** Adds the check of the store to the checks of the option `revocation`. */
+  readonly withRevocation: (
+    revocation: RevocationChecks<never> | undefined
+  ) => RevocationChecks<ApiKeyStoreUnavailable>
+  /** Evicts cached records. */
+  readonly invalidate: (target: Target) => Effect.Effect<void>
+}

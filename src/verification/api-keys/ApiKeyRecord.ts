@@ -1,0 +1,165 @@
+/**
+ * Generates API keys, and checks the records that describe them.
+ *
+ * @since 0.1.0
+ */
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import { sha256 } from "../../crypto/Sha256.ts"
+import type { AuthConfigError } from "../../protocol/AuthError.ts"
+import * as ConfigOption from "../../protocol/ConfigOption.ts"
+import * as OptionValue from "../../protocol/OptionValue.ts"
+import * as ScopeToken from "../../protocol/ScopeToken.ts"
+
+/**
+ * Describes an API key. A record contains no secret: the key cannot be computed from its hash.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ApiKeyRecord {
+  /** The public part of the key, such as `mcp_0f1e2d3c4b5a69788796a5b4`. It is `Principal.clientId` of the caller. */
+  readonly identifier: string
+  /** The SHA-256 of the whole key, in base64url. */
+  readonly hash: string
+  /** The person or the program to which the key belongs. It is `Principal.subject` of the caller. */
+  readonly subject: string
+  /** The granted scopes. */
+  readonly scopes: ReadonlyArray<string>
+  /** When the key was generated, in seconds since 1970. A revocation of the subject revokes only the keys from before it. */
+  readonly createdAt?: number | undefined
+  /** When the key expires, in seconds since 1970. Default: never. */
+  readonly expiresAt?: number | undefined
+  /** Further claims of the principal, such as `{ roles: ["admin"] }`. JSON. Default: none. */
+  readonly claims?: Readonly<Record<string, unknown>> | undefined
+}
+
+/**
+ * The options of `generate`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface GenerateOptions extends Pick<ApiKeyRecord, "subject" | "scopes" | "claims"> {
+  /** How long the key is valid. Default: until its record is removed. */
+  readonly expiresIn?: Duration.Input | undefined
+  /**
+   * The beginning of the key, by which people and secret scanners recognize it: a lower-case letter, and at most 19 lower-case
+   * letters and digits. Default: `mcp`.
+   */
+  readonly prefix?: string | undefined
+}
+
+/**
+ * A new API key with its record.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Generated {
+  /** The key. Show it to its owner once, and do not store it. */
+  readonly key: Redacted.Redacted
+  /** The record to store. */
+  readonly record: ApiKeyRecord
+}
+
+const table = {
+  subject: ConfigOption.rule(
+    (_) => isText(_),
+    "a text that is not empty and has no control characters",
+    "Write the owner of the key, such as \"nightly-report\""
+  ),
+  scopes: ConfigOption.listOf(ScopeToken.isScopeToken, {
+    entry: "a scope",
+    entries: "scopes",
+    advice: "A scope has no spaces, quotes or backslashes",
+    example: "todos:read"
+  }),
+  claims: ConfigOption.rule(OptionValue.isObject, "an object", "Leave it out for no further claims"),
+  expiresIn: ConfigOption.duration("1 second", "36500 days", "90 days"),
+  prefix: ConfigOption.rule(
+    (_) => typeof _ === "string" && /^[a-z][a-z0-9]{0,19}$/.test(_),
+    "1 to 20 lower-case letters and digits that begin with a letter",
+    "Leave it out for \"mcp\""
+  )
+} satisfies ConfigOption.Table<keyof GenerateOptions>
+
+/**
+ * Generates an API key: a prefix, a public identifier of 96 random bits, and a secret of 256 random bits. Fails with
+ * `AuthConfigError` if an option is wrong.
+ *
+ * **Details**
+ *
+ * A key looks like `mcp_<24 hexadecimal digits>_<64 hexadecimal digits>`. The record contains the SHA-256 of the key. A slow
+ * password hash would protect nothing more: it makes the guessing of a weak secret expensive, and 256 random bits cannot be
+ * guessed at any speed.
+ *
+ * **Example** (A key for a nightly job)
+ *
+ * ```ts
+ * import { Effect, Redacted } from "effect"
+ * import { ApiKeys } from "effect-mcp-auth/api-keys"
+ * import assert from "node:assert/strict"
+ *
+ * const { key, record } = await Effect.runPromise(
+ *   ApiKeys.generate({ subject: "nightly-report", scopes: ["todos:read"], expiresIn: "90 days" })
+ * )
+ *
+ * assert.ok(Redacted.value(key).startsWith(`${record.identifier}_`))
+ * assert.ok(!JSON.stringify(record).includes(Redacted.value(key)))
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const generate = (options: GenerateOptions): Effect.Effect<Generated, AuthConfigError> =>
+  Effect.gen(function*() {
+    yield* Effect.fromResult(ConfigOption.attempt(() => {
+      ConfigOption.check(options, "ApiKeys.generate", table, "Give one with subject and scopes")
+      for (const name of ["subject", "scopes"] as const) table[name](options[name], `ApiKeys.generate.${name}`)
+    }))
+    const { claims, expiresIn, prefix = "mcp", scopes, subject } = options
+    const identifier = `${prefix}_${randomHex(12)}`
+    const key = `${identifier}_${randomHex(32)}`
+    const createdAt = Math.floor((yield* Clock.currentTimeMillis) / 1000)
+    const record: ApiKeyRecord = {
+      identifier,
+      hash: yield* sha256(key),
+      subject,
+      scopes: [...scopes],
+      createdAt,
+      ...(expiresIn === undefined
+        ? {}
+        : { expiresAt: createdAt + Math.ceil(Duration.toSeconds(Duration.fromInputUnsafe(expiresIn))) }),
+      ...(claims === undefined ? {} : { claims })
+    }
+    return { key: Redacted.make(key, { label: "API key" }), record }
+  })
+
+const randomHex = (bytes: number): string =>
+  Array.from(crypto.getRandomValues(new Uint8Array(bytes)), (byte) => byte.toString(16).padStart(2, "0")).join("")
+
+/** The longest key is shorter. The limit keeps the pattern away from longer texts. */
+const maximumLength = 128
+
+const keyPattern = /^([a-z][a-z0-9]{0,19}_[0-9a-f]{24})_[0-9a-f]{64}$/
+
+/** Returns the public identifier in the text of a key, or `undefined` if the text does not have the form of a key. */
+export const identifierOf = (key: string): string | undefined =>
+  key.length > maximumLength ? undefined : keyPattern.exec(key)?.[1]
+
+/** Tells whether a value is a string that is not empty and has no control characters, as the subject of a token must be. */
+const isText = (value: unknown): value is string => typeof value === "string" && value !== "" && !/\p{Cc}/u.test(value)
+
+const isTimeIfAny = (value: unknown): boolean => value === undefined || (typeof value === "number" && value >= 0)
+
+/** Tells whether a value is a complete record for this identifier. A store can return any value. */
+export const isRecordOf = (value: unknown, identifier: string): value is ApiKeyRecord => {
+  if (!OptionValue.isObject(value)) return false
+  const { claims, createdAt, expiresAt, hash, identifier: own, scopes, subject } = value as Partial<ApiKeyRecord>
+  return own === identifier && typeof hash === "string" && /^[A-Za-z0-9_-]{43}$/.test(hash) && isText(subject) &&
+    Array.isArray(scopes) && scopes.every((_) => typeof _ === "string" && ScopeToken.isScopeToken(_)) &&
+    isTimeIfAny(createdAt) && isTimeIfAny(expiresAt) && (claims === undefined || OptionValue.isObject(claims))
+}
