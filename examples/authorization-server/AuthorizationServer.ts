@@ -74,6 +74,7 @@ export const make: (
     const runFork = Effect.runForkWith(yield* Effect.context<never>())
     provider.on("server_error", (_, error) => runFork(Effect.logError("authorization server", error)))
     provider.use(openRegistration)
+    provider.use(listBaseline(options.scopes))
     http.on("request", provider.callback())
     return { issuer, service }
   }
@@ -119,6 +120,16 @@ const openRegistration: Parameters<Provider["use"]>[0] = async (ctx, next) => {
   ctx.set("access-control-allow-methods", "POST")
   ctx.set("access-control-allow-headers", "content-type")
   ctx.status = 204
+}
+
+/**
+ * Adds the baseline to `scopes_supported` of the metadata, if it is the same for all resources. Codex and Gemini CLI request every
+ * scope of this list, instead of the scopes in the challenge. Therefore, step-up scopes are not in the list.
+ */
+const listBaseline = (scopes: Options["scopes"] = []): Parameters<Provider["use"]>[0] => async (ctx, next) => {
+  await next()
+  if (!ctx.path.startsWith("/.well-known/") || ctx.status !== 200 || typeof scopes === "function") return
+  ctx.body = { ...ctx.body, scopes_supported: [...ctx.body.scopes_supported, ...baselineOf(scopes)] }
 }
 
 /** Creates the provider without its warning that `devInteractions` is for development only. No option disables the warning. */

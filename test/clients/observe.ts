@@ -54,7 +54,9 @@ export const observe = (
       connect,
       { ...target, lazy: false, refreshTokens: "always" },
       async (session, take) => {
-        const authorization = take().find(isAuthorization)
+        const connection = take()
+        assert(connection.some(({ path, status }) => path === "/reg" && status === 201), "the client registers itself")
+        const authorization = connection.find(isAuthorization)
         assert(authorization !== undefined, "the client signs in when it connects")
         const requested = authorization.parameters.get("scope")?.split(" ") ?? []
         const signInScopes = requested.filter((scope) => scope !== "offline_access").sort()

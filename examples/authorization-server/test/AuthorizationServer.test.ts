@@ -74,6 +74,18 @@ describe("AuthorizationServer", () => {
       assert.strictEqual((yield* grant("c")).scope, "c")
     }))
 
+  it.live("grants the baseline to a client that requests every scope of the metadata", () =>
+    Effect.gen(function*() {
+      const { issuer } = yield* AuthorizationServer.make({ scopes: { baseline: ["a", "b"], stepUp: ["c"] } })
+      const { scopes_supported: listed } = yield* Effect.promise(async () =>
+        (await fetch(`${issuer}/.well-known/oauth-authorization-server`)).json()
+      )
+      assert.deepStrictEqual(listed, ["openid", "offline_access", "a", "b"])
+      const tokens = yield* Effect.promise(() => signIn({ issuer, resource, scope: listed.join(" ") }))
+      assert.includeMembers(tokens.scope!.split(" "), ["a", "b"])
+      assert.notInclude(tokens.scope, "c")
+    }))
+
   it.live("grants every scope of a list if no scope is requested", () =>
     Effect.gen(function*() {
       const { issuer } = yield* AuthorizationServer.make({ scopes: ["a", "b"] })
