@@ -39,6 +39,28 @@ export const authorizationServerMetadata = (issuer: URL): ReadonlyArray<string> 
 }
 
 /**
+ * Returns the issuer of the metadata that a well-known URL names. Returns `undefined` for any other URL. The issuer in the
+ * document itself is decisive: it may end in a slash, which the URL does not show.
+ *
+ * **Example** (The URL of a realm of Keycloak)
+ *
+ * ```ts
+ * import { WellKnown } from "effect-mcp-auth/protocol"
+ * import assert from "node:assert/strict"
+ *
+ * const url = new URL("https://auth.example.com/realms/acme/.well-known/openid-configuration")
+ * assert.strictEqual(WellKnown.issuerOfMetadata(url), "https://auth.example.com/realms/acme")
+ * ```
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const issuerOfMetadata = ({ origin, pathname }: URL): string | undefined => {
+  const parts = /^(.*?)\/\.well-known\/[^/]+(\/.*)?$/.exec(pathname)
+  return parts === null ? undefined : `${origin}${parts[1]}${parts[2] ?? ""}`
+}
+
+/**
  * The path at which a resource without a path publishes its metadata. The metadata paths of all other resources begin
  * with it (RFC 9728 §3).
  *

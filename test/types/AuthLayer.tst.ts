@@ -27,6 +27,13 @@ describe("an option from a Config", () => {
       AuthLayer.make({ ...options, authorizationServers: list }),
       AuthLayer.make({ ...options, allowedOrigins: list }),
       AuthLayer.make({ ...options, allowedHosts: list }),
+      AuthLayer.make({
+        ...options,
+        authorizationServers: Config.map(
+          Config.all({ issuer: Config.String("ISSUER"), metadataUrl: Config.String("METADATA_URL") }),
+          (server) => [server]
+        )
+      }),
       AuthLayer.make({ ...options, resource: Config.String("RESOURCE_URL"), authorizationServers: list })
     ] as const
     expect<Fails<typeof layers[number]>>().type.toBe<AuthError.AuthConfigError | Config.ConfigError>()
@@ -34,7 +41,7 @@ describe("an option from a Config", () => {
     expect<Fails<typeof layers[1]>>().type.toBe<AuthError.AuthConfigError | Config.ConfigError>()
     expect<Fails<typeof layers[2]>>().type.toBe<AuthError.AuthConfigError | Config.ConfigError>()
     expect<Fails<typeof layers[3]>>().type.toBe<AuthError.AuthConfigError | Config.ConfigError>()
-    expect<Requires<typeof layers[4]>>().type.toBe<HttpRouter.HttpRouter>()
+    expect<Requires<typeof layers[5]>>().type.toBe<HttpRouter.HttpRouter>()
   })
 
   test("has the type of the option", () => {

@@ -224,6 +224,6 @@ const connections: ReadonlyArray<readonly [RegExp, string]> = [
   ],
   [
     /^(ECONNREFUSED|ConnectionRefused)$/,
-    "No process listens at the address. Check that the authorization server runs, and its port. In a container, localhost is the container itself"
+    "No process listens at the address. Check that the authorization server runs, and its port. In a container, localhost is the container itself: set metadataUrl and jwksUri to a name of the authorization server that resolves here"
   ]
 ]

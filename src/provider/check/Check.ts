@@ -144,11 +144,11 @@ const parseIssuer = (issuer: string): Effect.Effect<URL, InvalidInput> => {
   if (url.username !== "" || url.password !== "") {
     return Effect.fail(new InvalidInput({ detail: "The issuer contains a user name or a password. Leave them out" }))
   }
-  if (url.pathname.includes("/.well-known/")) {
-    const path = url.pathname.replace(/\/\.well-known\/(?:oauth-authorization-server|openid-configuration)/, "")
+  const written = WellKnown.issuerOfMetadata(url)
+  if (written !== undefined) {
     return Effect.fail(
       new InvalidInput({
-        detail: `${shown(issuer)} is the URL of a document. Write its issuer, which may be ${url.origin}${path}`
+        detail: `${shown(issuer)} is the URL of a document. Write its issuer, which may be ${shown(written)}`
       })
     )
   }

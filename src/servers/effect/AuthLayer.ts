@@ -27,6 +27,7 @@ import * as GateLayer from "../../composition/GateLayer.ts"
 import * as HttpClientFetcher from "../../outbound/http-client/HttpClientFetcher.ts"
 import type { AuthConfigError } from "../../protocol/AuthError.ts"
 import * as ConfigOption from "../../protocol/ConfigOption.ts"
+import type * as AuthorizationServer from "../../verification/issuers/AuthorizationServer.ts"
 import * as EffectHttp from "./EffectHttp.ts"
 import { type Claims, withDecoder } from "./internal/schemaClaims.ts"
 import type { Protected, Provided } from "./Protected.ts"
@@ -77,7 +78,7 @@ export type Options<
   RT = never,
   RR = never,
   RK = never,
-  I extends Servers | Config.Config<ReadonlyArray<string>> = Inputs,
+  I extends Servers | Config.Config<ReadonlyArray<AuthorizationServer.Input>> = Inputs,
   EC = never,
   EH = never,
   RH = never
@@ -106,7 +107,7 @@ export type Options<
  * @category models
  * @since 0.1.0
  */
-export interface Places<I extends Servers | Config.Config<ReadonlyArray<string>>, EC = never> {
+export interface Places<I extends Servers | Config.Config<ReadonlyArray<AuthorizationServer.Input>>, EC = never> {
   /**
    * The resource identifier: the URL at which clients reach the server, in canonical form. The scheme must be https, except on
    * loopback. If it has no path, `https://host` and `https://host/` are the same resource (RFC 3986 §6.2.3). If it has a path, a final
@@ -117,7 +118,7 @@ export interface Places<I extends Servers | Config.Config<ReadonlyArray<string>>
   readonly resource: string | PublicUrl | FromConfig<string | PublicUrl, EC>
   /**
    * Issuers, issuers with details, or profiles of identity providers, such as `[Profiles.okta({ … })]` with `Profiles` from
-   * `effect-mcp-auth/provider`. Clients sign in at the first one. A `Config` can contain only issuers.
+   * `effect-mcp-auth/provider`. Clients sign in at the first one.
    */
   readonly authorizationServers: I & OnlyKnown<I>
   /**
@@ -184,6 +185,27 @@ export interface Places<I extends Servers | Config.Config<ReadonlyArray<string>>
  * }))))
  * ```
  *
+ * **Example** (An authorization server that has another name inside the network)
+ *
+ * ```ts
+ * import { Config } from "effect"
+ * import { AuthLayer } from "effect-mcp-auth"
+ *
+ * // ISSUER is the issuer in tokens, such as https://auth.example.com/realms/todos. The server fetches metadata and keys from the
+ * // other URLs, such as https://keycloak.internal/realms/todos/.well-known/openid-configuration.
+ * const server = Config.all({
+ *   issuer: Config.String("ISSUER"),
+ *   metadataUrl: Config.String("METADATA_URL"),
+ *   jwksUri: Config.String("JWKS_URI")
+ * })
+ *
+ * const Auth = AuthLayer.make({
+ *   resource: Config.String("RESOURCE_URL"),
+ *   authorizationServers: Config.map(server, (server) => [server]),
+ *   scopes: ["todos:read"]
+ * })
+ * ```
+ *
  * **Example** (A proxy on the way to the authorization server)
  *
  * ```ts
@@ -234,7 +256,7 @@ export const make = <
   RT = never,
   RR = never,
   RK = never,
-  const I extends Servers | Config.Config<ReadonlyArray<string>> = Servers,
+  const I extends Servers | Config.Config<ReadonlyArray<AuthorizationServer.Input>> = Servers,
   EC = never,
   EH = never,
   RH = never
@@ -284,4 +306,4 @@ const readConfigs = Effect.fnUntraced(function*(options: object) {
 
 // Environment variables often contain lists such as "a, b". An issuer is compared exactly, so the space must not remain.
 const withoutSpaces = (value: unknown): unknown =>
-  Array.isArray(value) ? value.map((_) => String(_).trim()).filter((_) => _ !== "") : value
+  Array.isArray(value) ? value.map((_) => typeof _ === "string" ? _.trim() : _).filter((_) => _ !== "") : value

@@ -10,6 +10,7 @@ import type { AuthConfigError } from "../../protocol/AuthError.ts"
 import * as Metadata from "../../protocol/AuthorizationServerMetadata.ts"
 import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import * as OptionValue from "../../protocol/OptionValue.ts"
+import { sanitize } from "../../protocol/RemoteText.ts"
 import * as UrlOption from "../../protocol/UrlOption.ts"
 import * as WellKnown from "../../protocol/WellKnown.ts"
 import { apiKeyIssuer } from "../Principal.ts"
@@ -73,11 +74,19 @@ export interface Options<out R = never> {
   readonly id?: undefined
   /** The `iss` values of its tokens, if they differ from the issuer (Entra ID v1, ADFS). Default: the issuer. */
   readonly tokenIssuers?: readonly [string, ...ReadonlyArray<string>] | undefined
-  /** The URL of its metadata. Default: the well-known URLs of the issuer. */
+  /**
+   * The URL of its metadata, if this server reaches it by another name than clients do, as in a split network. The metadata must
+   * contain exactly `issuer`. The URL is the choice of the operator, so it may be on a private address, and its metadata may then
+   * name endpoints on private addresses. It must be https, except on loopback or with `allowInsecureHttp`. Default: the
+   * well-known URLs of the issuer.
+   */
   readonly metadataUrl?: string | undefined
   /** Its metadata, for a server that publishes none. No metadata is fetched then. */
   readonly metadata?: Metadata.AuthorizationServerMetadata | undefined
-  /** The URL of its key set. Default: `jwks_uri` of its metadata. */
+  /**
+   * The URL of its key set, if this server reaches it by another name than `jwks_uri` of its metadata. It may be on a private
+   * address. It must be https, except on loopback or with `allowInsecureHttp`. Default: `jwks_uri` of its metadata.
+   */
   readonly jwksUri?: string | undefined
   /** Its key set, with public keys only, for a server that publishes none. No keys are fetched then. */
   readonly jwks?: { readonly keys: ReadonlyArray<Readonly<Record<string, unknown>>> } | undefined
@@ -282,6 +291,7 @@ export const checkUrl = (
   kind: "issuer" | "endpoint" = "endpoint"
 ): URL => {
   const isIssuer = kind === "issuer"
+  if (isIssuer) checkIsNoDocument(value, option)
   const url = UrlOption.check(value, option, {
     allowsHttp: insecure,
     allowsQuery: !isIssuer,
@@ -291,13 +301,24 @@ export const checkUrl = (
       ? "Write it without user, query or fragment (RFC 8414 §2)"
       : "Write it without user or fragment"
   })
-  if (isIssuer && url.pathname.includes("/.well-known/")) {
-    throw ConfigOption.error(
-      option,
-      `${UrlOption.describe(value)} is the URL of a document. Write the value of "issuer" in that document`
-    )
-  }
   return url
+}
+
+/**
+ * Rejects the URL of a metadata document, before a query in it is. The error names the issuer that the URL suggests, which is not
+ * used in its place: the issuer of tokens may differ from it, for example by a final slash.
+ */
+const checkIsNoDocument = (value: unknown, option: string): void => {
+  if (typeof value !== "string" || !URL.canParse(value)) return
+  const issuer = WellKnown.issuerOfMetadata(new URL(value))
+  if (issuer === undefined) return
+  throw ConfigOption.error(
+    option,
+    `${
+      UrlOption.describe(value)
+    } is the URL of a document. Write the value of "issuer" in that document, which is usually ` +
+      `${sanitize(issuer)}. If the issuer has another host, also set metadataUrl to this URL`
+  )
 }
 
 const checkExclusive = (

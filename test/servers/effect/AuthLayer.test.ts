@@ -6,7 +6,7 @@ import { Introspection } from "effect-mcp-auth/introspection"
 import { Challenge } from "effect-mcp-auth/protocol"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import { Algorithm, AuthorizationServer } from "effect-mcp-auth/verification"
-import { HttpClient, HttpRouter, HttpServerResponse } from "effect/http"
+import { HttpClient, HttpClientRequest, HttpRouter, HttpServerResponse } from "effect/http"
 import { TestClock } from "effect/testing"
 import { authenticate, type Request } from "../../authorization/steps.ts"
 import * as support from "../../verification/support.ts"
@@ -798,6 +798,42 @@ describe("options from a Config", () => {
         "http://localhost:5173"
       ])
       assert.deepStrictEqual((yield* build(good)).published.allowedOrigins, ["https://server.test"])
+    }))
+
+  it.effect("can describe an authorization server that has another name inside the network", () =>
+    Effect.gen(function*() {
+      const { client, issuer } = yield* TestIssuer.make({ issuer: "https://auth.test" })
+      const urls: Array<string> = []
+      const inside = HttpClient.mapRequest(client, (request) => {
+        urls.push(request.url)
+        return HttpClientRequest.setUrl(request, request.url.replace("https://auth.internal", "https://auth.test"))
+      })
+      const server = Config.all({
+        issuer: Config.String("ISSUER"),
+        metadataUrl: Config.String("METADATA_URL"),
+        jwksUri: Config.withDefault(Config.String("JWKS_URI"), undefined)
+      })
+      const env = {
+        ISSUER: "https://auth.test",
+        METADATA_URL: "https://auth.internal/.well-known/oauth-authorization-server",
+        JWKS_URI: "https://auth.internal/jwks"
+      }
+      const build = (env: Record<string, string>) =>
+        Layer.build(AuthLayer.make({
+          resource,
+          authorizationServers: Config.map(server, (server) => [server]),
+          scopes: ["todos:read"],
+          httpClient: Layer.succeed(HttpClient.HttpClient, inside)
+        })).pipe(
+          Effect.map((services) => Context.get(services as Context.Context<AuthLayer.AuthLayer>, AuthLayer.AuthLayer)),
+          Effect.provide(Layer.mergeAll(HttpRouter.layer, ConfigProvider.layer(ConfigProvider.fromEnvRecord(env))))
+        )
+      yield* (yield* build(env)).ready
+      assert.deepStrictEqual(urls, ["https://auth.internal/jwks"])
+      const { JWKS_URI: _, ...withoutKeys } = env
+      yield* issuer.publishMetadata({ jwks_uri: "https://auth.internal/jwks" })
+      yield* (yield* build(withoutKeys)).ready
+      assert.deepStrictEqual(urls.slice(1), [env.METADATA_URL, "https://auth.internal/jwks"])
     }))
 
   it.effect.each([

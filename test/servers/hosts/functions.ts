@@ -3,7 +3,7 @@
  * uses no module of Node, because it also runs in workerd.
  */
 import { Context, Effect, Redacted, Schema } from "effect"
-import { AuthError, type AuthLayer, type Decision, TokenVerifier } from "effect-mcp-auth"
+import { AuthError, AuthLayer, type Decision, TokenVerifier } from "effect-mcp-auth"
 import type { ApiKeys } from "effect-mcp-auth/api-keys"
 import { Dpop } from "effect-mcp-auth/dpop"
 import { Introspection } from "effect-mcp-auth/introspection"
@@ -186,6 +186,18 @@ const introspects = (issuer: string): Made => ({
   }
 })
 
+/** The authorization server has another name, and no TLS, inside the network. */
+const splitNetwork = (): Made => ({
+  options: {
+    authorizationServers: [{
+      issuer: "https://issuer.test",
+      metadataUrl: "http://keycloak:8080/.well-known/oauth-authorization-server",
+      jwksUri: "http://keycloak:8080/jwks",
+      [AuthLayer.allowInsecureHttp]: true
+    }]
+  }
+})
+
 /* Functions that break */
 
 const secret = "a secret of the author's function"
@@ -288,6 +300,7 @@ const working = {
   "a list of revocations": inMemory,
   "a revocation that is counted": counted,
   "a verifier and a revocation that the test switches": switched,
+  "an authorization server with another name inside the network": splitNetwork,
   "introspection at rejecting.test": () => introspects("https://rejecting.test"),
   "introspection at busy.test": () => introspects("https://busy.test")
 } satisfies Record<string, () => Made>

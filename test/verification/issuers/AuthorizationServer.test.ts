@@ -96,6 +96,37 @@ const repaired: ReadonlyArray<string> = [
   "https://auth.test:0443"
 ]
 
+describe("the URL of a metadata document in place of an issuer", () => {
+  it.each<[url: string, issuer: string]>([
+    ["https://auth.test/.well-known/openid-configuration", "https://auth.test"],
+    ["https://auth.test/.well-known/oauth-authorization-server", "https://auth.test"],
+    ["https://auth.test/realms/x/.well-known/openid-configuration", "https://auth.test/realms/x"],
+    ["https://auth.test/.well-known/oauth-authorization-server/realms/x", "https://auth.test/realms/x"],
+    ["https://auth.test/.well-known/openid-configuration/realms/x", "https://auth.test/realms/x"],
+    ["https://auth.test/tenant/v2.0/.well-known/openid-configuration?appid=1", "https://auth.test/tenant/v2.0"],
+    ["http://keycloak:8080/realms/x/.well-known/openid-configuration", "http://keycloak:8080/realms/x"]
+  ])("%s: the error names the issuer %s", (url, written) => {
+    for (const input of [url, { issuer: url }]) {
+      const error = rejected(input)
+      assert.deepStrictEqual([error.option, error.reason], [`${option}.issuer`, "malformed"])
+      assert.include(error.fix, ` which is usually ${written}. `)
+      assert.include(error.fix, "metadataUrl")
+    }
+  })
+
+  it("the error contains no password", () => {
+    const { message } = rejected("https://user:hunter2@auth.test/.well-known/openid-configuration")
+    assert.notInclude(message, "hunter2")
+    assert.include(message, "usually https://auth.test. ")
+  })
+
+  it("other paths are part of an issuer", () => {
+    for (const path of ["/.well-known", "/well-known/openid-configuration", "/x/.well-known/"]) {
+      assert.isTrue(Result.isSuccess(make(`https://auth.test${path}`)), path)
+    }
+  })
+})
+
 describe("[T-AUD-31] identifiers that a URL parser would repair", () => {
   it.each([...repaired, "https://auth.test/?", "https://auth.test?", "https://auth.test/?#"])(
     "[T-AUD-31] %j is not accepted as an issuer",
