@@ -59,7 +59,7 @@ export interface Response extends Head {
  */
 export class FetchError extends Data.TaggedError("FetchError")<{
   readonly reason: "network" | "too-large" | "not-allowed"
-  /** The code of a failed connection, if the platform names one, such as `ENOTFOUND` or `SELF_SIGNED_CERT_IN_CHAIN`. */
+  /** The code of a failed connection, if it is known, such as `ENOTFOUND`, `SELF_SIGNED_CERT_IN_CHAIN` or `ERR_BAD_PORT`. */
   readonly code?: string | undefined
 }> {
   override get message(): string {
@@ -69,16 +69,21 @@ export class FetchError extends Data.TaggedError("FetchError")<{
 
 /**
  * Creates the error of a failed connection. Takes its code from the thrown value or from the innermost cause that has one, and
- * nothing else, because messages can quote the request.
+ * nothing else, because messages can quote the request. The code `ERR_BAD_PORT` means that `fetch` sends no requests to the port
+ * (Fetch §2.9); Node gives this error a message and no code.
  *
  * @category constructors
  * @since 0.1.0
  */
 export const networkError = (thrown: unknown): FetchError => {
   let code: string | undefined
-  let error = thrown as { readonly code?: unknown; readonly cause?: unknown } | null | undefined
+  let error = thrown as
+    | { readonly code?: unknown; readonly cause?: unknown; readonly message?: unknown }
+    | null
+    | undefined
   for (let depth = 0; depth < 8 && typeof error === "object" && error !== null; depth++) {
     if (typeof error.code === "string" && /^[A-Z]\w{2,63}$/.test(error.code)) code = error.code
+    else if (error.message === "bad port") code = "ERR_BAD_PORT"
     error = error.cause as typeof error
   }
   return new FetchError({ reason: "network", code })

@@ -316,6 +316,7 @@ const authorizationServerUnavailableReasons = [
   "keys-cooling-down",
   "overloaded",
   "client-rejected",
+  "forbidden",
   "unusable-answer"
 ] as const
 
@@ -329,6 +330,7 @@ const authorizationServerUnavailableReasons = [
  * unavailable, such as `The tenant look-up for`; `issuer` then names its subject. `reason` describes the last attempt:
  *
  * - `client-rejected`: the authorization server rejected the credentials of this server (introspection, token exchange).
+ * - `forbidden`: the introspection endpoint answered 403 without an OAuth error. Such a response can concern a single token.
  * - `unusable-answer`: the response of the authorization server cannot be used.
  * - `timeout`: the request timed out.
  * - `server-error`: the response had the status 429 or 5xx.
@@ -383,6 +385,7 @@ const unavailableMessages: Readonly<Record<AuthorizationServerUnavailable["reaso
   "keys-cooling-down": "has no key for the token, and its keys are not fetched again before the cooldown ends",
   "overloaded": "receives no further request, because too many are waiting or too many tokens or tenants were unknown",
   "client-rejected": "rejects the credentials of this server",
+  "forbidden": "answered 403 to a request about the token",
   "unusable-answer": "sent an answer that cannot be used"
 }
 

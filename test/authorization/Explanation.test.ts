@@ -62,6 +62,7 @@ describe("the explanation of a rejection", () => {
     ["ENOTFOUND", "DNS"],
     ["EAI_AGAIN", "DNS"],
     ["ECONNREFUSED", "No process listens"],
+    ["ERR_BAD_PORT", "fetch sends no requests to this port"],
     ["ConnectionRefused", "No process listens"],
     ["CERT_NOT_YET_VALID", "clock of this machine"],
     ["CERT_REVOKED", "Do not trust it"],

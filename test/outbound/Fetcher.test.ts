@@ -151,6 +151,19 @@ describe.each(layers)("a Fetcher on %s", (_, layer) => {
       assert.deepStrictEqual(codes, ["ECONNREFUSED", "ENOTFOUND", "UND_ERR_SOCKET"])
     }))
 
+  it.live("names the code ERR_BAD_PORT for a port to which fetch sends no requests", () =>
+    Effect.gen(function*() {
+      const request = {
+        method: "GET",
+        url: "http://127.0.0.1:6000/",
+        headers: {},
+        maximumBytes: 1,
+        readsBody: () => true
+      } as const
+      const error = yield* Effect.flip(Fetcher.make(fetch).send(request))
+      assert.deepStrictEqual([error.reason, error.code], ["network", "ERR_BAD_PORT"])
+    }))
+
   it.effect("keeps the code of Bun for a connection that no process accepts", () =>
     Effect.sync(() => {
       const error = Object.assign(new Error("Unable to connect"), { code: "ConnectionRefused" })

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { AuthError } from "effect-mcp-auth"
 import { readFileSync } from "node:fs"
-import { getRejection, markdown } from "../../tools/reasons/Page.ts"
+import { getRejection, getRemedy, markdown } from "../../tools/reasons/Page.ts"
 import { type Entry, reasons } from "../../tools/reasons/Reasons.ts"
 
 const entries = Object.entries(reasons).flatMap(([section, ofSection]) =>
@@ -31,8 +31,8 @@ describe("the rejection reasons", () => {
 
   it.each(entries)(
     "$section $reason has a meaning, a typical cause and a remedy, each in whole sentences",
-    ({ entry }) => {
-      for (const text of [entry.meaning, entry.cause, entry.remedy]) assert.match(text, /^[A-Z].*\.$/)
+    ({ entry, reason, section }) => {
+      for (const text of [entry.meaning, entry.cause, getRemedy(section, reason)]) assert.match(text, /^[A-Z].*[^.]\.$/)
     }
   )
 

@@ -256,7 +256,7 @@ describe("shared answers", () => {
       assert.strictEqual(it.endpoint.requests.length, 1)
     }))
 
-  it.effect("[T-AUD-10l] a store that hangs delays one request by a second, and is left out while it fails", () =>
+  it.effect("[T-AUD-10l] a store that hangs delays one request by 250 milliseconds, and is left out while it fails", () =>
     Effect.gen(function*() {
       const it = yield* world
       let isDown = true
@@ -268,10 +268,10 @@ describe("shared answers", () => {
       const lines: Array<string> = []
       const logs = Logger.layer([Logger.make(({ message }) => void lines.push(String(message)))])
       const first = yield* Effect.forkChild(Effect.provide(server("a"), logs), { startImmediately: true })
-      yield* TestClock.adjust("1 second")
+      yield* TestClock.adjust("250 millis")
       assert.strictEqual(yield* Fiber.join(first), "admitted")
       // The write of the first answer is the second failure.
-      yield* TestClock.adjust("1 second")
+      yield* TestClock.adjust("250 millis")
       assert.deepStrictEqual(uses, ["get", "set"])
       assert.lengthOf(lines, 1)
       assert.match(lines[0]!, /^The shared store of introspection answers for https:\/\/issuer\.test fails/)
@@ -282,6 +282,22 @@ describe("shared answers", () => {
       yield* TestClock.adjust("6 seconds")
       assert.strictEqual(yield* server("c"), "admitted")
       assert.deepStrictEqual(uses, ["get", "set", "get", "set"])
+    }))
+
+  it.effect("[T-AUD-10l] a store that always answers after 0.9 seconds delays one request, and is then left out", () =>
+    Effect.gen(function*() {
+      const it = yield* world
+      const uses: Array<string> = []
+      const slow = (name: string) =>
+        Effect.as(Effect.andThen(Effect.sync(() => void uses.push(name)), Effect.sleep("900 millis")), undefined)
+      const server = yield* instance(it, { get: () => slow("get"), set: () => slow("set") })
+      const first = yield* Effect.forkChild(server("a"), { startImmediately: true })
+      yield* TestClock.adjust("250 millis")
+      assert.strictEqual(yield* Fiber.join(first), "admitted")
+      yield* TestClock.adjust("250 millis")
+      // These requests would hang if they waited for the store, because the clock stands still.
+      for (let sent = 0; sent < 5; sent++) assert.strictEqual(yield* server(`b${sent}`), "admitted")
+      assert.deepStrictEqual(uses, ["get", "set"])
     }))
 
   it.effect("contain no token", () =>

@@ -2,6 +2,7 @@
 import * as Result from "effect/Result"
 import * as ProtectedResource from "../../src/authorization/ProtectedResource.ts"
 import * as Rejection from "../../src/authorization/Rejection.ts"
+import { advice, adviceWithoutError } from "../../src/authorization/RejectionAdvice.ts"
 import { markdownTable } from "../../src/cli/format/markdownTable.ts"
 import {
   ApiKeyStoreUnavailable,
@@ -111,12 +112,26 @@ export const getRejection = (section: Section, reason: string): Rejection.Reject
 
 const isChallenged = ({ headers }: Rejection.Rejection): boolean => "www-authenticate" in headers
 
+const adviceOn: Readonly<Record<Section, Readonly<Record<string, string>>>> = {
+  ...advice,
+  Rejection: { ...adviceWithoutError, preflight: "None" }
+}
+
+/** Returns what to change, as a sentence: the advice in the log line of the reason. */
+export const getRemedy = (section: Section, reason: string): string => `${adviceOn[section][reason]!}.`
+
 const table = (section: Section): string =>
   markdownTable(
     ["reason", "status", "meaning", "typical cause", "remedy"],
-    Object.entries<Entry>(reasons[section]).map(([reason, { cause, meaning, remedy }]) => {
+    Object.entries<Entry>(reasons[section]).map(([reason, { cause, meaning }]) => {
       const rejection = getRejection(section, reason)
-      return [`\`${reason}\``, `${rejection.status}${isChallenged(rejection) ? " *" : ""}`, meaning, cause, remedy]
+      return [
+        `\`${reason}\``,
+        `${rejection.status}${isChallenged(rejection) ? " *" : ""}`,
+        meaning,
+        cause,
+        getRemedy(section, reason)
+      ]
     }),
     { padded: true }
   )
@@ -125,11 +140,12 @@ const table = (section: Section): string =>
 export const markdown = (): string =>
   [
     "# Rejection reasons",
-    "<!-- Written by `npm run docs` from tools/reasons/Reasons.ts. -->",
+    "<!-- Written by `npm run docs` from tools/reasons/Reasons.ts and src/authorization/RejectionAdvice.ts. -->",
     "Each rejected request has one reason. It is in the log, in the metrics and in the decision event. The response never contains the " +
     "reason of a rejected token, because it would help an attacker.",
     "```text\nrequest rejected with 401: audience\n```",
-    "A status with * has a challenge (`WWW-Authenticate`), which makes the client sign in or request more scopes.",
+    "A status with * has a challenge (`WWW-Authenticate`), which makes the client sign in or request more scopes. The remedy is the `advice` " +
+    "in the log line.",
     ...Object.entries(sections).flatMap(([section, [heading, about]]) => [
       `## ${heading}`,
       about,

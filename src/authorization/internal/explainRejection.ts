@@ -1,8 +1,8 @@
 import { own } from "../../protocol/Json.ts"
 import type { Explanation } from "../Explanation.ts"
+import { advice, adviceOnConnection, adviceWithoutError } from "../RejectionAdvice.ts"
 import { compareToken } from "./compareToken.ts"
 import type { Comparison, RejectedRequest, Setup } from "./explained.ts"
-import { advice, adviceOnConnection, adviceWithoutError } from "./rejectionAdvice.ts"
 import { listOf, show, showTime, typeOf } from "./showValue.ts"
 
 /* Compares a rejected request with the configuration, for the log. `explanations.ts` loads this file with the first rejection

@@ -1,4 +1,5 @@
 import * as Result from "effect/Result"
+import { advice } from "../../authorization/RejectionAdvice.ts"
 import { hasUnsupportedHeader } from "../../crypto/CompactJws.ts"
 import type { InvalidToken } from "../../protocol/AuthError.ts"
 import * as Claims from "../../verification/claims/Claims.ts"
@@ -182,7 +183,8 @@ const checkTimes = (claims: Json, rules: IssuerRules.IssuerRules, now: number): 
   return [
     Result.match(checked, {
       onSuccess: () => pass(TokenRules.expiry, describe("exp")),
-      onFailure: ({ reason }) => fail(TokenRules.expiry, describe(claimOfReason[reason] ?? "exp"), adviceOnTime[reason])
+      onFailure: ({ reason }) =>
+        fail(TokenRules.expiry, describe(claimOfReason[reason] ?? "exp"), advice.InvalidToken[reason])
     }),
     Result.isFailure(checked) || typeof exp !== "number" || typeof iat !== "number"
       ? skip(TokenRules.lifetime, "exp or iat is missing, or the token is not valid")
@@ -197,24 +199,21 @@ const claimOfReason: Readonly<Partial<Record<InvalidToken["reason"], "iat" | "nb
   "issued-in-the-future": "iat"
 }
 
-const adviceOnTime: Readonly<Partial<Record<InvalidToken["reason"], string>>> = {
-  expiry: "Configure the authorization server to limit the lifetime of tokens: exp is required, in seconds since 1970"
-}
-
 const checkSubject = (claims: Json, rules: IssuerRules.IssuerRules): RuleResult => {
   const client = rules.clientId(claims)
   if (Result.isFailure(client)) {
     return fail(
       TokenRules.subject,
       "the claim that names the client is not a text, or is empty",
-      "Configure the authorization server to write client_id as a text"
+      advice.InvalidToken["client-id"]
     )
   }
   const subject = rules.subject(claims, client.success)
   const named = client.success === undefined ? "no claim names the client" : `the client is ${shown(client.success)}`
   return Result.match(subject, {
     onSuccess: (subject) => pass(TokenRules.subject, `${subject?.claim ?? "no user"}; ${named}`),
-    onFailure: () => fail(TokenRules.subject, "no claim names the subject, or it is not a text")
+    onFailure: () =>
+      fail(TokenRules.subject, "no claim names the subject, or it is not a text", advice.InvalidToken.subject)
   })
 }
 
@@ -224,7 +223,7 @@ const checkScopes = (claims: Json, rules: IssuerRules.IssuerRules): RuleResult =
       fail(
         TokenRules.scope,
         "the claim that contains the scopes is not a list of scopes, or a scope has characters that RFC 6749 does not allow",
-        "Configure the authorization server to write scope as a text, with one space between scopes"
+        advice.InvalidToken.scope
       ),
     onSuccess: (scopes) =>
       scopes.size === 0

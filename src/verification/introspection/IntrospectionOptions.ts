@@ -68,7 +68,7 @@ export interface CommonOptions<out R = never> {
    * A store of `effect/persistence`, or an Effect of one, in which the instances of a server share answers. Default: none.
    *
    * Answers are stored under a hash of their token, until the token expires and at most for `cacheFor`. They are written in the
-   * background. If the store fails or takes more than 1 second, a request is sent to the authorization server instead. After two
+   * background. If the store fails or takes more than 250 milliseconds, a request is sent to the authorization server instead. After two
    * failures in a row, the store is not used for 5 seconds, and after further failures for up to a minute.
    *
    * Anyone with write access to the store can impersonate any user. Anyone with read access learns the claims of tokens in use.

@@ -316,7 +316,14 @@ describe("failures of the endpoint are 503, never invalid_token", () => {
       "client-rejected",
       "30"
     ],
-    ["forbidden", () => new Response("", { status: 403 }), "client-rejected", "30"],
+    ["403 without an OAuth error", () => new Response("", { status: 403 }), "forbidden", "30"],
+    [
+      "403 with HTML",
+      () => new Response("<p>", { status: 403, headers: { "content-type": "text/html" } }),
+      "forbidden",
+      "30"
+    ],
+    ["403 with an OAuth error", json({ error: "insufficient_scope" }, { status: 403 }), "client-rejected", "30"],
     [
       "rejected credentials of this server with the status 400",
       json({ error: "invalid_client" }, { status: 400 }),

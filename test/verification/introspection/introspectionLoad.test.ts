@@ -188,6 +188,16 @@ describe("an endpoint that fails", () => {
       assert.strictEqual(endpoint.requests.length, 3)
     }))
 
+  it.effect("by a 403 without an OAuth error gets further requests, because the response can concern a single token", () =>
+    Effect.gen(function*() {
+      const { endpoint, gate } = yield* world
+      endpoint.answer = goodOr(status(403))
+      const caller = yield* gate({ server: { introspection: Introspection.make({ ...secret, cacheFor: 0 }) } })
+      const outcomes = yield* Effect.forEach(["a", "b", "good", "c", "good-2"], caller.outcome)
+      assert.deepStrictEqual(outcomes, ["503 forbidden", "503 forbidden", "admitted", "503 forbidden", "admitted"])
+      assert.strictEqual(endpoint.requests.length, 5)
+    }))
+
   // Firewalls answer 403 to tokens such as `../../etc/passwd`, and some endpoints answer 401 to unknown tokens. Neither shows
   // that the endpoint fails.
   it.effect.each<readonly [string, () => Response]>([
@@ -467,7 +477,7 @@ describe("a 401 about an inactive token", () => {
     ["a list", () => Response.json([{ active: false }], { status: 401 })],
     ["another media type", () => new Response(`{"active":false}`, { status: 401 })],
     ["nothing", () => new Response("", { status: 401 })],
-    ["403", () => Response.json({ active: false }, { status: 403 })]
+    ["403 and an error", () => Response.json({ active: false, error: "access_denied" }, { status: 403 })]
   ])("[T-AUD-10g] with %s is a rejection of this server's credentials", ([, answer]) =>
     Effect.gen(function*() {
       const { endpoint, gate } = yield* world

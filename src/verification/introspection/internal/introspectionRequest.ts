@@ -72,11 +72,16 @@ const fromEndpoint = Effect.fnUntraced(function*<R>(
     const answered = yield* post({
       accept: `application/${mustBeSigned ? signedType : "json"}`,
       parameters: [["token", Redacted.value(token)], ["token_type_hint", "access_token"]],
-      reads: [401]
+      reads: [401, 403]
     })
     const unsigned = mustBeSigned ? undefined : FormPost.readObject(answered)
     if (answered.status === 401) {
       return isInactive(unsigned) ? inactive : yield* fail("client-rejected")
+    }
+    // RFC 7662 defines no meaning of 403. Servers send it if this client may not introspect the token or any token, and firewalls
+    // send it because of the text of a token. Only an OAuth error shows that the request was rejected because of this client.
+    if (answered.status === 403) {
+      return yield* fail(typeof Claims.own(unsigned, "error") === "string" ? "client-rejected" : "forbidden")
     }
     // RFC 6749 §5.2 allows 400 for wrong credentials of this server.
     if (answered.status === 400 && rejectsClient.has(Claims.own(unsigned, "error"))) {

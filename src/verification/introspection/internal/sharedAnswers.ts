@@ -22,8 +22,11 @@ import { type GetAnswer, type IntrospectionAnswer, isActive } from "./introspect
 /** The value of an entry in the store. */
 type Stored = Pick<IntrospectionAnswer, "at" | "claims">
 
-/** The time limit for one operation of the store. A slower store counts as failed. */
-const storeTime = "1 second"
+/**
+ * The time limit for one operation of the store, in milliseconds. A slower store counts as failed: it would delay every new token,
+ * although an introspection request usually takes less time.
+ */
+const storeTime = 250
 
 /** Maximum number of answers whose age this instance measures. */
 const maximumAges = 10_000
@@ -103,7 +106,7 @@ const guardStore = (issuer: string) => {
       if (cooldown === undefined) return
       // The errors of the store are left out, because they may quote tokens and claims.
       yield* Effect.logWarning(
-        `The shared store of introspection answers for ${issuer} fails or takes more than ${storeTime}. It is not used for ` +
+        `The shared store of introspection answers for ${issuer} fails or takes more than ${storeTime} milliseconds. It is not used for ` +
           `${Math.ceil(cooldown / 1_000)} seconds; each instance sends its own requests meanwhile.`
       )
     })

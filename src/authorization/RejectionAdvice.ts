@@ -1,7 +1,10 @@
-import type { AuthError } from "../../protocol/AuthError.ts"
-import type { RejectionReason } from "../Rejection.ts"
+import type { AuthError } from "../protocol/AuthError.ts"
+import type { RejectionReason } from "./Rejection.ts"
 
-/* Names for each reason of a rejection the part that an operator can change. This file is loaded with the first explanation. */
+/*
+ * Names for each reason of a rejection the part that an operator can change: in log lines, in the reports of the command, and on the
+ * page of the rejection reasons. The gate loads this file with the first explanation.
+ */
 
 /** The advice for each reason of each error. A new reason without advice does not compile. */
 export const advice: { readonly [E in AuthError as E["_tag"]]: { readonly [R in E["reason"]]: string } } = {
@@ -68,8 +71,9 @@ export const advice: { readonly [E in AuthError as E["_tag"]]: { readonly [R in 
       "Let the authorization server issue tokens for the expected audience. If it writes another fixed value for this server, set audience: Audience.oneOf([\"…\"]). If resource is not the URL that clients use, correct resource",
     "subject":
       "Let the authorization server name the user in one of the expected claims, or use the profile of the provider",
-    "client-id": "Let the authorization server write the client id as a string that is not empty",
-    "scope": "Let the authorization server write scopes in the expected form, or use the profile of the provider",
+    "client-id": "Let the authorization server write client_id as a text that is not empty",
+    "scope":
+      "Let the authorization server write scope as a text, with one space between scopes, or use the profile of the provider",
     "bound-to-key": "The token is bound to a key of the client. Set dpop, or let the client request a Bearer token",
     "not-bound-to-key":
       "Let the client request a token that is bound to its key (DPoP at the token endpoint). If dpop is optional, it may also send the token as Bearer",
@@ -150,6 +154,8 @@ export const advice: { readonly [E in AuthError as E["_tag"]]: { readonly [R in 
       "Check whether a client sends invented tokens or tenants. If all are legitimate, raise inactiveLimit of introspection or newTenants of tenants",
     "client-rejected":
       "Correct the client id and the secret (or the key) of this server in introspection, and its permission to introspect",
+    "forbidden":
+      "Let the authorization server permit this client to introspect the tokens of this resource. If it does, check whether a firewall or a gateway in front of the introspection endpoint rejects the request",
     "unusable-answer": "Check the URL of the endpoint: its answer is not what the standard describes"
   },
   InvalidMetadata: {
@@ -217,6 +223,10 @@ const connections: ReadonlyArray<readonly [RegExp, string]> = [
   [
     /CERT|SIGNED|SIGNATURE/,
     "Let Node trust the authority that signed the certificate: NODE_EXTRA_CA_CERTS=/path/to/authority.pem. Do not disable the verification"
+  ],
+  [
+    /^ERR_BAD_PORT$/,
+    "fetch sends no requests to this port, because other protocols use it. Let the authorization server use another port, such as 443"
   ],
   [
     /^(ENOTFOUND|EAI_)/,
