@@ -230,6 +230,7 @@ const serversByHand = [
   "test/outbound/Fetcher.test.ts", // responses that no issuer gives: broken, endless, too large
   "test/provider/probe/ConnectionFailure.test.ts", // servers that reject or break the connection
   "test/servers/host/BodyMethods.test.ts", // handlers that use the result of a body parser
+  "test/servers/host/HeldResponse.test.ts", // handlers that send their response in different ways
   "test/servers/host/NodeHeaders.test.ts", // middleware that changes headers, in front of each server adapter
   "test/servers/hosts/hosts.ts", // a server adapter under test
   "test/servers/optionLayer.test.ts", // a gate under test, in front of a handler

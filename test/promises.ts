@@ -124,6 +124,13 @@ export const promises: Readonly<Record<string, ReadonlyArray<string>>> = {
     "SESS-01"
   ],
   "A caller who opens too many sessions loses only their own sessions.": ["T-AUD-20"],
+  "With `sessionStore`, a session belongs to its owner on every instance, and ends on every instance.": [
+    "T-SESS-01",
+    "T-SESS-02",
+    "T-SESS-03",
+    "T-SESS-05"
+  ],
+  "If the store of sessions fails, the server answers 503 to requests of a session, and opens none.": ["T-SESS-04"],
   "With `McpAuthSdk` for SDK v1, a task belongs to its session, or without sessions to its caller.": ["T-AUD-20b"],
   "Sealed state opens only for the same caller, operation and resource.": ["T-AUD-50", "SESS-06"],
   "Answers that depend on the caller are not marked as publicly cacheable.": ["T-AUD-13b"],
@@ -183,6 +190,7 @@ export const promises: Readonly<Record<string, ReadonlyArray<string>>> = {
   "Instances share revocations through `Revocations.make` with one store.": [
     "a revocation by one instance makes another instance reject"
   ],
+  "Instances share sessions through `sessionStore`, also the end of a session.": ["T-SESS-01", "T-SESS-02"],
   "Instances open each other's sealed state if they have the same `requestState.secret`.": [
     "is opened by every instance with the same secret, which must have 32 bytes"
   ],

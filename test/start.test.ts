@@ -34,11 +34,11 @@ const nameOf = (url: string): string | undefined => /\/node_modules\/effect\/dis
  * modules. Raise it only for a reason.
  */
 const budgets = [
-  { entry: "node", ours: 110, effect: 70 },
-  { entry: "fetch", ours: 109, effect: 70 },
-  { entry: "sdk-v1", ours: 134, effect: 70 },
-  { entry: "sdk-v2", ours: 133, effect: 70 },
-  { entry: "host", ours: 112, effect: 70 },
+  { entry: "node", ours: 113, effect: 70 },
+  { entry: "fetch", ours: 110, effect: 70 },
+  { entry: "sdk-v1", ours: 137, effect: 70 },
+  { entry: "sdk-v2", ours: 136, effect: 70 },
+  { entry: "host", ours: 115, effect: 70 },
   { entry: "protocol", ours: 13, effect: 45 },
   { entry: "verification", ours: 67, effect: 73 },
   { entry: "introspection", ours: 68, effect: 73 },
@@ -47,6 +47,7 @@ const budgets = [
   { entry: "dpop", ours: 30, effect: 67 },
   { entry: "tenants", ours: 61, effect: 67 },
   { entry: "revocation", ours: 15, effect: 67 },
+  { entry: "sessions", ours: 20, effect: 67 },
   { entry: "client", ours: 48, effect: 73 }
 ]
 

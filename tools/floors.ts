@@ -52,7 +52,8 @@ const mechanisms = [
   "verification/revocation",
   "verification/api-keys",
   "verification/token-header",
-  "verification/tenants"
+  "verification/tenants",
+  "authorization/sessions"
 ]
 const ground = ["protocol", "crypto", "store", "outbound"]
 
@@ -162,6 +163,14 @@ export const floors: ReadonlyArray<Floor> = [
     oursAsTypes: ["verification"],
     packages: effect,
     why: "authorization/public-url knows protocol, the gate and its resource. Only programs that use PublicUrl load it."
+  },
+  {
+    folder: "authorization/sessions",
+    ours: ["protocol", "crypto", "store", "verification", "verification/tokens", "authorization"],
+    packages: effect,
+    packagesAsTypes: ["effect/persistence/[A-Z]*"],
+    why:
+      "authorization/sessions knows authorization and the floors below it. It is loaded only by servers that share sessions."
   },
   {
     folder: "composition",

@@ -5,7 +5,7 @@
  * | step | member                    | checks                                                                  | or else       |
  * | ---- | ------------------------- | ----------------------------------------------------------------------- | ------------- |
  * | 1    | `authenticate`            | `Host`, `Origin` (a preflight is answered), credentials, token          | 400 … 503     |
- * | 2    | `sessions.check`          | the session belongs to the caller                                       | 404, 401      |
+ * | 2    | `sessions.check`          | the session belongs to the caller                                       | 404, 401, 503 |
  * | 3    | (adapter reads the body)  |                                                                         | 400 … 415     |
  * | 4    | `recheck`                 | the token is still valid, now that the body is complete                 | 401, 503      |
  * | 5    | `authorize`               | the caller has the scopes that the policies of the operations require   | 400, 401, 403 |
@@ -28,9 +28,9 @@ import type {
   AuthError,
   AuthorizationServerUnavailable,
   InvalidMetadata,
-  RevocationStoreUnavailable
+  RevocationStoreUnavailable,
+  SessionStoreUnavailable
 } from "../protocol/AuthError.ts"
-import { MissingCredentials } from "../protocol/AuthError.ts"
 import type { AuthorizationServerMetadata } from "../protocol/AuthorizationServerMetadata.ts"
 import type * as Credentials from "../protocol/Credentials.ts"
 import type { Operation } from "../protocol/Operation.ts"
@@ -46,6 +46,7 @@ import * as Authenticate from "./Authenticate.ts"
 import * as Authorize from "./Authorize.ts"
 import type { Caller, Request } from "./Caller.ts"
 import type * as Decision from "./Decision.ts"
+import * as GateSessions from "./GateSessions.ts"
 import * as openStreams from "./internal/openStreams.ts"
 import * as ownClaims from "./internal/ownClaims.ts"
 import * as reject from "./internal/reject.ts"
@@ -114,18 +115,12 @@ export interface Published {
 }
 
 /**
- * The sessions of a server, and the check that rejects a caller without access.
+ * The sessions of a server.
  *
  * @category models
  * @since 0.1.0
  */
-export interface GateSessions extends Sessions.Sessions {
-  /**
-   * Rejects a caller that may not use a session. The status is 404, or 401 if the caller is anonymous and the session belongs
-   * to a principal.
-   */
-  readonly check: (caller: Caller, session: string) => Effect.Effect<void, Rejection.Rejection>
-}
+export type { GateSessions } from "./GateSessions.ts"
 
 /**
  * The facts that `recordAdmission` reports about a request that was admitted without a call of `authorize`.
@@ -163,7 +158,7 @@ export interface Gate {
    * the request has no credentials and the option `anonymous` allows that.
    */
   readonly authenticate: (request: Request) => Effect.Effect<Caller, Rejection.Rejection>
-  readonly sessions: GateSessions
+  readonly sessions: GateSessions.GateSessions
   /**
    * Checks the token again, after the body and before `authorize`, and returns the caller to pass to `authorize`. `awaited` is
    * `true` if the adapter has waited for anything since `authenticate`. If it is `false`, `revocation` is called again only if
@@ -191,10 +186,11 @@ export interface Gate {
   /** Returns the value of the option `claims` for a principal. `undefined` without that option. */
   readonly claimsFor: ((principal: Principal) => unknown) | undefined
   /**
-   * Evicts the cached results of tokens, and ends the open streams of these tokens. Call it after a sign-out, or when the
-   * rights of a caller have changed.
+   * Evicts the cached results of tokens, and ends the open streams of these tokens. With the option `sessionStore`, also ends the
+   * sessions of the callers on every instance, unless the target is a single token. Fails if the store fails: the sessions then
+   * exist until you repeat the call. Call it after a sign-out, or when the rights of a caller have changed.
    */
-  readonly invalidate: (target: Target) => Effect.Effect<void>
+  readonly invalidate: (target: Target) => Effect.Effect<void, SessionStoreUnavailable>
   /**
    * Waits until an open stream must end, which is the first of these events:
    *
@@ -272,6 +268,8 @@ export interface Options {
   readonly sessionsPerCaller?: number | undefined
   /** The sessions, if other gates share them. Default: separate sessions. */
   readonly sessions?: Sessions.Sessions | undefined
+  /** The sessions that several instances share. Default: the gate knows only the sessions that it opened. */
+  readonly sharedSessions?: Sessions.SharedSessions | undefined
   /** The listener of decisions, and how decisions name subjects. */
   readonly decisions?: RecordDecision.Options | undefined
   readonly authorizationServerMetadata?: Published["authorizationServerMetadata"]
@@ -339,7 +337,11 @@ export const make = (options: Options): Gate => {
     streams,
     reject: rejecting
   })
-  const sessions = options.sessions ?? Sessions.make({ perCaller: options.sessionsPerCaller })
+  const sessions = GateSessions.make(
+    rejecting,
+    options.sessions ?? Sessions.make({ perCaller: options.sessionsPerCaller }),
+    options.sharedSessions
+  )
   return {
     resource,
     published: {
@@ -351,16 +353,7 @@ export const make = (options: Options): Gate => {
     },
     ready: options.ready ?? Effect.void,
     authenticate,
-    sessions: {
-      ...sessions,
-      check: (caller, session) => {
-        const access = sessions.access(session, caller.principal)
-        if (access === "own") return Effect.void
-        return access === "foreign"
-          ? rejecting.rejectWith(caller, Rejection.unknownSession)
-          : rejecting.reject(caller, noCredentials)
-      }
-    },
+    sessions,
     recheck,
     authorize: Authorize.make({ unlisted: options.unlisted, reject: rejecting, record }),
     recordAdmission: ({ principal, request, timing }, { operations = none, required = none, until } = nothing) =>
@@ -380,14 +373,15 @@ export const make = (options: Options): Gate => {
     invalidate: (target) =>
       Effect.andThen(
         Effect.andThen(options.invalidate?.(target) ?? Effect.void, apiKeys?.invalidate(target) ?? Effect.void),
-        Effect.sync(() => streams.end(target))
+        Effect.suspend(() => {
+          streams.end(target)
+          return options.sharedSessions?.endAll(target) ?? Effect.void
+        })
       ),
     untilStreamEnds: ({ principal, timing }, end) =>
       principal === undefined ? Effect.never : streams.untilEnd(principal, end, timing.revision)
   }
 }
-
-const noCredentials = new MissingCredentials({ reason: "no-authorization" })
 
 const none: ReadonlyArray<never> = []
 

@@ -30,7 +30,7 @@ import type { ProtectedResource } from "./ProtectedResource.ts"
  */
 export interface Rejection {
   readonly _tag: "Rejection"
-  readonly status: 204 | 400 | 401 | 403 | 404 | 408 | 413 | 415 | 500 | 503
+  readonly status: 204 | 400 | 401 | 403 | 404 | 408 | 413 | 415 | 429 | 500 | 503
   readonly headers: Readonly<Record<string, string>>
   readonly body: string
   readonly reason: RejectionReason
@@ -111,6 +111,11 @@ const unavailable = {
 const keysUnavailable = {
   code: "temporarily_unavailable",
   description: "API keys cannot be checked at the moment; try again later"
+}
+
+const tooManyRequests = {
+  code: "too_many_requests",
+  description: "Too many requests; try again after the time in Retry-After"
 }
 
 const serverError = {
@@ -345,9 +350,14 @@ export const make = (
         case "AuthorizationServerUnavailable":
         case "ReplayStoreUnavailable":
         case "RevocationStoreUnavailable":
+        case "SessionStoreUnavailable":
+        case "QuotaStoreUnavailable":
           return rejection(503, reason, error, unavailable, { "retry-after": toRetryAfter(error.retryAfter) })
         case "ApiKeyStoreUnavailable":
           return rejection(503, reason, error, keysUnavailable, { "retry-after": toRetryAfter(error.retryAfter) })
+        // No challenge: another token of the same caller would not help (RFC 6585 §4).
+        case "QuotaExceeded":
+          return rejection(429, reason, error, tooManyRequests, { "retry-after": toRetryAfter(error.retryAfter) })
         case "InvalidMetadata":
           return rejection(503, reason, error, unavailable, { "retry-after": "30" })
         case "AuthConfigError":

@@ -134,6 +134,18 @@ export const advice: { readonly [E in AuthError as E["_tag"]]: { readonly [R in 
     "revocation-store-slow":
       "Check the load of the store of revocations and the network to it. The authorization server is not involved"
   },
+  SessionStoreUnavailable: {
+    "session-store-down":
+      "Check the store of sessions (such as Redis) and the network to it. The authorization server is not involved"
+  },
+  QuotaExceeded: {
+    "quota":
+      "Nothing, if the client sends too much: it retries after Retry-After. If it is legitimate, raise this quota in quotas"
+  },
+  QuotaStoreUnavailable: {
+    "quota-store-down":
+      "Check the limiter of quotas (such as Redis) and the network to it. The authorization server is not involved"
+  },
   InsufficientScope: {
     "missing-scope":
       "Normal before step-up authorization. If the same client repeats it, let the authorization server grant the missing scopes, or add them to scopes.baseline for clients that cannot step up",
@@ -193,7 +205,7 @@ export const adviceWithoutError: Readonly<Record<Exclude<RejectionReason, AuthEr
     "foreign-host": "If clients reach this server under that name, add it without the port to allowedHosts",
     "origin": "If you trust the web page, add its origin to allowedOrigins",
     "session":
-      "Let the client open a new session. If several instances serve the requests, route each session to one instance",
+      "Let the client open a new session. If several instances serve the requests, route each session to one instance, or share the sessions with sessionStore",
     "closing": "Nothing: the server shuts down. Let the load balancer stop sending requests before it does",
     "broken": "The cause is a defect in a function of yours or in this library: see the cause in this line"
   }

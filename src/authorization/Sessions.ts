@@ -4,21 +4,22 @@
  *
  * @since 0.1.0
  */
+import type * as Effect from "effect/Effect"
+import type { SessionStoreUnavailable } from "../protocol/AuthError.ts"
 import * as ConfigOption from "../protocol/ConfigOption.ts"
-import { BoundedMap } from "../store/BoundedMap.ts"
+import * as sessionTable from "../store/SessionTable.ts"
 import type { Principal } from "../verification/Principal.ts"
+import type { Target } from "../verification/tokens/TokenCache.ts"
 
 /**
- * The access of a caller to a session:
- *
- * - `"own"`: the caller may use the session.
- * - `"needs-credentials"`: the caller is anonymous, and the session belongs to a principal.
- * - `"foreign"`: the session belongs to another principal, or does not exist.
+ * The access of a caller to a session: `"own"`, `"foreign"` or `"needs-credentials"`.
  *
  * @category models
  * @since 0.1.0
  */
-export type SessionAccess = "own" | "foreign" | "needs-credentials"
+export type { SessionAccess } from "../store/SessionTable.ts"
+
+type SessionAccess = sessionTable.SessionAccess
 
 /**
  * The sessions of one server. A caller without a principal is anonymous.
@@ -42,8 +43,24 @@ export interface Sessions {
   readonly release: (session: string) => void
 }
 
-/** The recorded owner if the caller is anonymous. It differs from every `Principal.key`, because those keys are JSON arrays. */
-const anonymous = "anonymous"
+/**
+ * The sessions of a server that several instances share. The option `sessionStore` creates it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface SharedSessions {
+  /** Returns the access of a caller to a session, as `Sessions.access` does. */
+  readonly access: (
+    session: string,
+    principal: Principal | undefined
+  ) => Effect.Effect<SessionAccess, SessionStoreUnavailable>
+  /** Records the caller that opened a session as its owner, unless the session has another owner. */
+  readonly open: (session: string, principal: Principal | undefined) => Effect.Effect<void, SessionStoreUnavailable>
+  readonly end: (session: string) => Effect.Effect<void, SessionStoreUnavailable>
+  /** Ends the sessions of all callers that a target selects. A target with `token` selects none. */
+  readonly endAll: (target: Target) => Effect.Effect<void, SessionStoreUnavailable>
+}
 
 /**
  * Limits the number of sessions.
@@ -68,7 +85,7 @@ export interface Limits {
  */
 export const defaultPerCaller: number = 100
 
-const table: ConfigOption.Table<keyof Limits> = {
+const limitsTable: ConfigOption.Table<keyof Limits> = {
   capacity: ConfigOption.wholeNumber(1, 100_000),
   perCaller: ConfigOption.wholeNumber(1, defaultPerCaller),
   anonymous: ConfigOption.wholeNumber(1, 10_000)
@@ -88,51 +105,13 @@ const table: ConfigOption.Table<keyof Limits> = {
  * @since 0.1.0
  */
 export const make = (options: Limits = {}): Sessions => {
-  ConfigOption.check(options, "Sessions.make", table)
-  const { anonymous: ofAnonymous = 10_000, capacity = 100_000, perCaller = defaultPerCaller } = options
-  const owners = new Map<string, string>()
-  const used = new BoundedMap<string, true>(capacity)
-  const byOwner = new Map<string, BoundedMap<string, true>>()
-
-  const release = (session: string): void => {
-    const owner = owners.get(session)
-    if (owner === undefined) return
-    owners.delete(session)
-    used.delete(session)
-    const own = byOwner.get(owner)!
-    own.delete(session)
-    if (own.size === 0) byOwner.delete(owner)
-  }
-
-  const keep = (session: string, owner: string): void => {
-    const before = owners.get(session)
-    if (before !== undefined && before !== owner) release(session)
-    const own = byOwner.get(owner) ?? new BoundedMap(owner === anonymous ? ofAnonymous : perCaller)
-    if (before !== owner) {
-      byOwner.set(owner, own)
-      owners.set(session, owner)
-    }
-    const ownEvicted = own.set(session, true)
-    if (ownEvicted !== undefined) release(ownEvicted)
-    if (owner === anonymous) return
-    const evicted = used.set(session, true)
-    if (evicted !== undefined) release(evicted)
-  }
-
+  ConfigOption.check(options, "Sessions.make", limitsTable)
+  const { anonymous = 10_000, capacity = 100_000, perCaller = defaultPerCaller } = options
+  const table = sessionTable.make({ anonymous, capacity })
   return {
-    access: (session, principal) => {
-      const owner = owners.get(session)
-      const caller = principal?.key ?? anonymous
-      if (owner === undefined) return "foreign"
-      if (owner !== caller && owner !== anonymous) return caller === anonymous ? "needs-credentials" : "foreign"
-      keep(session, caller)
-      return "own"
-    },
-    has: (session) => owners.has(session),
-    bind: (session, principal) => {
-      const caller = principal?.key ?? anonymous
-      if ((owners.get(session) ?? caller) === caller) keep(session, caller)
-    },
-    release
+    access: (session, principal) => table.access(session, principal?.key, perCaller),
+    has: table.has,
+    bind: (session, principal) => void table.open(session, principal?.key, perCaller),
+    release: table.end
   }
 }

@@ -11,6 +11,7 @@ import type * as ProtectedResource from "../authorization/ProtectedResource.ts"
 import type { PublicUrl } from "../authorization/public-url/PublicUrl.ts"
 import type { ChallengeScopes } from "../authorization/Rejection.ts"
 import type { ScopeHierarchy } from "../authorization/ScopeHierarchy.ts"
+import type * as SessionStore from "../authorization/sessions/SessionStore.ts"
 import type * as Credentials from "../protocol/Credentials.ts"
 import type * as ApiKeys from "../verification/api-keys/ApiKeys.ts"
 import type * as Audience from "../verification/claims/Audience.ts"
@@ -98,9 +99,10 @@ export type Options<
   RT = never,
   RR = never,
   RK = never,
-  I extends Servers = Inputs
+  I extends Servers = Inputs,
+  RS = never
 > =
-  & Common<S, C, A, RD, RT, RR, RK>
+  & Common<S, C, A, RD, RT, RR, RK, RS>
   & Issuers<I>
   & {
     /**
@@ -133,7 +135,16 @@ export interface Issuers<I extends Servers = Inputs> {
  * @category models
  * @since 0.1.0
  */
-export interface Common<S extends Scopes, C = never, A = unknown, RD = never, RT = never, RR = never, RK = never> {
+export interface Common<
+  S extends Scopes,
+  C = never,
+  A = unknown,
+  RD = never,
+  RT = never,
+  RR = never,
+  RK = never,
+  RS = never
+> {
   /**
    * The scopes that the server offers: a list, or a baseline and the scopes that clients request by step-up authorization. With
    * `[]`, the server has no scopes and any valid token is enough: an operation that requires a scope does not compile.
@@ -244,6 +255,11 @@ export interface Common<S extends Scopes, C = never, A = unknown, RD = never, RT
    * it for a program that opens sessions for many users with one token. Default: 100.
    */
   readonly sessionsPerCaller?: number | undefined
+  /**
+   * Shares the owners of sessions between the instances of a server: a value of `SessionStore.make` (`effect-mcp-auth/sessions`).
+   * MCP 2026-07-28 has no sessions. Default: each instance knows only the sessions that it opened.
+   */
+  readonly sessionStore?: SessionStore.Mechanism<RS> | undefined
   /**
    * A service and the function that decodes its value from the claims of a token, such as `Schema.decodeUnknownResult(schema)`.
    * A token whose claims do not match is rejected. Requests with the same token share the value, so it is frozen. If the value

@@ -17,7 +17,7 @@ import * as Fetcher from "../outbound/Fetcher.ts"
 import type { AuthConfigError } from "../protocol/AuthError.ts"
 import * as ConfigOption from "../protocol/ConfigOption.ts"
 import * as JwkSet from "../verification/keys/JwkSet.ts"
-import type { Options, Scopes, Servers, ServicesOf } from "./AuthOptions.ts"
+import type { Inputs, Options, Scopes, Servers, ServicesOf } from "./AuthOptions.ts"
 import { checkNames } from "./checkOptions.ts"
 import { makeGate } from "./makeGate.ts"
 
@@ -73,17 +73,18 @@ export const layer = <
   RT = never,
   RR = never,
   RK = never,
-  const I extends Servers = Servers
+  const I extends Servers = Servers,
+  RS = never
 >(
-  options: Options<S, C, A, RD, RT, RR, RK, I>
+  options: Options<S, C, A, RD, RT, RR, RK, I, RS>
 ): Layer.Layer<
   Services<ProtectedResource.OfferedOf<S>>,
   AuthConfigError,
-  Fetcher.Fetcher | ServicesOf<I> | RD | RT | RR | RK
+  Fetcher.Fetcher | ServicesOf<I> | RD | RT | RR | RK | RS
 > =>
   Layer.unwrap(
     Effect.map(
-      makeGate(options as unknown as Options<S, C, A, RD, RT, RR, RK>),
+      makeGate(options as unknown as Options<S, C, A, RD, RT, RR, RK, Inputs, RS>),
       (gate) => fromGate<ProtectedResource.OfferedOf<S>>(gate)
     )
   ).pipe(
@@ -93,7 +94,7 @@ export const layer = <
     Services<ProtectedResource.OfferedOf<S>>,
     AuthConfigError,
     // `JwkSet` and `Discovery` are provided above, and no option requires them, so this type lists all other requirements.
-    Fetcher.Fetcher | ServicesOf<I> | RD | RT | RR | RK
+    Fetcher.Fetcher | ServicesOf<I> | RD | RT | RR | RK | RS
   >
 
 /**
@@ -164,8 +165,20 @@ const layerListener = (onDecision: OnDecision): Layer.Layer<never> =>
  * Provides the gate and the services of the option `layer`. The gate uses the required `Fetcher` unless `fetch` is set or
  * `layer` provides one.
  */
-export const layerHost = <const S extends Scopes, C, A, RD, RT, RR, RK, const I extends Servers, R = never, E = never>(
-  options: Options<S, C, A, RD, RT, RR, RK, I> & HostOptions<R, E>
+export const layerHost = <
+  const S extends Scopes,
+  C,
+  A,
+  RD,
+  RT,
+  RR,
+  RK,
+  const I extends Servers,
+  R = never,
+  E = never,
+  RS = never
+>(
+  options: Options<S, C, A, RD, RT, RR, RK, I, RS> & HostOptions<R, E>
 ): Layer.Layer<Services<ProtectedResource.OfferedOf<S>> | R, AuthConfigError | E, Fetcher.Fetcher> => {
   const checked = ConfigOption.attempt(() => {
     checkNames(options, "fetch", "layer", "onDecision")
@@ -175,7 +188,7 @@ export const layerHost = <const S extends Scopes, C, A, RD, RT, RR, RK, const I 
   })
   if (Result.isFailure(checked)) return Layer.effectDiscard(Effect.fail(checked.failure)) as never
   const { fetch, onDecision, others, services } = checked.success
-  const silent = layer(others as unknown as Options<S, C, A, RD, RT, RR, RK, I>)
+  const silent = layer(others as unknown as Options<S, C, A, RD, RT, RR, RK, I, RS>)
   const gate = onDecision === undefined ? silent : silent.pipe(Layer.provide(layerListener(onDecision)))
   const sending = fetch === undefined ? gate : gate.pipe(Layer.provide(Fetcher.layerFetch(fetch)))
   return (services === undefined ? sending : sending.pipe(Layer.provideMerge(services))) as never

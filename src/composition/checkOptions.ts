@@ -72,6 +72,11 @@ export const table: ConfigOption.Table<keyof Common<Scopes> | keyof Issuers | "r
   revocationInterval: ConfigOption.duration("1 second", "1 hour", "30 seconds"),
   scopeHierarchy: true,
   scopes: true,
+  sessionStore: ConfigOption.marked(
+    "~effect-mcp-auth/SessionStore",
+    "a value of SessionStore (effect-mcp-auth/sessions)",
+    "Write SessionStore.make(SessionStore.redis(redis)), or leave it out if one instance serves all requests"
+  ),
   sessionsPerCaller: ConfigOption.wholeNumber(1, Sessions.defaultPerCaller, 100_000),
   tenants: ConfigOption.marked(
     "~effect-mcp-auth/Tenants",

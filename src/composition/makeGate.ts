@@ -31,7 +31,7 @@ import * as IssuerVerifier from "../verification/tokens/IssuerVerifier.ts"
 import * as Presentation from "../verification/tokens/Presentation.ts"
 import * as TokenCache from "../verification/tokens/TokenCache.ts"
 import type * as TokenVerifier from "../verification/TokenVerifier.ts"
-import type { Cached, Common, Options, Scopes } from "./AuthOptions.ts"
+import type { Cached, Common, Inputs, Options, Scopes } from "./AuthOptions.ts"
 import { advice, checkServers, table } from "./checkOptions.ts"
 
 /**
@@ -40,12 +40,12 @@ import { advice, checkServers, table } from "./checkOptions.ts"
  * @category constructors
  * @since 0.1.0
  */
-export const makeGate = <S extends Scopes, C, A, RD, RT, RR, RK>(
-  options: Options<S, C, A, RD, RT, RR, RK>
+export const makeGate = <S extends Scopes, C, A, RD, RT, RR, RK, RS>(
+  options: Options<S, C, A, RD, RT, RR, RK, Inputs, RS>
 ): Effect.Effect<
   Gate.Gate,
   AuthConfigError,
-  JwkSet.JwkSet | Discovery.Discovery | Fetcher | Scope.Scope | RD | RT | RR | RK
+  JwkSet.JwkSet | Discovery.Discovery | Fetcher | Scope.Scope | RD | RT | RR | RK | RS
 > =>
   Effect.gen(function*() {
     const discovery = yield* Discovery.Discovery
@@ -62,6 +62,9 @@ export const makeGate = <S extends Scopes, C, A, RD, RT, RR, RK>(
     const keys = yield* JwkSet.JwkSet
     const settings = yield* Effect.fromResult(TokenCache.settings(options.tokenCache))
     const revocation = options.revocation === undefined ? undefined : yield* options.revocation.make
+    const sharedSessions = options.sessionStore === undefined
+      ? undefined
+      : yield* options.sessionStore.make(addresses[0]!.url, options.sessionsPerCaller ?? Sessions.defaultPerCaller)
     const sessions = hasSeveral ? Sessions.make({ perCaller: options.sessionsPerCaller }) : undefined
 
     /** Creates the gate of one public URL. */
@@ -158,6 +161,7 @@ export const makeGate = <S extends Scopes, C, A, RD, RT, RR, RK>(
         anonymous: options.anonymous ?? "deny",
         sessionsPerCaller: options.sessionsPerCaller,
         sessions,
+        sharedSessions,
         claims: ClaimsDecoder.reader(options.claims),
         // An authorization server whose tokens are introspected may have no keys.
         ready: Effect.forEach(servers.filter((_) => _.introspection === undefined), keys.load, {

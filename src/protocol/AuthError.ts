@@ -281,6 +281,66 @@ export class RevocationStoreUnavailable extends Data.TaggedError("RevocationStor
   }
 }
 
+const sessionStoreUnavailableReasons = [
+  "session-store-down"
+] as const
+
+/**
+ * Reports that the server cannot determine whether a session belongs to the caller: the store of sessions fails or does not
+ * answer in time. `retryAfter` is in seconds.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class SessionStoreUnavailable extends Data.TaggedError("SessionStoreUnavailable")<{
+  readonly reason: (typeof sessionStoreUnavailableReasons)[number]
+  readonly retryAfter: number
+}> {
+  override get message(): string {
+    return "The store of sessions is unavailable"
+  }
+}
+
+const quotaExceededReasons = [
+  "quota"
+] as const
+
+/**
+ * Reports that a caller has used up one of its quotas. `quota` names it as the option `quotas` does. `retryAfter` is in seconds.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class QuotaExceeded extends Data.TaggedError("QuotaExceeded")<{
+  readonly reason: (typeof quotaExceededReasons)[number]
+  readonly quota: "requests" | "sessions" | "streams" | "proofs"
+  readonly retryAfter: number
+}> {
+  override get message(): string {
+    return `The caller has used up its quota of ${this.quota}`
+  }
+}
+
+const quotaStoreUnavailableReasons = [
+  "quota-store-down"
+] as const
+
+/**
+ * Reports that the server cannot determine whether a caller is within its quotas: the limiter fails or does not answer in time,
+ * and the option `quotas` rejects requests in this case. `retryAfter` is in seconds.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class QuotaStoreUnavailable extends Data.TaggedError("QuotaStoreUnavailable")<{
+  readonly reason: (typeof quotaStoreUnavailableReasons)[number]
+  readonly retryAfter: number
+}> {
+  override get message(): string {
+    return "The limiter of the quotas is unavailable"
+  }
+}
+
 const insufficientScopeReasons = [
   "missing-scope",
   "unlisted"
@@ -457,6 +517,9 @@ export type AuthError =
   | InvalidDpopProof
   | ReplayStoreUnavailable
   | RevocationStoreUnavailable
+  | SessionStoreUnavailable
+  | QuotaExceeded
+  | QuotaStoreUnavailable
   | InsufficientScope
   | AuthorizationServerUnavailable
   | InvalidMetadata
@@ -477,6 +540,9 @@ export const reasons: { readonly [E in AuthError as E["_tag"]]: ReadonlyArray<E[
   InvalidDpopProof: invalidDpopProofReasons,
   ReplayStoreUnavailable: replayStoreUnavailableReasons,
   RevocationStoreUnavailable: revocationStoreUnavailableReasons,
+  SessionStoreUnavailable: sessionStoreUnavailableReasons,
+  QuotaExceeded: quotaExceededReasons,
+  QuotaStoreUnavailable: quotaStoreUnavailableReasons,
   InsufficientScope: insufficientScopeReasons,
   AuthorizationServerUnavailable: authorizationServerUnavailableReasons,
   InvalidMetadata: invalidMetadataReasons,

@@ -21,9 +21,12 @@ import {
   InvalidToken,
   MalformedRequest,
   MissingCredentials,
+  QuotaExceeded,
+  QuotaStoreUnavailable,
   reasons as allReasons,
   ReplayStoreUnavailable,
-  RevocationStoreUnavailable
+  RevocationStoreUnavailable,
+  SessionStoreUnavailable
 } from "../protocol/AuthError.ts"
 import * as Challenge from "../protocol/Challenge.ts"
 import * as ConfigOption from "../protocol/ConfigOption.ts"
@@ -331,6 +334,18 @@ const errors: { readonly [Tag in AuthError["_tag"]]: Errors } = {
   RevocationStoreUnavailable: {
     reasons: allReasons.RevocationStoreUnavailable,
     make: (reason) => new RevocationStoreUnavailable({ reason, retryAfter: 1 })
+  },
+  SessionStoreUnavailable: {
+    reasons: allReasons.SessionStoreUnavailable,
+    make: (reason) => new SessionStoreUnavailable({ reason, retryAfter: 1 })
+  },
+  QuotaExceeded: {
+    reasons: allReasons.QuotaExceeded,
+    make: (reason) => new QuotaExceeded({ reason, quota: "requests", retryAfter: 1 })
+  },
+  QuotaStoreUnavailable: {
+    reasons: allReasons.QuotaStoreUnavailable,
+    make: (reason) => new QuotaStoreUnavailable({ reason, retryAfter: 1 })
   },
   InsufficientScope: {
     reasons: allReasons.InsufficientScope,

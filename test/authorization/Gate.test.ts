@@ -272,7 +272,7 @@ describe("Gate.authorize", () => {
     Effect.gen(function*() {
       const { gate: made } = yield* gate()
       const alice = principal()
-      made.sessions.bind("s", alice)
+      made.sessions.streams.bind("s", alice)
       const otherCallers = [
         principal({ subject: "bob" }),
         principal({ clientId: "client-2" }),

@@ -45,7 +45,7 @@ const requestOf = (token: string): Request => ({
 const during = Effect.fnUntraced(function*(
   gate: Gate.Gate,
   token: string,
-  meanwhile: Effect.Effect<unknown, AuthError.MalformedRequest>,
+  meanwhile: Effect.Effect<unknown, AuthError.AuthError>,
   knowsRequest = true
 ) {
   const outcome = Effect.gen(function*() {

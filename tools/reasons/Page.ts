@@ -15,8 +15,11 @@ import {
   InvalidToken,
   MalformedRequest,
   MissingCredentials,
+  QuotaExceeded,
+  QuotaStoreUnavailable,
   ReplayStoreUnavailable,
-  RevocationStoreUnavailable
+  RevocationStoreUnavailable,
+  SessionStoreUnavailable
 } from "../../src/protocol/AuthError.ts"
 import { type Entry, reasons } from "./Reasons.ts"
 
@@ -52,6 +55,12 @@ const sections: Readonly<Record<Section, readonly [heading: string, about: strin
   ],
   ReplayStoreUnavailable: ["Store of used DPoP proofs", "The server cannot tell whether a proof was used before."],
   RevocationStoreUnavailable: ["Store of revocations", "The server cannot tell whether the token is revoked."],
+  SessionStoreUnavailable: [
+    "Store of sessions",
+    "The server cannot tell whether the session belongs to the caller."
+  ],
+  QuotaExceeded: ["Quotas", "The caller has used up a quota."],
+  QuotaStoreUnavailable: ["Limiter of quotas", "The server cannot tell whether the caller is within its quotas."],
   AuthConfigError: [
     "Configuration",
     "Most of these errors occur when the server starts, and no request is accepted. Those that are found at run time reject the " +
@@ -88,6 +97,9 @@ const errors = {
   InvalidDpopProof,
   ReplayStoreUnavailable,
   RevocationStoreUnavailable,
+  SessionStoreUnavailable,
+  QuotaExceeded,
+  QuotaStoreUnavailable,
   InsufficientScope,
   AuthorizationServerUnavailable,
   InvalidMetadata,
@@ -102,6 +114,7 @@ export const getRejection = (section: Section, reason: string): Rejection.Reject
     required: ["todos:write"],
     issuer: "https://auth.example.com",
     retryAfter: 1,
+    quota: "requests",
     detail: "",
     option: "",
     fix: ""

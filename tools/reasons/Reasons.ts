@@ -309,6 +309,24 @@ export const reasons: All = {
       "The store or the network to it is overloaded. The authorization server is not involved."
     )
   },
+  SessionStoreUnavailable: {
+    "session-store-down": entry(
+      "The store of the option `sessionStore` fails or does not answer.",
+      "An outage of the store, such as Redis. The authorization server is not involved."
+    )
+  },
+  QuotaExceeded: {
+    "quota": entry(
+      "The caller has used up one of its quotas (option `quotas`). The log names the quota.",
+      "A client that repeats requests in a loop, or a quota that is too small."
+    )
+  },
+  QuotaStoreUnavailable: {
+    "quota-store-down": entry(
+      "The limiter of the option `quotas` fails or does not answer, and `whenUnavailable` is `\"reject\"`.",
+      "An outage of the store of the limiter, such as Redis. The authorization server is not involved."
+    )
+  },
   InsufficientScope: {
     "missing-scope": entry(
       "The token is valid and lacks a scope that the operation requires.",

@@ -64,6 +64,8 @@ const compare = (rejected: RejectedRequest, setup: Setup): Comparison | undefine
         : undefined
     case "InvalidToken":
       return compareToken(error, rejected, setup)
+    case "QuotaExceeded":
+      return { checked: `the quota of ${error.quota}` }
     case "InvalidDpopProof":
       return compareProof(error.reason, rejected)
     default:

@@ -14,8 +14,11 @@ import {
   InvalidToken,
   MalformedRequest,
   MissingCredentials,
+  QuotaExceeded,
+  QuotaStoreUnavailable,
   ReplayStoreUnavailable,
-  RevocationStoreUnavailable
+  RevocationStoreUnavailable,
+  SessionStoreUnavailable
 } from "../../protocol/AuthError.ts"
 import type { Scheme } from "../../protocol/Credentials.ts"
 import type { Operation } from "../../protocol/Operation.ts"
@@ -192,6 +195,9 @@ const errorsWithoutChallenge = [
   ApiKeyStoreUnavailable,
   ReplayStoreUnavailable,
   RevocationStoreUnavailable,
+  SessionStoreUnavailable,
+  QuotaExceeded,
+  QuotaStoreUnavailable,
   AuthorizationServerUnavailable,
   InvalidMetadata,
   AuthConfigError

@@ -81,9 +81,10 @@ export type Options<
   I extends Servers | Config.Config<ReadonlyArray<AuthorizationServer.Input>> = Inputs,
   EC = never,
   EH = never,
-  RH = never
+  RH = never,
+  RS = never
 > =
-  & Omit<Common<S, C, A, RD, RT, RR, RK>, "allowedOrigins" | "allowedHosts" | "claims">
+  & Omit<Common<S, C, A, RD, RT, RR, RK, RS>, "allowedOrigins" | "allowedHosts" | "claims">
   & Places<I, EC>
   & {
     /**
@@ -259,13 +260,14 @@ export const make = <
   const I extends Servers | Config.Config<ReadonlyArray<AuthorizationServer.Input>> = Servers,
   EC = never,
   EH = never,
-  RH = never
+  RH = never,
+  RS = never
 >(
-  options: Options<S, C, A, RD, RT, RR, RK, I, EC, EH, RH>
+  options: Options<S, C, A, RD, RT, RR, RK, I, EC, EH, RH, RS>
 ): Protected<
   Provided<ProtectedResource.OfferedOf<S>, C>,
   AuthConfigError | (I extends Config.Config<unknown> ? Config.ConfigError : never) | EC | EH,
-  HttpRouter.HttpRouter | ServicesOf<I> | RD | RT | RR | RK | RH
+  HttpRouter.HttpRouter | ServicesOf<I> | RD | RT | RR | RK | RS | RH
 > => {
   const services = gateOf(options as unknown as Options<Scopes>)
   return Object.assign(
@@ -274,7 +276,7 @@ export const make = <
       Layer.provideMerge(services)
     ),
     { ready: Layer.effectDiscard(Effect.flatMap(Gate.AuthLayer, (gate) => gate.ready)).pipe(Layer.provide(services)) }
-  ) as unknown as ReturnType<typeof make<S, C, A, RD, RT, RR, RK, I, EC, EH, RH>>
+  ) as unknown as ReturnType<typeof make<S, C, A, RD, RT, RR, RK, I, EC, EH, RH, RS>>
 }
 
 /** Creates the layer of the gate from the options. In JavaScript, the options can be any value. */

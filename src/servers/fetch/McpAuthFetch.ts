@@ -222,14 +222,15 @@ export const make = async <
   RK = never,
   const I extends Servers = Servers,
   R = never,
-  E = never
+  E = never,
+  RS = never
 >(
   options:
-    & Options<S, C, A, RD, RT, RR, RK, I>
+    & Options<S, C, A, RD, RT, RR, RK, I, RS>
     & GateLayer.HostOptions<R, E>
-    & GateLayer.CoveredBy<R, ServicesOf<I> | RD | RT | RR | RK>
+    & GateLayer.CoveredBy<R, ServicesOf<I> | RD | RT | RR | RK | RS>
 ): Promise<McpAuthFetch<ProtectedResource.OfferedOf<S>, A>> =>
-  fromHost(await hosts.make(GateLayer.layerHost<S, C, A, RD, RT, RR, RK, I, R, E>(options)))
+  fromHost(await hosts.make(GateLayer.layerHost<S, C, A, RD, RT, RR, RK, I, R, E, RS>(options)))
 
 /**
  * Creates a gate for tests, without tokens and without a network. Every request has the same caller. Rejects with

@@ -147,8 +147,8 @@ const makeSteps = (gate: Gate) => {
   const checkStreams = (caller: Caller, isMcp: boolean): Effect.Effect<void, Rejection> => {
     for (const id of caller.request.streams ?? []) {
       const key = sseSession.keyOf(id)
-      if (!isMcp && !gate.sessions.has(key)) continue
-      const checked = gate.sessions.check(caller, key)
+      if (!isMcp && !gate.sessions.streams.has(key)) continue
+      const checked = gate.sessions.checkStream(caller, key)
       if (checked !== Effect.void) return checked
     }
     return Effect.void

@@ -1,6 +1,8 @@
 import * as Layer from "effect/Layer"
 import * as ManagedRuntime from "effect/ManagedRuntime"
+import * as Result from "effect/Result"
 import { AuthLayer, type Gate } from "../../authorization/Gate.ts"
+import type { Rejection } from "../../authorization/Rejection.ts"
 import * as Fetcher from "../../outbound/Fetcher.ts"
 import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import type { Principal } from "../../verification/Principal.ts"
@@ -27,9 +29,15 @@ export interface Host<A = unknown> extends Admit.Admit<A>, Runner.Runner {
   readonly claims: (principal: Principal) => A | undefined
   /**
    * Records the response of an MCP handler. `session` is the `Mcp-Session-Id` header of the response. If the response opens a
-   * session, binds the session to the caller. After a successful DELETE request, releases the session of the request.
+   * session, binds the session to the caller. After a successful DELETE request, ends the session of the request. Returns a
+   * promise only if the sessions are in a shared store. The client must not receive the response before, and receives the
+   * rejection instead if the store fails.
    */
-  readonly recordResponse: (admitted: Admitted<A>, status: number, session: string | undefined) => void
+  readonly recordResponse: (
+    admitted: Admitted<A>,
+    status: number,
+    session: string | undefined
+  ) => Recorded | Promise<Recorded>
   /**
    * Binds a session to the caller. `id` is the session id in the first event of a stream. Returns the function that releases
    * the session, or `undefined` if the session is already bound.
@@ -45,6 +53,9 @@ export interface Host<A = unknown> extends Admit.Admit<A>, Runner.Runner {
   /** Returns the public document at a path, if there is one. */
   readonly document: documents.Find
 }
+
+/** Whether a response may be sent: if the sessions cannot be recorded, the rejection to send instead. */
+export type Recorded = Result.Result<void, Rejection>
 
 /**
  * Builds the layer of a gate, whose services live until `dispose`. Rejects with the error of the layer if building the layer
@@ -82,16 +93,20 @@ export const make = async <R, E, A = unknown>(
     gate,
     runtime,
     claims,
-    recordResponse: ({ caller: { request: { method } }, principal, session }, status, issued) => {
-      if (issued !== undefined && session === undefined) sessions.bind(issued, principal)
-      if (method === "DELETE" && status >= 200 && status < 300 && session !== undefined) sessions.release(session)
+    recordResponse: ({ caller, session }, status, issued) => {
+      if (session === undefined) {
+        return issued === undefined ? recorded : complete(runner.start(() => sessions.open(caller, issued)))
+      }
+      return endsSession(caller.request.method, status)
+        ? complete(runner.start(() => sessions.end(caller, session)))
+        : recorded
     },
     bindStream: ({ principal }, id) => {
       const key = sseSession.keyOf(id)
       // A server uses each session id for one stream. A second stream with the same id must not take over the session.
-      if (sessions.has(key)) return undefined
-      sessions.bind(key, principal)
-      return () => sessions.release(key)
+      if (sessions.streams.has(key)) return undefined
+      sessions.streams.bind(key, principal)
+      return () => sessions.streams.release(key)
     },
     whenStreamEnds: ({ caller, operations, principal }, callback) => {
       const end = lifetime.endOfStream(principal, caller.request.method, operations)
@@ -113,3 +128,15 @@ export const make = async <R, E, A = unknown>(
     document: find
   }
 }
+
+const recorded: Recorded = Result.void
+
+const complete = (started: Runner.Started<void>): Recorded | Promise<Recorded> =>
+  Result.isResult(started) ? started : started.result
+
+/**
+ * Returns whether a response to a DELETE request means that the session has ended. A transport also answers 404 for a session that
+ * another instance opened. Its owner wants this session to end as well.
+ */
+const endsSession = (method: string, status: number): boolean =>
+  method === "DELETE" && ((status >= 200 && status < 300) || status === 404)

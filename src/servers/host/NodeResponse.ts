@@ -1,7 +1,8 @@
 import { allowOrigin, type Rejection } from "../../authorization/Rejection.ts"
 import type { Admitted } from "./Admission.ts"
 import type { Answer } from "./Documents.ts"
-import type { Host } from "./Host.ts"
+import { holdBack, sendHeadersFirst } from "./HeldResponse.ts"
+import type { Host, Recorded } from "./Host.ts"
 import { extras, type NodeRequest } from "./NodeRequest.ts"
 import * as sseSession from "./SseSession.ts"
 import { isEventStream } from "./StreamLifetime.ts"
@@ -65,6 +66,10 @@ export const prepare = <A>(host: Host<A>, req: NodeRequest, res: NodeResponse, a
   const watch = new Watch(host, admitted, watched.writeHead, watched[watching])
   watched[watching] = watch
   watched.writeHead = writeHead
+  if (host.gate.sessions.isShared) {
+    watch.sendRejection = (rejection) => sendRejection(host, req, res, rejection)
+    sendHeadersFirst(res)
+  }
   if (admitted.caller.request.method === "GET") observeFirstEvent(host, res, admitted, watch)
 }
 
@@ -87,6 +92,8 @@ class Watch<A> {
   readonly before: Watch<any> | undefined
   /** Whether the response is an event stream. `undefined` until the headers are sent. */
   isEventStream: boolean | undefined
+  /** Sends a rejection in place of the response. Set if instances share their sessions. */
+  sendRejection: ((rejection: Rejection) => void) | undefined
   #isRecorded = false
 
   constructor(host: Host<A>, admitted: Admitted<A>, writeHead: WriteHead, before: Watch<any> | undefined) {
@@ -98,19 +105,36 @@ class Watch<A> {
 
   /**
    * Records the response once, before its headers are sent. `args` are the arguments of `writeHead`. The headers in `args`
-   * override those that were set with `setHeader`.
+   * override those that were set with `setHeader`. Returns a promise if the headers must wait for a shared store of sessions.
    */
-  record(res: NodeResponse, args: ReadonlyArray<unknown>): void {
-    if (this.#isRecorded) return
+  record(res: NodeResponse, args: ReadonlyArray<unknown>): Promise<Recorded> | undefined {
+    if (this.#isRecorded) return undefined
     this.#isRecorded = true
     const given = args[2] ?? args[1]
     const header = (name: string): string | undefined => {
       const value = headerOf(given, name) ?? res.getHeader(name)
       return value === undefined ? undefined : String(value)
     }
-    this.#host.recordResponse(this.#admitted, Number(args[0] ?? res.statusCode), header("mcp-session-id"))
+    const recorded = this.#host.recordResponse(
+      this.#admitted,
+      Number(args[0] ?? res.statusCode),
+      header("mcp-session-id")
+    )
     this.isEventStream = isEventStream(header("content-type"))
     if (this.isEventStream) endInTime(this.#host, this.#admitted, res)
+    return recorded instanceof Promise ? recorded : undefined
+  }
+
+  /** Sends the headers with the function that the response had before. */
+  sendHeaders(res: Watched, args: ReadonlyArray<unknown>): unknown {
+    // If another gate admitted the request before, this function is the one below again. It must then find the observer of the
+    // other gate.
+    res[watching] = this.before
+    try {
+      return this.writeHead.apply(res, args as never)
+    } finally {
+      res[watching] = this
+    }
   }
 }
 
@@ -118,15 +142,10 @@ class Watch<A> {
 // collection.
 const writeHead = function(this: NodeResponse & Watched, ...args: ReadonlyArray<unknown>): unknown {
   const watch = this[watching]!
-  // If another gate admitted the request before, `watch.writeHead` is this function again. The call below must then find the
-  // observer of the other gate.
-  this[watching] = watch.before
-  try {
-    watch.record(this, args)
-    return watch.writeHead.apply(this, args as never)
-  } finally {
-    this[watching] = watch
-  }
+  const recorded = watch.record(this, args)
+  if (recorded === undefined) return watch.sendHeaders(this, args)
+  holdBack(this, recorded, () => watch.sendHeaders(this, args), (rejection) => watch.sendRejection?.(rejection))
+  return this
 }
 
 /**

@@ -58,7 +58,12 @@ export const serve = async <A>(
   )
   if (Result.isFailure(admitted)) return respondTo(host, request, admitted.failure, options)
   const response = await handler(admitted.success, body.toRequest())
-  host.recordResponse(admitted.success, response.status, response.headers.get("mcp-session-id") ?? undefined)
+  const issued = response.headers.get("mcp-session-id") ?? undefined
+  const recorded = await host.recordResponse(admitted.success, response.status, issued)
+  if (Result.isFailure(recorded)) {
+    response.body?.cancel().catch(() => {})
+    return respondTo(host, request, recorded.failure, options)
+  }
   return endInTime(host, admitted.success, response)
 }
 

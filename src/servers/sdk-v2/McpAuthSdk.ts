@@ -352,9 +352,10 @@ export const make = async <
   RT = never,
   RR = never,
   RK = never,
-  const I extends Servers = Servers
+  const I extends Servers = Servers,
+  RS = never
 >(
-  options: Options<S, A, C, N, R, E, RD, RT, RR, RK, I> & CoveredBy<R, ServicesOf<I> | RD | RT | RR | RK>
+  options: Options<S, A, C, N, R, E, RD, RT, RR, RK, I, RS> & CoveredBy<R, ServicesOf<I> | RD | RT | RR | RK | RS>
 ): Promise<McpAuthSdk<ProtectedResource.OfferedOf<S>, A, R | C, N>> => {
   return toGate(await sdkHost.make(toLayer(options), parseArguments))
 }

@@ -17,7 +17,8 @@ import { sha256 } from "../../crypto/Sha256.ts"
 import {
   type AuthConfigError,
   type AuthorizationServerUnavailable,
-  RevocationStoreUnavailable
+  RevocationStoreUnavailable,
+  type SessionStoreUnavailable
 } from "../../protocol/AuthError.ts"
 import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import * as OptionValue from "../../protocol/OptionValue.ts"
@@ -48,6 +49,14 @@ export type Target =
   | { readonly issuer: string; readonly subject: string }
   | { readonly issuer: string; readonly session: string }
   | { readonly issuer: string; readonly client: string }
+
+/**
+ * Receives each target that is revoked on this instance.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Listener = (target: Target) => Effect.Effect<void, SessionStoreUnavailable>
 
 /**
  * Provides the list of revocations as a service. With `revocation: Revocations.stored`, the gate checks each token with this
@@ -91,15 +100,18 @@ export type Target =
  * @since 0.1.0
  */
 export class Revocations extends Context.Service<Revocations, {
-  /** Revokes tokens. Fails if the list cannot be written. */
-  readonly revoke: (target: Target) => Effect.Effect<void, RevocationStoreUnavailable>
+  /**
+   * Revokes tokens. Fails if the list cannot be written, or if a gate with the option `sessionStore` cannot end the sessions of the
+   * callers. Repeat the call then.
+   */
+  readonly revoke: (target: Target) => Effect.Effect<void, RevocationStoreUnavailable | SessionStoreUnavailable>
   /** Tells whether the token of a principal is revoked. Fails if the list cannot be read. */
   readonly isRevoked: IsRevoked
   /**
    * Calls a listener after each revocation on this instance, until the scope closes. `revoke` waits for the listener. Revocations
    * of other instances that share the store are not reported.
    */
-  readonly subscribe: (listener: (target: Target) => Effect.Effect<void>) => Effect.Effect<void, never, Scope.Scope>
+  readonly subscribe: (listener: Listener) => Effect.Effect<void, never, Scope.Scope>
 }>()("effect-mcp-auth/Revocations") {}
 
 /**
@@ -282,7 +294,7 @@ export const make = (store: Store, longestToken: Duration.Input = Duration.days(
       "insecure"
     )
   }
-  const listeners = new Set<(target: Target) => Effect.Effect<void>>()
+  const listeners = new Set<Listener>()
   return {
     subscribe: (listener) =>
       Effect.asVoid(Effect.acquireRelease(
@@ -297,7 +309,9 @@ export const make = (store: Store, longestToken: Duration.Input = Duration.days(
         Effect.mapError(() => down),
         Effect.timeoutOrElse({ duration: storeTime, orElse: () => slow })
       )
-      yield* Effect.forEach([...listeners], (listener) => listener(target), { discard: true })
+      // The failure of one listener must not keep the target from the others.
+      const heard = yield* Effect.forEach([...listeners], (listener) => Effect.exit(listener(target)))
+      yield* Effect.forEach(heard, (exit) => exit, { discard: true })
     }),
     isRevoked: Effect.fnUntraced(function*(principal) {
       const { claims, clientId, issuer, subject, token } = principal

@@ -409,7 +409,7 @@ describe("several public URLs", () => {
       const { gate, issuer } = yield* build(PublicUrl.byHost([one, other]))
       const mint = (subject: string, audience: string) => issuer.mint({ subject, audience, scopes: ["todos:read"] })
       const send = sender(gate)
-      gate.sessions.bind("session", (yield* send(yield* mint("alice", one), "one.test")).principal)
+      gate.sessions.streams.bind("session", (yield* send(yield* mint("alice", one), "one.test")).principal)
       yield* gate.sessions.check(yield* send(yield* mint("alice", other), "two.test"), "session")
       const bob = yield* send(yield* mint("bob", other), "two.test")
       assert.strictEqual((yield* rejected(gate.sessions.check(bob, "session"))).status, 404)

@@ -140,7 +140,7 @@ const counted = (): Made => {
 const switched = (): Made => {
   let revocation: Extract<Message, { readonly revocation: unknown }>["revocation"] = "valid"
   let verifier: Extract<Message, { readonly verifier: unknown }>["verifier"] = "unchanged"
-  let invalidate = (_: Revocations.Target): Effect.Effect<void> => Effect.void
+  let invalidate: Revocations.Listener = () => Effect.void
   return {
     listener: "none",
     options: {

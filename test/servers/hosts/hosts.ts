@@ -271,7 +271,8 @@ const express = (name: string, framework: typeof express5): Adapter => ({
   }
 })
 
-const inProcess: ReadonlyArray<Adapter> = [
+/** The hosts in this process. */
+export const inProcess: ReadonlyArray<Adapter> = [
   effectWeb,
   effectSocket,
   fetchWrapper,

@@ -168,8 +168,12 @@ const v2: Adapter = {
       if (known !== undefined) return known.handleRequest(request, given)
       const transport: WebTransportV2 = new WebTransportV2({
         enableJsonResponse: true,
-        sessionIdGenerator: () => crypto.randomUUID(),
-        onsessioninitialized: (id) => void sessions.set(id, transport)
+        ...(isInitialize(given.parsedBody)
+          ? {
+            sessionIdGenerator: () => crypto.randomUUID(),
+            onsessioninitialized: (id: string) => void sessions.set(id, transport)
+          }
+          : {})
       })
       await make().connect(transport)
       return transport.handleRequest(request, given)

@@ -96,9 +96,9 @@ describe("the state of a caller of one tenant", () => {
       assert.deepStrictEqual([a.tenant, b.tenant], ["a", "b"])
       assert.notStrictEqual(a.owner, b.owner)
       assert.notStrictEqual(a.key, b.key)
-      gate.sessions.bind("session-of-a", a)
-      assert.strictEqual(gate.sessions.access("session-of-a", a), "own")
-      assert.strictEqual(gate.sessions.access("session-of-a", b), "foreign")
+      gate.sessions.streams.bind("session-of-a", a)
+      assert.strictEqual(gate.sessions.streams.access("session-of-a", a), "own")
+      assert.strictEqual(gate.sessions.streams.access("session-of-a", b), "foreign")
     }))
 
   it.effect("[T-AUD-01c] a token for the URL of one tenant is rejected at another tenant with the same issuer", () =>

@@ -57,7 +57,14 @@ export const combine = (gates: readonly [Gate, ...ReadonlyArray<Gate>]): Gate =>
       const gate = gateAt(request.host ?? []) ?? first
       return Effect.mapEager(gate.authenticate(request), (caller) => keep(gate, caller))
     },
-    sessions: { ...first.sessions, check: (caller, session) => gateOf(caller).sessions.check(caller, session) },
+    // The gates share their sessions. The gate of the caller's URL makes the rejections.
+    sessions: {
+      ...first.sessions,
+      check: (caller, session) => gateOf(caller).sessions.check(caller, session),
+      checkStream: (caller, session) => gateOf(caller).sessions.checkStream(caller, session),
+      open: (caller, session) => gateOf(caller).sessions.open(caller, session),
+      end: (caller, session) => gateOf(caller).sessions.end(caller, session)
+    },
     recheck: (caller, awaited) => {
       const gate = gateOf(caller)
       return Effect.mapEager(gate.recheck(caller, awaited), (again) => keep(gate, again))
@@ -67,7 +74,12 @@ export const combine = (gates: readonly [Gate, ...ReadonlyArray<Gate>]): Gate =>
     reject: (caller, ...rest) => gateOf(caller).reject(caller, ...rest),
     provideCaller: (context, principal) => gateFor(principal).provideCaller(context, principal),
     claimsFor: first.claimsFor === undefined ? undefined : (principal) => gateFor(principal).claimsFor?.(principal),
-    invalidate: (target) => Effect.forEach(gates, (gate) => gate.invalidate(target), { discard: true }),
+    // The failure of one gate must not keep the target from the others.
+    invalidate: (target) =>
+      Effect.flatMap(
+        Effect.forEach(gates, (gate) => Effect.exit(gate.invalidate(target))),
+        (exits) => Effect.forEach(exits, (exit) => exit, { discard: true })
+      ),
     untilStreamEnds: (caller, end) => gateOf(caller).untilStreamEnds(caller, end)
   }
 }

@@ -13,6 +13,7 @@ import * as Caller from "../../../authorization/Caller.ts"
 import * as Decision from "../../../authorization/Decision.ts"
 import { AuthLayer } from "../../../authorization/Gate.ts"
 import { isHiddenFrom } from "../../../authorization/policy/OperationPolicy.ts"
+import type { Rejection } from "../../../authorization/Rejection.ts"
 import type { AuthConfigError, MalformedRequest } from "../../../protocol/AuthError.ts"
 import * as Operation from "../../../protocol/Operation.ts"
 import { Principal } from "../../../verification/Principal.ts"
@@ -101,6 +102,16 @@ export const makeDispatch = (
   Effect.map(AuthLayer, (gate) => (app: App): App => {
     const { sessions } = gate
 
+    /** Sends a response after its session is recorded, or the rejection if that fails. */
+    const sendAfter = (
+      request: HttpServerRequest.HttpServerRequest,
+      recorded: Effect.Effect<void, Rejection>,
+      response: HttpServerResponse.HttpServerResponse
+    ): Effect.Effect<HttpServerResponse.HttpServerResponse> =>
+      effectRequest.respondToRejections(gate, request, Effect.as(recorded, response)) as Effect.Effect<
+        HttpServerResponse.HttpServerResponse
+      >
+
     /** Dispatches an authorized request. */
     const run = (
       request: HttpServerRequest.HttpServerRequest,
@@ -109,17 +120,19 @@ export const makeDispatch = (
       operations: ReadonlyArray<Operation.Operation>,
       context: Context.Context<never>
     ): App =>
-      Effect.map(withoutHidden(request, policyFor, operations, caller.principal, app), (response) => {
+      Effect.flatMap(withoutHidden(request, policyFor, operations, caller.principal, app), (response) => {
         // The server sets `Mcp-Session-Id` in a pre-response handler. Only a handler that is appended later sees the header.
         if (session === undefined && operations.some(isInitialize)) {
           HttpEffect.appendPreResponseHandlerUnsafe(context, (_, sent) => {
             const issued = sent.headers["mcp-session-id"]
-            if (issued !== undefined) sessions.bind(issued, caller.principal)
-            return Effect.succeed(sent)
+            return issued === undefined ? Effect.succeed(sent) : sendAfter(request, sessions.open(caller, issued), sent)
           })
         }
-        if (session !== undefined && request.method === "DELETE" && response.status === 204) sessions.release(session)
-        return effectStream.endInTime(response, { gate, caller, operations })
+        const answer = effectStream.endInTime(response, { gate, caller, operations })
+        const isEnded = request.method === "DELETE" && (response.status === 204 || response.status === 404)
+        return session !== undefined && isEnded
+          ? sendAfter(request, sessions.end(caller, session), answer)
+          : Effect.succeed(answer)
       })
 
     const authorizedApp: App = Effect.withFiber((fiber) => {
