@@ -10,6 +10,7 @@ import { connect, createServer } from "node:net"
 const probes = {
   "redis-server": ["redis-server", "--version"],
   postgres: ["sh", "-c", "ls /usr/lib/postgresql/*/bin/postgres"],
+  nginx: ["nginx", "-v"],
   glewlwyd: ["glewlwyd", "--version"],
   lemonldap: ["/usr/bin/perl", "-MLemonldap::NG::Portal", "-e", "1"],
   "django-oauth-toolkit": ["/usr/bin/python3", "-c", "import oauth2_provider"],

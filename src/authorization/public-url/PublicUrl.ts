@@ -151,7 +151,7 @@ export const make = (options: Options): PublicUrl => ({
 /**
  * Describes a server with several public URLs, such as an external and an internal name. Each URL is a separate resource: it has
  * its own metadata, its own challenges, and its own URL for DPoP proofs. A token for one URL is rejected at every other, unless the
- * option `audience` or a profile replaces the rule `Audience.resource`. If a URL is wrong, or two URLs have the same host name,
+ * option `audience` or a profile replaces the rule `Audience.resource`. API keys are accepted at every URL. If a URL is wrong, or two URLs have the same host name,
  * the layer fails with `AuthConfigError`.
  *
  * **Details**
