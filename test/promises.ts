@@ -173,7 +173,9 @@ export const promises: Readonly<Record<string, ReadonlyArray<string>>> = {
   "For a loopback resource, a request with another `Host` is rejected (DNS rebinding).": ["T-AUD-18a"],
   "A server with several public URLs (`PublicUrl.byHost`) accepts a token or a proof only at its own URL, which the `Host` header selects.":
     ["T-AUD-32"],
-  "A browser's request from an `Origin` that is not allowed is rejected.": ["T-HTTP-09"],
+  "A browser's request from an `Origin` that is not allowed is rejected.": ["T-HTTP-09", "T-AUD-02c"],
+  "The origin `null` is allowed only by `allowNullOrigin`. A function `allowedOrigins` receives well-formed origins only, and rejects if it is broken.":
+    ["T-AUD-02c"],
   "A public authorization server cannot name endpoints on private addresses, and a name that is not resolved in time is not contacted.":
     ["T-AUD-30", "T-AUD-30b"],
   "Requests to authorization servers of tenants go through `AddressGuard`.": ["T-AUD-01g"],

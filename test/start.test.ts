@@ -34,11 +34,11 @@ const nameOf = (url: string): string | undefined => /\/node_modules\/effect\/dis
  * modules. Raise it only for a reason.
  */
 const budgets = [
-  { entry: "node", ours: 113, effect: 70 },
-  { entry: "fetch", ours: 110, effect: 70 },
-  { entry: "sdk-v1", ours: 137, effect: 70 },
-  { entry: "sdk-v2", ours: 136, effect: 70 },
-  { entry: "host", ours: 115, effect: 70 },
+  { entry: "node", ours: 114, effect: 70 },
+  { entry: "fetch", ours: 111, effect: 70 },
+  { entry: "sdk-v1", ours: 138, effect: 70 },
+  { entry: "sdk-v2", ours: 137, effect: 70 },
+  { entry: "host", ours: 116, effect: 70 },
   { entry: "protocol", ours: 13, effect: 45 },
   { entry: "verification", ours: 67, effect: 73 },
   { entry: "introspection", ours: 68, effect: 73 },

@@ -26,6 +26,7 @@ import type { Tenants } from "../verification/tenants/Tenants.ts"
 import type * as TokenHeader from "../verification/token-header/TokenHeader.ts"
 import type { Presentation } from "../verification/tokens/Presentation.ts"
 import type { TokenVerifier, VerificationError, Verified } from "../verification/TokenVerifier.ts"
+import type { AllowedOrigins } from "./AllowedOrigins.ts"
 import * as Caller from "./Caller.ts"
 import * as Decision from "./Decision.ts"
 import { isPrincipal, isUnchanged, noPrincipal } from "./internal/checkPrincipal.ts"
@@ -63,7 +64,7 @@ export interface Parts {
   readonly expiryTolerance: number
   readonly tokenGrammar: Credentials.Grammar | undefined
   readonly presentation: Presentation
-  readonly allowedOrigins: ReadonlyArray<string>
+  readonly allowsOrigin: AllowedOrigins
   /** Returns whether the server accepts a value of the `Host` header. `undefined` if the gate does not check it. */
   readonly allowsHost: ((host: string) => boolean) | undefined
   readonly anonymous: "deny" | "allow-unscoped"
@@ -94,8 +95,8 @@ type VerificationFailure = VerificationError | InvalidApiKey | ApiKeyStoreUnavai
  */
 export const make = (parts: Parts): Authentication => {
   const {
-    allowedOrigins,
     allowsHost,
+    allowsOrigin,
     apiKeys,
     claims,
     lasting,
@@ -215,9 +216,13 @@ export const make = (parts: Parts): Authentication => {
     }
     const origin = request.header("origin")
     if (origin !== undefined) {
-      if (!allowedOrigins.includes(origin)) {
-        return rejectWith(Caller.make(request, undefined, timing), Rejection.foreignOrigin)
+      let isAllowed: boolean
+      try {
+        isAllowed = allowsOrigin(origin)
+      } catch (defect) {
+        return rejectCause(Caller.make(request, undefined, timing), Cause.die(defect))
       }
+      if (!isAllowed) return rejectWith(Caller.make(request, undefined, timing), Rejection.foreignOrigin)
       if (request.method === "OPTIONS" && request.header("access-control-request-method") !== undefined) {
         return Effect.fail(Rejection.preflight(
           origin,

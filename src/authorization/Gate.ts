@@ -42,6 +42,7 @@ import * as Presentation from "../verification/tokens/Presentation.ts"
 import type { Target } from "../verification/tokens/TokenCache.ts"
 import type { TokenVerifier } from "../verification/TokenVerifier.ts"
 import * as AllowedHosts from "./AllowedHosts.ts"
+import * as AllowedOrigins from "./AllowedOrigins.ts"
 import * as Authenticate from "./Authenticate.ts"
 import * as Authorize from "./Authorize.ts"
 import type { Caller, Request } from "./Caller.ts"
@@ -103,8 +104,11 @@ export interface Published {
   readonly resourceAt?: ((hosts: ReadonlyArray<string>) => ProtectedResource | undefined) | undefined
   /** Whether requests without credentials may use operations that require no scope. */
   readonly anonymous: "deny" | "allow-unscoped"
-  /** The origins whose pages may call the server and read its responses. */
-  readonly allowedOrigins: ReadonlyArray<string>
+  /**
+   * Returns whether pages of an origin may call the server and read its responses. Returns `false` if the function of the option
+   * `allowedOrigins` is broken.
+   */
+  readonly allowsOrigin: (origin: string) => boolean
   /**
    * The metadata of the first authorization server, which adapters publish for clients of MCP 2025-03-26. `undefined` if
    * adapters must not publish it.
@@ -250,7 +254,10 @@ export interface Options {
   /** How clients present tokens. Default: `Presentation.bearerOnly`, which rejects tokens that are bound to a key. */
   readonly presentation?: Presentation.Presentation | undefined
   readonly invalidate?: ((target: Target) => Effect.Effect<void>) | undefined
-  readonly allowedOrigins: ReadonlyArray<string> | undefined
+  /** The origins that are allowed in addition to the origin of the resource. Default: none. */
+  readonly allowedOrigins?: AllowedOrigins.Input | undefined
+  /** Whether the origin `null` is allowed. Default: `false`. */
+  readonly allowNullOrigin?: boolean | undefined
   /**
    * The accepted host names in the `Host` header (see `AllowedHosts.make`). Default: if the host name of the resource is a
    * loopback name, loopback names only. If the resource is http on another host, its host name only. Otherwise the gate accepts
@@ -301,11 +308,12 @@ export const make = (options: Options): Gate => {
   const lasting: ApiKeys.RevocationChecks<ApiKeyStoreUnavailable> | undefined = apiKeys === undefined
     ? revocation
     : apiKeys.withRevocation(revocation)
-  const allowedOrigins = [...new Set([resource.origin, ...(options.allowedOrigins ?? [])])]
+  const { allowedOrigins, allowNullOrigin } = options
+  const allowsOrigin = AllowedOrigins.make(resource.origin, allowedOrigins, allowNullOrigin)
   const allowedHosts = AllowedHosts.namesFor(resource.resource, options.allowedHosts)
   const record = RecordDecision.make({
     ...options.decisions,
-    setup: { allowedHosts, ...options.decisions?.setup, allowedOrigins }
+    setup: { allowedHosts, ...options.decisions?.setup, allowedOrigins, allowNullOrigin }
   }, Rejection.broken)
   const rejecting = reject.make({
     resource,
@@ -330,7 +338,7 @@ export const make = (options: Options): Gate => {
     expiryTolerance,
     tokenGrammar: options.tokenGrammar,
     presentation: options.presentation ?? Presentation.bearerOnly,
-    allowedOrigins,
+    allowsOrigin,
     allowsHost: AllowedHosts.make(resource.resource, allowedHosts),
     anonymous: options.anonymous,
     claims,
@@ -348,7 +356,13 @@ export const make = (options: Options): Gate => {
       resourceFor: rejecting.resourceFor,
       tenants,
       anonymous: options.anonymous,
-      allowedOrigins,
+      allowsOrigin: (origin) => {
+        try {
+          return allowsOrigin(origin)
+        } catch {
+          return false
+        }
+      },
       authorizationServerMetadata: options.authorizationServerMetadata
     },
     ready: options.ready ?? Effect.void,

@@ -410,12 +410,10 @@ export const isPreflight = (rejection: Rejection): boolean => rejection.reason =
 export const allowOrigin = (
   rejection: Rejection,
   origin: string | undefined,
-  allowedOrigins: ReadonlyArray<string>
+  allowsOrigin: (origin: string) => boolean
 ): Rejection => {
   const { headers } = rejection
-  if (origin === undefined || !allowedOrigins.includes(origin) || "access-control-allow-origin" in headers) {
-    return rejection
-  }
+  if (origin === undefined || "access-control-allow-origin" in headers || !allowsOrigin(origin)) return rejection
   const exposed = ["access-control-expose-headers" in headers ? headers["access-control-expose-headers"] : undefined]
   if ("retry-after" in headers) exposed.push("Retry-After")
   const exposes = exposed.filter((_) => _ !== undefined).join(", ")

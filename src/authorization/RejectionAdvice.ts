@@ -203,7 +203,7 @@ export const advice: { readonly [E in AuthError as E["_tag"]]: { readonly [R in 
 export const adviceWithoutError: Readonly<Record<Exclude<RejectionReason, AuthError["reason"] | "preflight">, string>> =
   {
     "foreign-host": "If clients reach this server under that name, add it without the port to allowedHosts",
-    "origin": "If you trust the web page, add its origin to allowedOrigins",
+    "origin": "If you trust the web page, add its origin to allowedOrigins. For the origin null, see allowNullOrigin",
     "session":
       "Let the client open a new session. If several instances serve the requests, route each session to one instance, or share the sessions with sessionStore",
     "closing": "Nothing: the server shuts down. Let the load balancer stop sending requests before it does",

@@ -5,6 +5,7 @@
  */
 import type * as Duration from "effect/Duration"
 import type * as Redacted from "effect/Redacted"
+import type { Input as AllowedOrigins } from "../authorization/AllowedOrigins.ts"
 import type * as ClaimsDecoder from "../authorization/ClaimsDecoder.ts"
 import type * as Decision from "../authorization/Decision.ts"
 import type * as ProtectedResource from "../authorization/ProtectedResource.ts"
@@ -224,10 +225,24 @@ export interface Common<
    */
   readonly verifier?: ((configured: TokenVerifier.Verifier, cached: Cached) => TokenVerifier.Verifier) | undefined
   /**
-   * Origins of web pages that may send requests, in addition to the origin of the resource. A request without an `Origin` header
-   * is not checked, because clients other than browsers send none.
+   * Origins of web pages, extensions and desktop applications that may send requests, in addition to the origin of the resource:
+   * a list, or a function that returns whether an origin is allowed. Examples are `https://app.example.com`,
+   * `chrome-extension://<id>`, `vscode-webview://<id>` and `tauri://localhost`. A request without an `Origin` header is not
+   * checked, because clients other than browsers send none. Default: none.
+   *
+   * The gate rejects every other origin with 403, so the request runs nothing. A CORS middleware cannot do that: it only tells
+   * browsers which pages may read a response. An origin needs both, if the responses of your handlers are for a page.
+   *
+   * The function receives one well-formed origin of at most 512 characters, and never `null`. If it throws or returns anything
+   * other than a boolean, the gate answers 500.
    */
-  readonly allowedOrigins?: ReadonlyArray<string> | undefined
+  readonly allowedOrigins?: AllowedOrigins | undefined
+  /**
+   * Whether the origin `null` is allowed. Browsers send it for sandboxed frames, local files and `data:` URLs. Every web page can
+   * open a sandboxed frame, so the server then receives requests from scripts of every page, and only the token protects it.
+   * Default: `false`.
+   */
+  readonly allowNullOrigin?: boolean | undefined
   /**
    * Host names that are accepted in the `Host` header. The port of the header is ignored. Default: a loopback resource accepts
    * `localhost`, `*.localhost`, `127.0.0.0/8` and `[::1]`, and rejects every other `Host` with 403, to prevent DNS rebinding.

@@ -5,6 +5,7 @@
  */
 import * as Result from "effect/Result"
 import * as AllowedHosts from "../authorization/AllowedHosts.ts"
+import * as AllowedOrigins from "../authorization/AllowedOrigins.ts"
 import * as ClaimsDecoder from "../authorization/ClaimsDecoder.ts"
 import * as Decision from "../authorization/Decision.ts"
 import * as Sessions from "../authorization/Sessions.ts"
@@ -20,8 +21,6 @@ const isTokenType = (rule: TokenType.TokenType | null): boolean =>
   rule?._tag === "Strict" ||
   (rule?._tag === "Standard" && [rule.accessTokenClaims, rule.idTokenClaims].every(Array.isArray))
 
-const isOrigin = (text: string): boolean => URL.canParse(text) && new URL(text).origin === text
-
 /**
  * Lists the options of a gate, each with its rule. `true` marks an option that is checked where it is used.
  *
@@ -30,12 +29,8 @@ const isOrigin = (text: string): boolean => URL.canParse(text) && new URL(text).
  */
 export const table: ConfigOption.Table<keyof Common<Scopes> | keyof Issuers | "resource"> = {
   allowedHosts: AllowedHosts.check,
-  allowedOrigins: ConfigOption.listOf(isOrigin, {
-    entry: "an origin",
-    entries: "origins",
-    advice: "Write scheme, host and port only, such as https://app.example.com",
-    example: "https://app.example.com"
-  }),
+  allowedOrigins: AllowedOrigins.check,
+  allowNullOrigin: ConfigOption.oneOf(false, true),
   anonymous: ConfigOption.oneOf("deny", "allow-unscoped"),
   apiKeys: ConfigOption.marked(
     "~effect-mcp-auth/ApiKeys",

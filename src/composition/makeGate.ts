@@ -155,6 +155,7 @@ export const makeGate = <S extends Scopes, C, A, RD, RT, RR, RK, RS>(
         invalidate: (target) =>
           Effect.forEach([configured, ...own.caches], (_) => _.invalidate(target), { discard: true }),
         allowedOrigins: options.allowedOrigins,
+        allowNullOrigin: options.allowNullOrigin,
         allowedHosts,
         challengeScopes: options.challengeScopes ?? "auto",
         unlisted: options.unlisted ?? "allow",

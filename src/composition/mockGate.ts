@@ -145,7 +145,6 @@ export const make = (
     presentation: { schemes: ["Bearer"], check: () => Effect.void },
     verifier: TokenVerifier.make(() => Effect.succeed(principal)),
     requestState: Effect.runSync(RequestState.make(undefined, resource.resource)),
-    allowedOrigins: [],
     allowedHosts: options.allowedHosts,
     challengeScopes: "auto",
     unlisted: "allow",

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Logger, References, Result, Schema } from "effect"
+import { Cause, Context, Effect, Logger, References, Result, Schema } from "effect"
 import { Audience, AuthError, TokenType, TokenVerifier } from "effect-mcp-auth"
 import { Dpop } from "effect-mcp-auth/dpop"
 import { Introspection } from "effect-mcp-auth/introspection"
@@ -233,8 +233,31 @@ describe("the explanation of a rejection", () => {
         checked: "Origin",
         expected: "\"https://server.test\", \"https://app.test\"",
         receivedUnverified: "\"https://evil.test\"",
-        advice: "If you trust the web page, add its origin to allowedOrigins"
+        advice: "If you trust the web page, add its origin to allowedOrigins. For the origin null, see allowNullOrigin"
       }])
+    }))
+
+  it.effect("names null and the function among the allowed origins", () =>
+    Effect.gen(function*() {
+      const { explained, layer } = listening()
+      const { gate: made } = yield* gate({ allowedOrigins: () => false, allowNullOrigin: true })
+      yield* rejected(authenticate(made, request({ origin: "https://evil.test" }))).pipe(Effect.provide(layer))
+      assert.strictEqual(
+        explained[0]?.expected,
+        "\"https://server.test\", \"null\", or an origin for which allowedOrigins returns true"
+      )
+    }))
+
+  it.effect("names allowedOrigins in the cause if the function returns no boolean", () =>
+    Effect.gen(function*() {
+      const causes: Array<string> = []
+      const logger = Logger.make(({ cause }) => void causes.push(Cause.pretty(cause)))
+      const { gate: made } = yield* gate({ allowedOrigins: (async () => true) as never })
+      const rejection = yield* rejected(authenticate(made, request({ origin: "https://evil.test" }))).pipe(
+        Effect.provide(Logger.layer([logger]))
+      )
+      assert.deepStrictEqual([rejection.status, rejection.reason], [500, "broken"])
+      assert.match(causes.join(), /allowedOrigins: a promise is not a boolean/)
     }))
 
   it.effect("[T-AUD-14g] is one bounded line without control characters and without a part of the token, for every forgery", () =>

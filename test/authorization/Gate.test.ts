@@ -305,6 +305,7 @@ describe("Gate.authorize", () => {
       const made = yield* gate()
       assert.strictEqual(made.gate.resource.resource, resource)
       assert.strictEqual(made.gate.resource.metadataUrl, metadataUrl)
-      assert.deepStrictEqual(made.gate.published.allowedOrigins, ["https://server.test"])
+      assert.isTrue(made.gate.published.allowsOrigin("https://server.test"))
+      assert.isFalse(made.gate.published.allowsOrigin("https://evil.test"))
     }))
 })

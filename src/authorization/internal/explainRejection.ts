@@ -30,7 +30,7 @@ const compare = (rejected: RejectedRequest, setup: Setup): Comparison | undefine
       return reason === "origin"
         ? {
           checked: "Origin",
-          expected: listOf(setup.allowedOrigins),
+          expected: originsOf(setup, resource),
           receivedUnverified: show(request.header("origin"))
         }
         : reason === "foreign-host"
@@ -71,6 +71,17 @@ const compare = (rejected: RejectedRequest, setup: Setup): Comparison | undefine
     default:
       return undefined
   }
+}
+
+/** Names the allowed origins. */
+const originsOf = (
+  { allowedOrigins = [], allowNullOrigin = false }: Setup,
+  resource: RejectedRequest["resource"]
+): string => {
+  const own = resource === undefined ? [] : [resource.origin]
+  const listed = typeof allowedOrigins === "function" ? [] : allowedOrigins
+  const all = listOf([...new Set([...own, ...listed]), ...(allowNullOrigin ? ["null"] : [])])
+  return typeof allowedOrigins === "function" ? `${all}, or an origin for which allowedOrigins returns true` : all
 }
 
 /** Compares the part of a DPoP proof because of which it was rejected. */

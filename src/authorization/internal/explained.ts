@@ -3,6 +3,7 @@ import type { ScopeSource, Tolerance } from "../../verification/claims/Claims.ts
 import type { Rules } from "../../verification/claims/Rules.ts"
 import type { AuthorizationServer } from "../../verification/issuers/AuthorizationServer.ts"
 import type * as TokenHeader from "../../verification/token-header/TokenHeader.ts"
+import type { Input } from "../AllowedOrigins.ts"
 import type { Request } from "../Caller.ts"
 import type { Explanation } from "../Explanation.ts"
 import type { ProtectedResource } from "../ProtectedResource.ts"
@@ -30,7 +31,8 @@ export interface Setup {
   } | undefined
   /** Returns the `kid` values of the cached keys of an authorization server. Sends no request. */
   readonly keyIds?: ((server: AuthorizationServer<any>) => ReadonlyArray<string>) | undefined
-  readonly allowedOrigins?: ReadonlyArray<string> | undefined
+  readonly allowedOrigins?: Input | undefined
+  readonly allowNullOrigin?: boolean | undefined
   readonly allowedHosts?: ReadonlyArray<string> | undefined
 }
 

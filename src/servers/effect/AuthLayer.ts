@@ -123,8 +123,16 @@ export interface Places<I extends Servers | Config.Config<ReadonlyArray<Authoriz
    */
   readonly authorizationServers: I & OnlyKnown<I>
   /**
-   * Origins of web pages that may send requests from a browser, in addition to the origin of the resource. The option does not
-   * affect requests without an `Origin` header.
+   * Origins of web pages, extensions and desktop applications that may send requests, in addition to the origin of the resource:
+   * a list, or a function that returns whether an origin is allowed. Examples are `https://app.example.com`,
+   * `chrome-extension://<id>`, `vscode-webview://<id>` and `tauri://localhost`. The option does not affect requests without an
+   * `Origin` header. Default: none.
+   *
+   * The gate rejects every other origin with 403, so the request runs nothing. A CORS middleware cannot do that: it only tells
+   * browsers which pages may read a response. An origin needs both, if the responses of your handlers are for a page.
+   *
+   * The function receives one well-formed origin of at most 512 characters, and never `null`. If it throws or returns anything
+   * other than a boolean, the gate answers 500.
    */
   readonly allowedOrigins?: Common<Scopes>["allowedOrigins"] | FromConfig<ReadonlyArray<string>, EC>
   /**

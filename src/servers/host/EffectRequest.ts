@@ -185,7 +185,7 @@ export const respondWith = (
   request: HttpServerRequest.HttpServerRequest,
   rejection: Rejection.Rejection
 ): HttpServerResponse.HttpServerResponse =>
-  fromRejection(Rejection.allowOrigin(rejection, originOf(request), gate.published.allowedOrigins))
+  fromRejection(Rejection.allowOrigin(rejection, originOf(request), gate.published.allowsOrigin))
 
 /**
  * Runs a step of the gate and passes its result to `next`. If the step fails, responds with the rejection. If the step is a

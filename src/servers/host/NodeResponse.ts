@@ -3,7 +3,7 @@ import type { Admitted } from "./Admission.ts"
 import type { Answer } from "./Documents.ts"
 import { holdBack, sendHeadersFirst } from "./HeldResponse.ts"
 import type { Host, Recorded } from "./Host.ts"
-import { extras, type NodeRequest } from "./NodeRequest.ts"
+import { extras, type NodeRequest, originOf } from "./NodeRequest.ts"
 import * as sseSession from "./SseSession.ts"
 import { isEventStream } from "./StreamLifetime.ts"
 
@@ -51,9 +51,7 @@ const addMembers = (before: string, value: string): string => {
 
 /** Sends a rejection, with the CORS headers that let a page of an allowed origin read it. */
 export const sendRejection = <A>(host: Host<A>, req: NodeRequest, res: NodeResponse, rejection: Rejection): void => {
-  const { origin } = req.headers
-  const { allowedOrigins } = host.gate.published
-  send(req, res, allowOrigin(rejection, typeof origin === "string" ? origin : undefined, allowedOrigins))
+  send(req, res, allowOrigin(rejection, originOf(req), host.gate.published.allowsOrigin))
 }
 
 /**

@@ -30,7 +30,7 @@ export const respondTo = <A>(
 ): Response | Promise<Response> => {
   if (preflight !== undefined && isPreflight(rejection)) return preflight()
   const origin = request.headers.get("origin") ?? undefined
-  return toResponse(allowOrigin(rejection, origin, gate.published.allowedOrigins), request.method)
+  return toResponse(allowOrigin(rejection, origin, gate.published.allowsOrigin), request.method)
 }
 
 /** Responds with the public document at the path of a request. Returns `undefined` if there is none. */

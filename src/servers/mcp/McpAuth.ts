@@ -140,7 +140,8 @@ export const layerHttp = <
     )
     return McpServer.layerHttp({
       ...serverOptions,
-      allowedOrigins: gate.published.allowedOrigins,
+      // The server of Effect calls only `includes`. The gate has checked the origin before, with the same function.
+      allowedOrigins: Object.assign([], { includes: gate.published.allowsOrigin }),
       registrations: link.pipe(
         Layer.provideMerge(options.registrations ?? Layer.empty),
         Layer.provide(layerObserver())

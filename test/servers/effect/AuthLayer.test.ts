@@ -447,23 +447,42 @@ const wrong: ReadonlyArray<Wrong> = [
     option: "sessionsPerCaller",
     fix: /is not a whole number from 1 to 100000/
   })),
-  ...[
-    "app.test",
-    "https://app.test/",
-    "https://app.test/path",
-    "https://APP.test",
-    "https://app.test:443",
-    "*",
-    "null",
-    1
-  ]
-    .map((origin) => ({
-      title: `allowedOrigins ${JSON.stringify(origin)}`,
-      changes: { allowedOrigins: ["https://good.test", origin] },
-      reason: "malformed" as const,
-      option: "allowedOrigins",
-      fix: /is not an origin\. Write scheme, host and port only/
-    }))
+  ...([
+    ["app.test", /is not an origin\. Write scheme, host and port only, such as https:\/\/app\.example\.com/],
+    ["https://app.test/", /is not an origin\. Write scheme, host and port only, such as https:\/\/app\.test or/],
+    ["https://app.test/path", /such as https:\/\/app\.test or/],
+    ["https://APP.test", /such as https:\/\/app\.test or/],
+    ["https://app.test:443", /such as https:\/\/app\.test or/],
+    ["https://me:secret@app.test", /such as https:\/\/app\.test or/],
+    ["wss://app.test", /is not an origin/],
+    ["file://", /is not an origin/],
+    ["file:///index.html", /is not an origin/],
+    ["file://host", /is not an origin/],
+    ["app://", /is not an origin/],
+    ["tauri://localhost/", /is not an origin/],
+    ["Tauri://localhost", /is not an origin/],
+    ["data:text/html,x", /is not an origin/],
+    [`https://${"a".repeat(600)}.test`, /is not an origin/],
+    ["*", /contains \*, which is not a wildcard here\. List each origin, or write a function such as \(origin\) =>/],
+    ["https://*.example.com", /"https:\/\/\*\.example\.com" contains \*, which is not a wildcard here\./],
+    ["chrome-extension://*", /contains \*, which is not a wildcard here/],
+    ["null", /allowNullOrigin: true/],
+    [1, /is not an origin\. Write one such as https:\/\/app\.example\.com/],
+    [undefined, /is not an origin/]
+  ] as const).map(([origin, fix]) => ({
+    title: `[T-AUD-02c] allowedOrigins ${JSON.stringify(origin)}`.slice(0, 80),
+    changes: { allowedOrigins: ["https://good.test", origin] },
+    reason: "malformed" as const,
+    option: "allowedOrigins",
+    fix
+  })),
+  ...["true", 1, null].map((allowNullOrigin) => ({
+    title: `allowNullOrigin ${JSON.stringify(allowNullOrigin)}`,
+    changes: { allowNullOrigin },
+    reason: "malformed" as const,
+    option: "allowNullOrigin",
+    fix: /is not false or true/
+  }))
 ]
 
 describe("a wrong option fails when the layer is built", () => {
@@ -514,6 +533,9 @@ describe("a valid option builds the layer without a request", () => {
     { title: "all algorithms", changes: withDetails({ algorithms: Algorithm.all }) },
     { title: "a plain list of scopes", changes: { scopes: ["a", "b"] } },
     { title: "an origin", changes: { allowedOrigins: ["https://app.test", "http://localhost:5173"] } },
+    { title: "an extension", changes: { allowedOrigins: ["chrome-extension://abc", "tauri://localhost", "app://."] } },
+    { title: "a function for origins", changes: { allowedOrigins: () => true } },
+    { title: "the origin null", changes: { allowNullOrigin: true } },
     { title: "JWT-25 configured audiences", changes: { audience: Audience.oneOf(["api://todos"]) } },
     { title: "the strict token type", changes: { tokenType: TokenType.strict } },
     { title: "no tolerance", changes: { clockTolerance: 0 } },
@@ -792,12 +814,9 @@ describe("options from a Config", () => {
         "https://one.test",
         "https://two.test/tenant"
       ])
-      assert.deepStrictEqual(made.published.allowedOrigins, [
-        "https://server.test",
-        "https://app.test",
-        "http://localhost:5173"
-      ])
-      assert.deepStrictEqual((yield* build(good)).published.allowedOrigins, ["https://server.test"])
+      const all = ["https://server.test", "https://app.test", "http://localhost:5173", "https://evil.test"]
+      assert.deepStrictEqual(all.map(made.published.allowsOrigin), [true, true, true, false])
+      assert.deepStrictEqual(all.map((yield* build(good)).published.allowsOrigin), [true, false, false, false])
     }))
 
   it.effect("can describe an authorization server that has another name inside the network", () =>

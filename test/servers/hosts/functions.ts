@@ -198,6 +198,23 @@ const splitNetwork = (): Made => ({
   }
 })
 
+/* Functions that decide about origins */
+
+const origins = (isAllowed: (origin: string) => unknown): Made => ({
+  listener: "none",
+  options: { allowedOrigins: isAllowed as (origin: string) => boolean }
+})
+
+const isPartner = (origin: string) => /\.partner\.test(?::\d+)?$/.test(origin)
+
+const forOrigins = {
+  "a function for origins": () => origins(isPartner),
+  "a function for origins that throws": () => origins(throws),
+  "a function for origins that returns a promise": () => origins(async () => true),
+  "a function for origins that returns nothing": () => origins(() => undefined),
+  "a function for origins that returns a text": () => origins(() => "true")
+} satisfies Record<string, () => Made>
+
 /* Functions that break */
 
 const secret = "a secret of the author's function"
@@ -309,7 +326,7 @@ export const brokenNames = Object.keys(broken) as ReadonlyArray<keyof typeof bro
 export const rejectingNames = Object.keys(rejecting) as ReadonlyArray<keyof typeof rejecting>
 export const brokenOptionNames = Object.keys(brokenOptions) as ReadonlyArray<keyof typeof brokenOptions>
 
-const all = { ...working, ...broken, ...rejecting, ...brokenOptions }
+const all = { ...working, ...forOrigins, ...broken, ...rejecting, ...brokenOptions }
 
 export type Name = keyof typeof all
 

@@ -47,9 +47,7 @@ export const combine = (gates: readonly [Gate, ...ReadonlyArray<Gate>]): Gate =>
       resourceAt: (hosts) => gateAt(hosts)?.resource,
       resourceFor: (principal) => gateFor(principal).resource,
       // A page at the origin of a resource needs no CORS for that resource, and gets none for the others.
-      allowedOrigins: first.published.allowedOrigins.filter((origin) =>
-        gates.every((_) => _.published.allowedOrigins.includes(origin))
-      )
+      allowsOrigin: (origin) => gates.every((_) => _.published.allowsOrigin(origin))
     },
     ready: first.ready,
     authenticate: (request) => {

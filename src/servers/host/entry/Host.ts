@@ -107,7 +107,7 @@ export interface Host<A = unknown> extends
  *   if (Result.isFailure(admitted)) {
  *     // Lets the pages of allowed origins read the rejection.
  *     const [origin] = event.headers["origin"] ?? []
- *     const { body, headers, status } = Rejection.allowOrigin(admitted.failure, origin, host.gate.published.allowedOrigins)
+ *     const { body, headers, status } = Rejection.allowOrigin(admitted.failure, origin, host.gate.published.allowsOrigin)
  *     return { status, headers, body }
  *   }
  *   return { status: 200, headers: {}, body: admitted.success.principal?.owner ?? "" }
