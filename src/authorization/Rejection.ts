@@ -428,6 +428,20 @@ export const allowOrigin = (
   }
 }
 
+/**
+ * The response headers that a page must be able to read: `WWW-Authenticate`, `DPoP-Nonce`, `Retry-After` and `Mcp-Session-Id`.
+ *
+ * **When to use**
+ *
+ * Give it to the CORS middleware that sets the headers of your responses, such as `cors({ exposeHeaders: [...exposedHeaders] })` of
+ * Hono. The gate exposes the headers of its rejections on every host. However, Hono's middleware overwrites the list of exposed headers
+ * after the handler has returned its response.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const exposedHeaders: ReadonlyArray<string> = ["WWW-Authenticate", "DPoP-Nonce", "Retry-After", "Mcp-Session-Id"]
+
 /** The headers that MCP clients send, except the `Mcp-Param-*` headers, whose names each server chooses with `x-mcp-header`. */
 const clientHeaders = [
   "authorization",

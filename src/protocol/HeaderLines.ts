@@ -20,3 +20,11 @@ export const ofRaw = (rawHeaders: ReadonlyArray<unknown>, name: string): Readonl
   }
   return lines
 }
+
+/** Adds members to the value of a header that is a list, such as `Vary`. Members that the value already has are not repeated. */
+export const addMembers = (before: string | undefined, members: string): string => {
+  if (before === undefined || before === "") return members
+  const known = new Set(before.toLowerCase().split(",").map((_) => _.trim()))
+  const others = members.split(", ").filter((_) => !known.has(_.toLowerCase()))
+  return others.length === 0 ? before : `${before}, ${others.join(", ")}`
+}

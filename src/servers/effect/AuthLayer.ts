@@ -42,6 +42,8 @@ export type { Cached, Common, Issuers, Scopes, Servers } from "../../composition
  */
 export type { Input as AuthorizationServer } from "../../verification/issuers/AuthorizationServer.ts"
 
+export { exposedHeaders } from "../../authorization/Rejection.ts"
+
 export { allowInsecureHttp, allowPrivateEndpoints } from "../../verification/issuers/AuthorizationServer.ts"
 
 /**

@@ -23,6 +23,8 @@ import * as hosts from "../host/Host.ts"
 import { checkTenantOption, policiesFrom, policyForRoute } from "../host/HostPolicies.ts"
 import * as webHost from "../host/WebHost.ts"
 
+export { exposedHeaders } from "../../authorization/Rejection.ts"
+
 /**
  * Describes the caller in the shape that the official SDKs pass to their handlers. `token` is not enumerable.
  *

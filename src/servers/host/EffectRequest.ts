@@ -2,6 +2,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
+import * as HttpEffect from "effect/http/HttpEffect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
@@ -179,13 +180,64 @@ const toResponse = ({ body, headers, status }: Rejection.Rejection | Answer): Ht
   return HttpServerResponse.text(body, { status, headers: others, contentType: contentType ?? "application/json" })
 }
 
-/** Turns the rejection of a request into a response of Effect's server. Pages of allowed origins can read it. */
-export const respondWith = (
+const exposing = "access-control-expose-headers"
+
+/** The CORS headers that stay if a rejection replaces a response. */
+const corsHeaders = ["access-control-allow-origin", "access-control-allow-credentials", exposing, "vary"]
+
+/** Adds the CORS headers that a middleware has set in `before`, the response that this one replaces. */
+const keepCors = (
+  response: HttpServerResponse.HttpServerResponse,
+  before: HttpServerResponse.HttpServerResponse
+): HttpServerResponse.HttpServerResponse =>
+  corsHeaders.reduce((made, name) => {
+    const value = before.headers[name]
+    const members = made.headers[name]
+    if (value === undefined || name === "access-control-allow-origin" && members !== undefined) return made
+    return HttpServerResponse.setHeader(
+      made,
+      name,
+      members === undefined ? value : headerLines.addMembers(value, members)
+    )
+  }, response)
+
+const toReadable = (
   gate: Gate,
   request: HttpServerRequest.HttpServerRequest,
   rejection: Rejection.Rejection
 ): HttpServerResponse.HttpServerResponse =>
   fromRejection(Rejection.allowOrigin(rejection, originOf(request), gate.published.allowsOrigin))
+
+/** Turns the rejection of a request into a response of Effect's server. Pages of allowed origins can read it. */
+const respondWith = (
+  gate: Gate,
+  request: HttpServerRequest.HttpServerRequest,
+  rejection: Rejection.Rejection
+): Effect.Effect<HttpServerResponse.HttpServerResponse> => {
+  const response = toReadable(gate, request, rejection)
+  const names = response.headers[exposing]
+  if (names === undefined) return Effect.succeed(response)
+  return Effect.withFiber(({ context }) => {
+    // A CORS middleware such as `HttpRouter.cors` overwrites the header of the response. This handler runs after the middleware.
+    HttpEffect.appendPreResponseHandlerUnsafe(context, (_, sent) =>
+      Effect.succeed(
+        HttpServerResponse.setHeader(sent, exposing, headerLines.addMembers(sent.headers[exposing], names))
+      ))
+    return Effect.succeed(response)
+  })
+}
+
+/** Replaces the response to a request by a rejection when the response is sent. Keeps the headers of a CORS middleware. */
+export const replaceResponse = (
+  context: Context.Context<never>,
+  gate: Gate,
+  request: HttpServerRequest.HttpServerRequest,
+  rejection: Rejection.Rejection
+): void =>
+  HttpEffect.appendPreResponseHandlerUnsafe(
+    context,
+    (_, sent) => Effect.succeed(keepCors(toReadable(gate, request, rejection), sent))
+  )
 
 /**
  * Runs a step of the gate and passes its result to `next`. If the step fails, responds with the rejection. If the step is a
@@ -198,7 +250,7 @@ export const continueWith = <A, E, R>(
   next: (result: A) => Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>
 ): Effect.Effect<HttpServerResponse.HttpServerResponse, E, R> =>
   Exit.isExit(step) && Exit.isSuccess(step) ? next(step.value as A) : Effect.matchEffect(step, {
-    onFailure: (rejection) => Effect.succeed(respondWith(gate, request, rejection)),
+    onFailure: (rejection) => respondWith(gate, request, rejection),
     onSuccess: next
   })
 
@@ -208,7 +260,7 @@ export const respondToRejections = <E, R>(
   request: HttpServerRequest.HttpServerRequest,
   app: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>
 ): Effect.Effect<HttpServerResponse.HttpServerResponse, Exclude<E, Rejection.Rejection>, R> => {
-  const respond = (rejection: Rejection.Rejection) => Effect.succeed(respondWith(gate, request, rejection))
+  const respond = (rejection: Rejection.Rejection) => respondWith(gate, request, rejection)
   const isRejection = (error: unknown): error is E & Rejection.Rejection =>
     (error as Partial<Rejection.Rejection> | undefined)?._tag === "Rejection"
   const rejected = Exit.isExit(app) ? Result.getOrUndefined(Exit.findError(app)) : undefined

@@ -1,4 +1,5 @@
 import { allowOrigin, type Rejection } from "../../authorization/Rejection.ts"
+import * as headerLines from "../../protocol/HeaderLines.ts"
 import type { Admitted } from "./Admission.ts"
 import type { Answer } from "./Documents.ts"
 import { holdBack, sendHeadersFirst } from "./HeldResponse.ts"
@@ -34,7 +35,7 @@ export const send = (req: NodeRequest, res: NodeResponse, answer: Rejection | An
   for (const [name, value] of Object.entries(answer.headers)) {
     // A CORS middleware before the gate may have set these headers.
     const before = corsHeaders.has(name) ? res.getHeader(name) : undefined
-    res.setHeader(name, before === undefined ? value : addMembers(String(before), value))
+    res.setHeader(name, before === undefined ? value : headerLines.addMembers(String(before), value))
   }
   if (answer.body === "" || req.method === "HEAD") res.end()
   else res.end(answer.body)
@@ -42,12 +43,6 @@ export const send = (req: NodeRequest, res: NodeResponse, answer: Rejection | An
 
 /** The headers whose values are lists. New members are added to the value that is already set. */
 const corsHeaders = new Set(["access-control-expose-headers", "access-control-allow-headers", "vary"])
-
-const addMembers = (before: string, value: string): string => {
-  const known = new Set(before.toLowerCase().split(",").map((_) => _.trim()))
-  const others = value.split(", ").filter((_) => !known.has(_.toLowerCase()))
-  return others.length === 0 ? before : `${before}, ${others.join(", ")}`
-}
 
 /** Sends a rejection, with the CORS headers that let a page of an allowed origin read it. */
 export const sendRejection = <A>(host: Host<A>, req: NodeRequest, res: NodeResponse, rejection: Rejection): void => {

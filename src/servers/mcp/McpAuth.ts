@@ -123,6 +123,7 @@ export const layerHttp = <
       ConfigOption.check(options, "McpAuth.layerHttp", table, "Give one with name, version, path and protocols")
       return body.checkLimits({ bodyTimeout: options.bodyTimeout, maximumOperations: options.maximumOperations })
     }))
+    const { allowsOrigin, resources = [] } = gate.published
     const { bodyTimeout: _bodyTimeout, maximumOperations: _maximumOperations, ...serverOptions } = options
     const deadlines = new BodyDeadlines(
       yield* Clock.Clock,
@@ -141,7 +142,9 @@ export const layerHttp = <
     return McpServer.layerHttp({
       ...serverOptions,
       // The server of Effect calls only `includes`. The gate has checked the origin before, with the same function.
-      allowedOrigins: Object.assign([], { includes: gate.published.allowsOrigin }),
+      allowedOrigins: Object.assign([], {
+        includes: (origin: string) => allowsOrigin(origin) || resources.some((_) => _.origin === origin)
+      }),
       registrations: link.pipe(
         Layer.provideMerge(options.registrations ?? Layer.empty),
         Layer.provide(layerObserver())

@@ -21,6 +21,8 @@ import * as hosts from "../host/Host.ts"
 import { checkTenantOption, policiesFrom, policyForRoute } from "../host/HostPolicies.ts"
 import * as nodeHost from "../host/NodeHost.ts"
 
+export { exposedHeaders } from "../../authorization/Rejection.ts"
+
 /**
  * Describes the caller in the shape that the official SDKs pass to their handlers. `token` is not enumerable.
  *

@@ -56,6 +56,7 @@ import type {
 } from "../sdk/SdkTypes.ts"
 import { storeAdmitted } from "../sdk/TransportGuard.ts"
 
+export { exposedHeaders } from "../../authorization/Rejection.ts"
 export type { Claims, MockOptions, Options } from "../sdk/SdkOptions.ts"
 export type {
   Anonymous,

@@ -47,6 +47,7 @@ import type {
   Services
 } from "../sdk/SdkTypes.ts"
 
+export { exposedHeaders } from "../../authorization/Rejection.ts"
 export type { Claims, MockOptions, Options } from "../sdk/SdkOptions.ts"
 export type {
   Anonymous,

@@ -3,7 +3,7 @@ import { Effect, Layer, Logger } from "effect"
 import { Decision, Principal } from "effect-mcp-auth"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import { McpProtocol, McpServer, McpTest } from "effect/ai"
-import { HttpClient } from "effect/http"
+import { HttpClient, HttpRouter } from "effect/http"
 import { principal } from "../../authorization/support.ts"
 import * as Host from "../Host.ts"
 import * as Mcp from "../Mcp.ts"
@@ -13,7 +13,13 @@ import * as TodoServer from "../TodoServer.ts"
  * Starts Effect's own `McpServer.layerHttp` behind the authentication layer. This library adds only the scope guard around
  * each call, and not the checks of `McpAuth.layerHttp`.
  */
-const start = (kind: keyof typeof Host.hosts) =>
+const start = (
+  kind: keyof typeof Host.hosts,
+  { allowedOrigins, middleware = Layer.empty }: {
+    readonly allowedOrigins?: ReadonlyArray<string>
+    readonly middleware?: Layer.Layer<never, never, HttpRouter.HttpRouter>
+  } = {}
+) =>
   Effect.gen(function*() {
     const { client, issuer } = yield* TestIssuer.make({ resource: TodoServer.resource })
     const server = TodoServer.make()
@@ -21,10 +27,12 @@ const start = (kind: keyof typeof Host.hosts) =>
     const host = yield* Host.hosts[kind](
       McpServer.layerHttp({
         ...server.options,
+        allowedOrigins,
         protocols: TodoServer.protocols,
         registrations: Layer.mergeAll(server.registrations.protectedByScope, server.registrations.open)
       }).pipe(
-        Layer.provide(TodoServer.auth(issuer.issuer)),
+        Layer.provide(TodoServer.auth(issuer.issuer, { allowedOrigins })),
+        Layer.merge(middleware),
         Layer.provide(Layer.succeed(HttpClient.HttpClient, client))
       )
     ).pipe(
@@ -69,6 +77,22 @@ describe.each(["web", "node"] as const)("The stock server behind the gate, %s", 
       if (kind === "web") assert.deepStrictEqual(decisions.map(({ reason }) => reason), Array(3).fill("missing-scope"))
       assert.strictEqual((yield* host.send(Mcp.call("list", { token }))).status, 200)
       assert.deepStrictEqual(ran, ["list"])
+    }))
+
+  it.live("[T-AUD-02b] a page reads the challenge of a 403, and the headers that HttpRouter.cors exposes", () =>
+    Effect.gen(function*() {
+      const app = "https://app.test"
+      const { host, issuer } = yield* start(kind, {
+        allowedOrigins: [app],
+        middleware: HttpRouter.cors({ allowedOrigins: [app], exposedHeaders: ["X-Own"], credentials: true })
+      })
+      const token = yield* issuer.mint({ scopes: ["todos:read"] })
+      const { headers, status } = yield* host.send(Mcp.call("add", { token, headers: [["origin", app]] }))
+      assert.deepStrictEqual([status, headers["www-authenticate"]], [403, challenge])
+      assert.strictEqual(headers["access-control-allow-origin"], app)
+      assert.strictEqual(headers["access-control-allow-credentials"], "true")
+      assert.strictEqual(headers["access-control-expose-headers"], "X-Own, WWW-Authenticate")
+      assert.strictEqual(headers["vary"], "Origin")
     }))
 
   it.live("SCOPE-14 hides hidden operations", () =>

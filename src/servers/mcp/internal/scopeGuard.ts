@@ -2,7 +2,6 @@ import * as McpSchema from "effect/ai/McpSchema"
 import * as McpServer from "effect/ai/McpServer"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as HttpEffect from "effect/http/HttpEffect"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
@@ -64,10 +63,7 @@ const scopeGuard = (policyFor: PolicyForCall) =>
         onSuccess: () => fail(principal, undefined),
         onFailure: (rejection) => {
           // If the response has started, this handler does not run, and the client finds the challenge in the JSON-RPC error.
-          HttpEffect.appendPreResponseHandlerUnsafe(
-            fiber.context,
-            () => Effect.succeed(effectRequest.respondWith(gate, request, rejection))
-          )
+          effectRequest.replaceResponse(fiber.context, gate, request, rejection)
           return fail(principal, rejection)
         }
       })
