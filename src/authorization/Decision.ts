@@ -45,6 +45,8 @@ export interface Decision {
   readonly operations: ReadonlyArray<string>
   readonly required: ReadonlyArray<string>
   readonly missing: ReadonlyArray<string>
+  /** The conditions of policies because of which the operation was denied, such as `role admin`. */
+  readonly failedConditions: ReadonlyArray<string>
   /**
    * The time from the arrival of the request at the gate to the decision. It includes verification, and reading the body if the
    * gate decided after that.

@@ -350,6 +350,13 @@ export const make = (options: Options): Gate => {
     options.sessions ?? Sessions.make({ perCaller: options.sessionsPerCaller }),
     options.sharedSessions
   )
+  const provideCaller: Gate["provideCaller"] = (context, principal) => {
+    // Adds the services one by one, because `merge` copies the whole context. Calls `add` directly, because `pipe` would
+    // create two functions for each request.
+    const services = Context.add(Context.add(context, RequestState, options.requestState), Principal, principal)
+    const own = claims.contextFor(principal)
+    return own === undefined ? services : Context.merge(services, own)
+  }
   return {
     resource,
     published: {
@@ -369,17 +376,11 @@ export const make = (options: Options): Gate => {
     authenticate,
     sessions,
     recheck,
-    authorize: Authorize.make({ unlisted: options.unlisted, reject: rejecting, record }),
+    authorize: Authorize.make({ unlisted: options.unlisted, reject: rejecting, record, provideCaller }),
     recordAdmission: ({ principal, request, timing }, { operations = none, required = none, until } = nothing) =>
       record({ rejection: undefined, principal, operations, required, timing, until }, request.fiber),
     reject: (caller, failure, operations = none) => rejecting.reject(caller, failure, { operations }),
-    provideCaller: (context, principal) => {
-      // Adds the services one by one, because `merge` copies the whole context. Calls `add` directly, because `pipe` would
-      // create two functions for each request.
-      const services = Context.add(Context.add(context, RequestState, options.requestState), Principal, principal)
-      const own = claims.contextFor(principal)
-      return own === undefined ? services : Context.merge(services, own)
-    },
+    provideCaller,
     claimsFor: options.claims === undefined
       ? undefined
       : (principal) => claims.contextFor(principal)?.mapUnsafe.values().next().value,

@@ -199,6 +199,9 @@ const toDecision = (
   ),
   required,
   missing: required.filter((scope) => principal?.scopes.has(scope) !== true),
+  failedConditions: rejection?.error?._tag === "AccessDenied"
+    ? rejection.error.failed.map((label) => sanitize(label))
+    : [],
   duration,
   explanation
 })

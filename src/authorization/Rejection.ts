@@ -346,6 +346,9 @@ export const make = (
               scheme,
               resource.requestedScopes(scopesToRequest(error, circumstances), circumstances.principal?.issuer)
             )
+        // No challenge: no scope admits the caller, or the operation must not name its scopes.
+        case "AccessDenied":
+          return rejection(403, reason, error, { code: "access_denied", description: accessDenied })
         // No challenge: the token may be valid, and a challenge would make the client sign in again because of an outage.
         case "AuthorizationServerUnavailable":
         case "ReplayStoreUnavailable":
@@ -371,6 +374,7 @@ const invalidToken = "The access token is expired, revoked, malformed or not iss
 const invalidKey = "The API key is malformed, unknown, expired or revoked"
 const invalidProof =
   "The DPoP proof is missing, malformed, already used, too old, or not made for this request, this token and its key"
+const accessDenied = "The caller is not allowed to run this operation"
 const missingNonce = "The DPoP proof must contain the nonce of the DPoP-Nonce header"
 
 /**

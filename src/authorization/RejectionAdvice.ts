@@ -151,6 +151,10 @@ export const advice: { readonly [E in AuthError as E["_tag"]]: { readonly [R in 
       "Normal before step-up authorization. If the same client repeats it, let the authorization server grant the missing scopes, or add them to scopes.baseline for clients that cannot step up",
     "unlisted": "Give the operation scopes, or set unlisted to \"allow\""
   },
+  AccessDenied: {
+    "denied":
+      "Normal for callers without the role, the claim or the check that the policy names. If the caller should have it, check the claim of the token that it comes from, or the data that the check reads"
+  },
   AuthorizationServerUnavailable: {
     "timeout":
       "Check the load of the authorization server and the network to it. If connections need a proxy, see NODE_USE_ENV_PROXY in docs/operations.md",

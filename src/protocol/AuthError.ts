@@ -368,6 +368,29 @@ export class InsufficientScope extends Data.TaggedError("InsufficientScope")<{
   }
 }
 
+const accessDeniedReasons = ["denied"] as const
+
+/**
+ * Reports that the policy of the operation does not admit the caller, and that signing in again with other scopes would not help or
+ * must not be suggested.
+ *
+ * **Details**
+ *
+ * `failed` names the conditions that the caller does not meet, such as `role admin`. They are for the operator, and the response
+ * does not contain them.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class AccessDenied extends Data.TaggedError("AccessDenied")<{
+  readonly reason: (typeof accessDeniedReasons)[number]
+  readonly failed: ReadonlyArray<string>
+}> {
+  override get message(): string {
+    return `The caller does not meet the policy of the operation: ${sanitize(this.failed.join(", "), longestDetail)}`
+  }
+}
+
 const authorizationServerUnavailableReasons = [
   "timeout",
   "server-error",
@@ -521,6 +544,7 @@ export type AuthError =
   | QuotaExceeded
   | QuotaStoreUnavailable
   | InsufficientScope
+  | AccessDenied
   | AuthorizationServerUnavailable
   | InvalidMetadata
   | AuthConfigError
@@ -544,6 +568,7 @@ export const reasons: { readonly [E in AuthError as E["_tag"]]: ReadonlyArray<E[
   QuotaExceeded: quotaExceededReasons,
   QuotaStoreUnavailable: quotaStoreUnavailableReasons,
   InsufficientScope: insufficientScopeReasons,
+  AccessDenied: accessDeniedReasons,
   AuthorizationServerUnavailable: authorizationServerUnavailableReasons,
   InvalidMetadata: invalidMetadataReasons,
   AuthConfigError: authConfigErrorReasons

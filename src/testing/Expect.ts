@@ -10,6 +10,7 @@ import type { Decision } from "../authorization/Decision.ts"
 import * as ProtectedResource from "../authorization/ProtectedResource.ts"
 import * as Rejection from "../authorization/Rejection.ts"
 import {
+  AccessDenied,
   ApiKeyStoreUnavailable,
   AuthConfigError,
   type AuthError,
@@ -350,6 +351,10 @@ const errors: { readonly [Tag in AuthError["_tag"]]: Errors } = {
   InsufficientScope: {
     reasons: allReasons.InsufficientScope,
     make: (reason) => new InsufficientScope({ reason, required: ["any"] })
+  },
+  AccessDenied: {
+    reasons: allReasons.AccessDenied,
+    make: (reason) => new AccessDenied({ reason, failed: ["any"] })
   },
   AuthorizationServerUnavailable: {
     reasons: allReasons.AuthorizationServerUnavailable,

@@ -27,7 +27,8 @@ describe("Decision", () => {
         ...alice,
         operations: ["tools/call list"],
         required: ["todos:read"],
-        missing: []
+        missing: [],
+        failedConditions: []
       }])
       assert.deepStrictEqual(lines.map(({ level, message }) => ({ level, message })), [
         { level: "Debug", message: ["request admitted"] }
@@ -50,13 +51,15 @@ describe("Decision", () => {
         ...alice,
         operations: ["tools/call add"],
         required: ["todos:read", "todos:write"],
-        missing: ["todos:write"]
+        missing: ["todos:write"],
+        failedConditions: []
       }
       assert.deepStrictEqual(decisions, [decision])
+      const { failedConditions: _, ...annotations } = decision
       assert.deepStrictEqual(lines, [{
         level: "Info",
         message: ["request rejected with 403: missing-scope"],
-        annotations: { ...decision }
+        annotations
       }])
     }))
 
@@ -248,7 +251,7 @@ describe("Decision", () => {
         operations: Effect.die("the body was read"),
         policy: () => undefined
       })).pipe(Effect.provide(layer))
-      const nothing = { operations: [], required: [], missing: [] }
+      const nothing = { operations: [], required: [], missing: [], failedConditions: [] }
       assert.deepStrictEqual(decisions, [
         { outcome: "rejected", status: 403, reason: "origin", ...anonymous, ...nothing },
         { outcome: "rejected", status: 404, reason: "session", ...alice, ...nothing }

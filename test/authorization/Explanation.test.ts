@@ -22,6 +22,7 @@ const errors: ReadonlyArray<AuthError.AuthError> = [
     new AuthError.RevocationStoreUnavailable({ reason, retryAfter: 1 })
   ),
   ...AuthError.reasons.InsufficientScope.map((reason) => new AuthError.InsufficientScope({ reason, required: [] })),
+  ...AuthError.reasons.AccessDenied.map((reason) => new AuthError.AccessDenied({ reason, failed: [] })),
   ...AuthError.reasons.AuthorizationServerUnavailable.map((reason) =>
     new AuthError.AuthorizationServerUnavailable({ reason, issuer: "https://issuer.test", retryAfter: 1 })
   ),

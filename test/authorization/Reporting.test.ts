@@ -91,7 +91,8 @@ describe("a decision", () => {
         clientId: "client-1",
         operations: ["tools/call add_todo"],
         required: ["todos:read", "todos:write"],
-        missing: ["todos:write"]
+        missing: ["todos:write"],
+        failedConditions: []
       })
       assert.strictEqual(Duration.toMillis(duration), 2_000)
       assert.include(explanation?.advice, "let the authorization server grant the missing scopes")

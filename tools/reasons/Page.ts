@@ -5,6 +5,7 @@ import * as Rejection from "../../src/authorization/Rejection.ts"
 import { advice, adviceWithoutError } from "../../src/authorization/RejectionAdvice.ts"
 import { markdownTable } from "../../src/cli/format/markdownTable.ts"
 import {
+  AccessDenied,
   ApiKeyStoreUnavailable,
   AuthConfigError,
   AuthorizationServerUnavailable,
@@ -45,6 +46,10 @@ const sections: Readonly<Record<Section, readonly [heading: string, about: strin
   ApiKeyStoreUnavailable: ["Store of API keys", "The server cannot tell whether the key is valid."],
   InvalidDpopProof: ["DPoP proof", "The client sees only `invalid_dpop_proof`, or `use_dpop_nonce` with a new nonce."],
   InsufficientScope: ["Scopes", "The caller is known, and the operation is not allowed."],
+  AccessDenied: [
+    "Policies",
+    "The caller is known, and the operation is not allowed. The response has no challenge, and does not name the conditions."
+  ],
   AuthorizationServerUnavailable: [
     "Authorization server",
     "The token may be valid, so the response has no challenge: signing in again would not help."
@@ -101,6 +106,7 @@ const errors = {
   QuotaExceeded,
   QuotaStoreUnavailable,
   InsufficientScope,
+  AccessDenied,
   AuthorizationServerUnavailable,
   InvalidMetadata,
   AuthConfigError
@@ -112,6 +118,7 @@ export const getRejection = (section: Section, reason: string): Rejection.Reject
   const data = {
     reason,
     required: ["todos:write"],
+    failed: ["role admin"],
     issuer: "https://auth.example.com",
     retryAfter: 1,
     quota: "requests",

@@ -337,6 +337,12 @@ export const reasons: All = {
       "The tool is not registered, or was registered without scopes under `unlisted: \"deny\"`."
     )
   },
+  AccessDenied: {
+    "denied": entry(
+      "The policy of the operation does not admit the caller, and no scope would help.",
+      "The caller lacks a role or a claim, a check of the policy fails, or the operation has `unauthorized: \"deny\"`."
+    )
+  },
   AuthorizationServerUnavailable: {
     "timeout": entry(
       "The authorization server did not answer in time.",

@@ -66,6 +66,8 @@ const compare = (rejected: RejectedRequest, setup: Setup): Comparison | undefine
       return compareToken(error, rejected, setup)
     case "QuotaExceeded":
       return { checked: `the quota of ${error.quota}` }
+    case "AccessDenied":
+      return { checked: "policy", expected: listOf(error.failed) }
     case "InvalidDpopProof":
       return compareProof(error.reason, rejected)
     default:

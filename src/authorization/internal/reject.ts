@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Result from "effect/Result"
 import {
+  AccessDenied,
   ApiKeyStoreUnavailable,
   AuthConfigError,
   type AuthError,
@@ -192,6 +193,7 @@ const errorsWithChallenge = [
 ]
 
 const errorsWithoutChallenge = [
+  AccessDenied,
   ApiKeyStoreUnavailable,
   ReplayStoreUnavailable,
   RevocationStoreUnavailable,

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import type { Principal } from "../../verification/Principal.ts"
 import type { Answers, BoundPolicy } from "./OperationPolicy.ts"
 
 /**
@@ -15,6 +16,8 @@ import type { Answers, BoundPolicy } from "./OperationPolicy.ts"
 export interface RequestAnswers {
   /** Returns the results for a call of an operation with this policy. */
   readonly forCall: (policy: BoundPolicy) => Answers
+  /** The policies of which the gate has granted every call of the request. */
+  readonly granted: Set<BoundPolicy>
 }
 
 /**
@@ -26,10 +29,29 @@ export interface RequestAnswers {
 export const make = (): RequestAnswers => {
   const byServices = new Map<BoundPolicy["services"], Map<unknown, boolean>>()
   return {
+    granted: new Set(),
     forCall: ({ services }) => {
       let caller = byServices.get(services)
       if (caller === undefined) byServices.set(services, caller = new Map())
       return { caller, call: new Map() }
     }
   }
+}
+
+const requests = new WeakMap<object, { readonly principal: Principal; readonly answers: RequestAnswers }>()
+
+/**
+ * Returns the results of a request for a caller. The same request with another principal has other results. Without a request, no
+ * result is kept.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const forRequest = (request: object | undefined, principal: Principal): RequestAnswers => {
+  if (request === undefined) return make()
+  const known = requests.get(request)
+  if (known?.principal === principal) return known.answers
+  const answers = make()
+  requests.set(request, { principal, answers })
+  return answers
 }

@@ -6,12 +6,12 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import { decideBatch } from "./DecideBatch.ts"
-import { evaluate, evaluateForList, findGranted } from "./Evaluate.ts"
+import { evaluateCall, evaluateList, findGranted } from "./Evaluate.ts"
 import { type Alternative, minimize, nameOf } from "./internal/alternatives.ts"
 import type { BoundAlternative, BoundPolicy, Evaluator, Registration, Server } from "./OperationPolicy.ts"
 import { securitySchemes } from "./SecuritySchemes.ts"
 
-const evaluator: Evaluator = { findGranted, evaluate, evaluateForList, decideBatch, securitySchemes }
+const evaluator: Evaluator = { findGranted, decideBatch, evaluateCall, evaluateList, securitySchemes }
 
 /** Binds the alternatives of a policy to a server and a registration. */
 export const bind = (

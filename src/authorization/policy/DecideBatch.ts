@@ -5,12 +5,13 @@
  */
 import type * as Effect from "effect/Effect"
 import type { Principal } from "../../verification/Principal.ts"
+import * as Answers from "./Answers.ts"
 import { evaluate, evaluateForList, findGranted, scopesOfSignIn } from "./Evaluate.ts"
 import { andThen } from "./internal/andThen.ts"
 import {
+  type Batch,
   type BatchVerdict,
   type BoundPolicy,
-  type Entry,
   isHiddenFrom,
   type OperationPolicy
 } from "./OperationPolicy.ts"
@@ -23,51 +24,42 @@ import type { Verdict } from "./Verdict.ts"
  *
  * The scopes that one operation asks for count as held for the next ones, and the operations with the least choice come first.
  * So a batch of "`a` or `b`" and "`b`" asks for `b` alone. If an operation is denied, the request is denied.
- *
- * With `rejectsHidden`, the verdict is `Hidden` if an operation is hidden from the caller. Without it, the server answers such an
- * operation as if it did not exist.
- *
- * If no check has to run, the verdict is returned without an Effect.
  */
-export const decideBatch = (
-  entries: ReadonlyArray<Entry>,
-  principal: Principal | undefined,
-  rejectsHidden: boolean
-): BatchVerdict | Effect.Effect<BatchVerdict> => {
-  const rule = entries.find(({ policy }) => policy.rule !== undefined)?.policy.rule
-  const batch = new Batch(principal, rule, rejectsHidden)
-  const ordered = [...entries].sort((a, b) => choices(a) - choices(b))
+export const decideBatch = (batch: Batch): BatchVerdict | Effect.Effect<BatchVerdict> => {
+  const verdicts = new Verdicts(batch)
+  const ordered = [...batch.entries].sort((a, b) => choices(a) - choices(b))
   // The maximum number of operations of a body bounds the recursion.
   const from = (index: number): BatchVerdict | Effect.Effect<BatchVerdict> => {
     const entry = ordered[index]
-    return entry === undefined ? batch.verdict() : andThen(
-      decideEntry(entry, principal, batch.held),
-      (verdict) => batch.add(entry.policy, verdict) ?? from(index + 1)
+    return entry === undefined ? verdicts.conclude() : andThen(
+      decideEntry(entry, batch, verdicts.held),
+      (verdict) => verdicts.add(entry.policy, verdict) ?? from(index + 1)
     )
   }
   return from(0)
 }
+
+type Entry = Batch["entries"][number]
 
 /** The number of alternatives. A list of scopes is one alternative. */
 const choices = ({ policy: { rule } }: Entry): number => rule === undefined ? 1 : rule.alternatives.length
 
 /** Decides about one operation. Its verdict is `Hidden` if the caller is not granted any call of it. */
 const decideEntry = (
-  { answers, call, policy }: Entry,
-  principal: Principal | undefined,
+  { call, policy }: Entry,
+  { principal, request }: Batch,
   held: ReadonlySet<string>
 ): BatchVerdict | Effect.Effect<BatchVerdict> => {
   const { rule, unauthorized } = policy
   if (rule === undefined) return isHiddenFrom(policy, principal) ? hidden : decideScopes(policy, principal, held)
   const granted = findGranted(rule, principal)
   if (granted !== undefined) return granted
-  if (unauthorized !== "hide") {
-    return principal === undefined
-      ? { _tag: "SignIn", required: scopesOfSignIn(rule, held) }
-      : evaluate({ policy: rule, principal, held, call, answers })
+  if (principal === undefined) {
+    return unauthorized === "hide" ? hidden : { _tag: "SignIn", required: scopesOfSignIn(rule, held) }
   }
+  const question = { policy: rule, principal, call, answers: Answers.forRequest(request, principal).forCall(rule) }
+  if (unauthorized !== "hide") return evaluate({ ...question, held })
   // Before a check of the call runs, the list must show the operation. Otherwise the answer would reveal that it exists.
-  const question = { policy: rule, principal, call, answers }
   return andThen(
     evaluateForList(question),
     (list): BatchVerdict | Effect.Effect<BatchVerdict> => list === "none" ? hidden : evaluate(question)
@@ -90,35 +82,37 @@ const decideScopes = (
 }
 
 /** Collects the verdicts about the operations of a request. */
-class Batch {
+class Verdicts {
   /** The scopes that count as held by the operations that follow. Before sign-in, these are the baseline. */
   held: ReadonlySet<string>
-  private readonly principal: Principal | undefined
+  private readonly batch: Batch
   private readonly rule: BoundPolicy | undefined
-  private readonly rejectsHidden: boolean
   private readonly required = new Set<string>()
+  private readonly granted = new Set<BoundPolicy>()
+  private readonly invalid = new Set<BoundPolicy>()
   private pending: "Granted" | "InvalidArguments" | "MissingScopes" | "SignIn" = "Granted"
 
-  constructor(principal: Principal | undefined, rule: BoundPolicy | undefined, rejectsHidden: boolean) {
-    this.principal = principal
-    this.rule = rule
-    this.rejectsHidden = rejectsHidden
-    this.held = principal?.scopes ?? rule?.baseline ?? none
+  constructor(batch: Batch) {
+    this.batch = batch
+    this.rule = batch.entries.find(({ policy }) => policy.rule !== undefined)?.policy.rule
+    this.held = batch.principal?.scopes ?? this.rule?.baseline ?? none
   }
 
   /** Adds the verdict about an operation. Returns the verdict about the request if the other operations do not matter. */
-  add({ unauthorized }: OperationPolicy, verdict: BatchVerdict): BatchVerdict | undefined {
+  add({ rule, unauthorized }: OperationPolicy, verdict: BatchVerdict): BatchVerdict | undefined {
     switch (verdict._tag) {
       case "Denied":
         return verdict
       case "Hidden":
         // An anonymous caller gets the same answer as for an operation that does not exist.
-        if (this.principal === undefined) this.pending = "SignIn"
-        return this.rejectsHidden ? verdict : undefined
+        if (this.batch.principal === undefined) this.pending = "SignIn"
+        return this.batch.rejectsHidden ? verdict : undefined
       case "Granted":
+        if (rule !== undefined) this.granted.add(rule)
         this.require(verdict.required)
         return undefined
       case "InvalidArguments":
+        this.invalid.add(rule!)
         if (this.pending === "Granted") this.pending = "InvalidArguments"
         return undefined
       case "SignIn":
@@ -142,20 +136,28 @@ class Batch {
     this.held = this.rule?.effectiveScopes(held) ?? held
   }
 
-  verdict(): Verdict {
+  /** Returns the verdict about the request. */
+  conclude(): Verdict {
+    const { principal, request } = this.batch
     const required = [...this.required]
     switch (this.pending) {
-      case "InvalidArguments":
-        return { _tag: "InvalidArguments" }
+      case "SignIn":
+        return { _tag: "SignIn", required }
       case "MissingScopes":
         return {
           _tag: "MissingScopes",
           required,
-          missing: required.filter((scope) => this.principal?.scopes.has(scope) !== true)
+          missing: required.filter((scope) => principal?.scopes.has(scope) !== true)
         }
       case "Granted":
-      case "SignIn":
-        return { _tag: this.pending, required }
+      case "InvalidArguments": {
+        // The guard inside the server then runs no check again. It must still reject calls whose arguments do not decode.
+        if (principal !== undefined) {
+          const { granted } = Answers.forRequest(request, principal)
+          for (const rule of this.granted) if (!this.invalid.has(rule)) granted.add(rule)
+        }
+        return this.pending === "Granted" ? { _tag: "Granted", required } : { _tag: "InvalidArguments" }
+      }
     }
   }
 }

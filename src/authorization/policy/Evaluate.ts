@@ -6,9 +6,10 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type { Principal } from "../../verification/Principal.ts"
+import * as Answers from "./Answers.ts"
 import type { Call, Condition } from "./Condition.ts"
 import { andThen } from "./internal/andThen.ts"
-import type { BoundAlternative, BoundPolicy, ListVerdict, Question } from "./OperationPolicy.ts"
+import type { BoundAlternative, BoundPolicy, Evaluator, ListVerdict, Question } from "./OperationPolicy.ts"
 import type { Granted, Verdict } from "./Verdict.ts"
 
 /**
@@ -139,6 +140,22 @@ export const evaluateForList = (
           (best) => best._tag === "Granted" ? "some" : "none"
         )
   )
+
+/** Evaluates a policy for one call, with the results of the gate. */
+export const evaluateCall: Evaluator["evaluateCall"] = (policy, principal, call, request) => {
+  const granted = findGranted(policy, principal)
+  if (granted !== undefined) return granted
+  if (principal === undefined) return { _tag: "SignIn", required: scopesOfSignIn(policy) }
+  const known = Answers.forRequest(request, principal)
+  const assumed = known.granted.has(policy) ? true : undefined
+  return evaluate({ policy, principal, call, answers: known.forCall(policy), assumed })
+}
+
+/** Evaluates a policy for a list. */
+export const evaluateList: Evaluator["evaluateList"] = (policy, principal, request) =>
+  principal === undefined
+    ? policy.isOpen ? "all" : "none"
+    : evaluateForList({ policy, principal, answers: Answers.forRequest(request, principal).forCall(policy) })
 
 /** Orders alternatives by their cost: the fewest missing scopes, then the fewest outside the baseline, then as `bind` did. */
 const byCost = (

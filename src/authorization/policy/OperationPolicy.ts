@@ -126,44 +126,38 @@ export type Decode = (raw: unknown) => Effect.Effect<unknown, unknown>
  * The functions that evaluate policies. Each bound policy has them, so a server whose operations require only lists of scopes does
  * not load them.
  *
+ * **Details**
+ *
+ * Each function returns its result without an Effect if no check has to run. The Effect of a check that throws, dies, fails or
+ * rejects dies.
+ *
+ * `request` identifies the request of the caller: each check of the caller runs once for each request. Without it, nothing is
+ * shared.
+ *
  * @category models
  * @since 0.1.0
  */
 export interface Evaluator {
   /**
    * Returns the verdict about callers who satisfy a policy with their scopes, roles and claims, or `undefined` if that is not known
-   * without further evaluation. It allocates nothing. `held` are the scopes that count as granted. Default: the effective scopes
-   * of the principal.
+   * without further evaluation. It allocates nothing.
    */
-  readonly findGranted: (
+  readonly findGranted: (policy: BoundPolicy, principal: Principal | undefined) => Granted | undefined
+  /** Decides about all operations of a request. The gate calls it. */
+  readonly decideBatch: (batch: Batch) => BatchVerdict | Effect.Effect<BatchVerdict>
+  /** Evaluates a policy for one call, inside a server. Takes the results of the checks that the gate ran for this request. */
+  readonly evaluateCall: (
     policy: BoundPolicy,
     principal: Principal | undefined,
-    held?: ReadonlySet<string>
-  ) => Granted | undefined
-  /**
-   * Evaluates a policy. Runs the checks whose results are needed, one after the other, each at most once. A check that throws,
-   * dies, fails or rejects becomes a defect, never a grant.
-   */
-  readonly evaluate: (question: Question) => Verdict | Effect.Effect<Verdict>
-  /**
-   * Evaluates a policy for a list. Checks of calls do not run. No part of a policy is negated, so the verdicts for the worst and
-   * for the best results of these checks are exact.
-   */
-  readonly evaluateForList: (question: Omit<Question, "assumed" | "call">) => ListVerdict | Effect.Effect<ListVerdict>
-  /**
-   * Decides about all operations of a request. The request is admitted as a whole, so one challenge must suffice for all of it.
-   *
-   * The scopes that one operation asks for count as held for the next ones, and the operations with the least choice come first.
-   * So a batch of "`a` or `b`" and "`b`" asks for `b` alone. If an operation is denied, the request is denied.
-   *
-   * With `rejectsHidden`, the verdict is `Hidden` if an operation is hidden from the caller. Without it, the server answers such an
-   * operation as if it did not exist.
-   */
-  readonly decideBatch: (
-    entries: ReadonlyArray<Entry>,
+    call: Call,
+    request: object | undefined
+  ) => Verdict | Effect.Effect<Verdict>
+  /** Evaluates a policy for a list. Checks of calls do not run. */
+  readonly evaluateList: (
+    policy: BoundPolicy,
     principal: Principal | undefined,
-    rejectsHidden: boolean
-  ) => BatchVerdict | Effect.Effect<BatchVerdict>
+    request: object | undefined
+  ) => ListVerdict | Effect.Effect<ListVerdict>
   /**
    * Returns the security schemes of a policy: `noauth` if it admits anonymous callers, and one `oauth2` with the scopes that the
    * 401 challenge names for the operation.
@@ -214,15 +208,20 @@ export interface Answers {
 export type ListVerdict = "all" | "some" | "none"
 
 /**
- * One operation of a request.
+ * The operations of a request, with their policies.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Entry {
-  readonly policy: OperationPolicy
-  readonly call: Call
-  readonly answers: Answers
+export interface Batch {
+  readonly entries: ReadonlyArray<{ readonly policy: OperationPolicy; readonly call: Call }>
+  readonly principal: Principal | undefined
+  readonly request: object
+  /**
+   * Whether the verdict is `Hidden` if an operation is hidden from the caller. Otherwise the server answers such an operation as if
+   * it did not exist.
+   */
+  readonly rejectsHidden: boolean
 }
 
 /**

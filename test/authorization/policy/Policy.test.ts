@@ -243,15 +243,13 @@ describe("the answers of a request", () => {
         checkCaller("beta", () => Effect.sync(() => ++runs.caller > 0)),
         check("open", () => Effect.sync(() => ++runs.call > 0))
       ).bind(server)
-      const request = Effect.suspend(() => {
-        const answers = Answers.make()
-        const entry = () => ({
-          policy: { scopes: [], unauthorized: "challenge" as const, rule: policy },
-          call,
-          answers: answers.forCall(policy)
-        })
-        return toEffect(decideBatch([entry(), entry()], callerWith(""), false))
-      })
+      const caller = callerWith("")
+      const entry = { policy: { scopes: [], unauthorized: "challenge" as const, rule: policy }, call }
+      const request = Effect.suspend(() =>
+        toEffect(
+          decideBatch({ entries: [entry, entry], principal: caller, request: {}, rejectsHidden: false })
+        )
+      )
       yield* request
       assert.deepStrictEqual(runs, { caller: 1, call: 2 })
       yield* request
@@ -272,13 +270,8 @@ describe("a request with several operations", () => {
     caller: Principal | undefined = callerWith("read"),
     rejectsHidden = false
   ) => {
-    const answers = Answers.make()
-    const entries = policies.map((policy) => ({
-      policy,
-      call,
-      answers: answers.forCall(policy.rule ?? scopes("x").bind(server))
-    }))
-    return toEffect(decideBatch(entries, caller, rejectsHidden))
+    const entries = policies.map((policy) => ({ policy, call }))
+    return toEffect(decideBatch({ entries, principal: caller, request: {}, rejectsHidden }))
   }
 
   it.effect("is asked for one scope that suffices for all of them, in every order", () =>
@@ -310,13 +303,12 @@ describe("a request with several operations", () => {
   it.effect("asks an anonymous caller for scopes, but not for those of operations that deny or hide", () =>
     Effect.gen(function*() {
       const ofCallers = (policies: ReadonlyArray<OperationPolicy>) =>
-        toEffect(
-          decideBatch(
-            policies.map((policy) => ({ policy, call, answers: Answers.make().forCall(rule(scopes("x")).rule!) })),
-            undefined,
-            false
-          )
-        )
+        toEffect(decideBatch({
+          entries: policies.map((policy) => ({ policy, call })),
+          principal: undefined,
+          request: {},
+          rejectsHidden: false
+        }))
       const either = rule(anyOf(scopes("x"), scopes("y")))
       assert.deepStrictEqual(yield* ofCallers([either, list("y")]), { _tag: "SignIn", required: ["y"] })
       assert.deepStrictEqual(yield* ofCallers([rule(scopes("x"), "deny"), rule(scopes("y"), "hide")]), {
@@ -332,12 +324,8 @@ describe("a request with several operations", () => {
 describe("a hidden operation", () => {
   const decide = (policy: AnyPolicy, caller: Principal, rejectsHidden: boolean, options: Registration = {}) => {
     const rule = policy.bind(server, options)
-    const entry = {
-      policy: { scopes: [], unauthorized: "hide" as const, rule },
-      call,
-      answers: Answers.make().forCall(rule)
-    }
-    return toEffect(decideBatch([entry], caller, rejectsHidden))
+    const entry = { policy: { scopes: [], unauthorized: "hide" as const, rule }, call }
+    return toEffect(decideBatch({ entries: [entry], principal: caller, request: {}, rejectsHidden }))
   }
 
   it.effect("does not exist for callers who are granted no call of it, even with arguments that do not decode", () =>

@@ -140,14 +140,9 @@ describe("a batch", () => {
       const held = pick(input.granted)
       const rules = [bind(toPolicy(input.p)), bind(toPolicy(input.q))]
       const decide = (scopes: ReadonlyArray<string> | undefined, unauthorized: "challenge" | "hide" = "challenge") => {
-        const answers = Answers.make()
-        const entries = rules.map((rule) => ({
-          policy: { scopes: [], unauthorized, rule },
-          call,
-          answers: answers.forCall(rule)
-        }))
-        const caller = scopes === undefined ? undefined : callerWith(scopes, input.truths)
-        return toEffect(decideBatch(entries, caller, true))
+        const entries = rules.map((rule) => ({ policy: { scopes: [], unauthorized, rule }, call }))
+        const principal = scopes === undefined ? undefined : callerWith(scopes, input.truths)
+        return toEffect(decideBatch({ entries, principal, request: {}, rejectsHidden: true }))
       }
       const verdict = yield* decide(held)
       const holdsWith = (scopes: ReadonlyArray<string>) =>
