@@ -7,6 +7,7 @@ import { McpServer as ServerV1 } from "@modelcontextprotocol/sdk/server/mcp.js"
 import { McpServer as ServerV2 } from "@modelcontextprotocol/server"
 import { Effect, Layer, Redacted, Result } from "effect"
 import { Audience, AuthLayer, Profile, RequestState, TokenVerifier } from "effect-mcp-auth"
+import { ApiKeys } from "effect-mcp-auth/api-keys"
 import { TokenExchange } from "effect-mcp-auth/client"
 import { Dpop } from "effect-mcp-auth/dpop"
 import { McpAuthFetch } from "effect-mcp-auth/fetch"
@@ -16,10 +17,15 @@ import { Introspection } from "effect-mcp-auth/introspection"
 import { McpAuth } from "effect-mcp-auth/mcp"
 import { McpAuthNode } from "effect-mcp-auth/node"
 import { Check, Doctor, Profiles, TokenReport } from "effect-mcp-auth/provider"
+import { PublicUrl } from "effect-mcp-auth/public-url"
 import { McpAuthSdk as SdkV1 } from "effect-mcp-auth/sdk-v1"
 import { McpAuthSdk as SdkV2 } from "effect-mcp-auth/sdk-v2"
+import { SessionStore } from "effect-mcp-auth/sessions"
+import { Lease } from "effect-mcp-auth/store"
+import { FileStore, SqliteStore } from "effect-mcp-auth/store-node"
 import { Tenants } from "effect-mcp-auth/tenants"
 import { DpopClient, expectChallenge, FaultProxy, SigningKey, TestClient, TestIssuer } from "effect-mcp-auth/testing"
+import { TokenHeader } from "effect-mcp-auth/token-header"
 import { AuthorizationServer, Fetcher, TokenCache } from "effect-mcp-auth/verification"
 import { FetchHttpClient, type HttpClient, HttpRouter, HttpServer } from "effect/http"
 import { join } from "node:path"
@@ -295,6 +301,55 @@ const entries: Readonly<Record<string, Entry>> = {
     misspelled: ["allowloopback", "allowLoopback"],
     isOptional: true
   },
+  "api-keys/ApiKeys.generate": {
+    call: (given) => run(ApiKeys.generate(given)),
+    valid: { subject: "nightly-report", scopes: ["todos:read"] },
+    misspelled: ["scope", "scopes"]
+  },
+  "api-keys/ApiKeys.make": {
+    call: (given) => makeFetch({ apiKeys: ApiKeys.make(given) }),
+    valid: { header: "x-api-key", store: { find: () => Effect.undefined } },
+    misspelled: ["headr", "header"]
+  },
+  "sessions/SessionStore.memory": {
+    call: (given) => run(SessionStore.memory(given)),
+    valid: {},
+    misspelled: ["capasity", "capacity"],
+    isOptional: true
+  },
+  "sessions/SessionStore.redis": {
+    call: (given) => SessionStore.redis({} as never, given),
+    valid: {},
+    misspelled: ["prefx", "prefix"],
+    isOptional: true
+  },
+  "token-header/TokenHeader.make": {
+    call: (given) => makeFetch({ tokenHeader: TokenHeader.make(given) }),
+    valid: { name: "x-token", setBy: "the gateway" },
+    misspelled: ["setby", "setBy"]
+  },
+  "public-url/PublicUrl.make": {
+    call: (given) => makeFetch({ resource: PublicUrl.make(given) }),
+    valid: { url: resource },
+    misspelled: ["metadataURI", "metadataUrl"]
+  },
+  "store/Lease.withLease": {
+    call: (given) => Lease.withLease({} as never, "key", given),
+    valid: { lifetime: "1 minute" },
+    misspelled: ["lifetme", "lifetime"]
+  },
+  ...Object.fromEntries(([["FileStore", FileStore], ["SqliteStore", SqliteStore]] as const).flatMap(([name, store]) =>
+    [
+      [
+        `store-node/${name}.make`,
+        { call: (given: never) => run(Effect.scoped(store.make(given))), valid: {}, misspelled: ["fil", "file"] }
+      ],
+      [
+        `store-node/${name}.layer`,
+        { call: (given: never) => build(store.layer(given)), valid: {}, misspelled: ["files", "file"] }
+      ]
+    ] satisfies ReadonlyArray<[string, Entry]>
+  )),
   "verification/AuthorizationServer.make": {
     call: (given) => AuthorizationServer.make(given, "authorizationServers[0]"),
     valid: { issuer: "https://issuer.test" },
@@ -446,11 +501,13 @@ const others: Readonly<Record<string, string>> = {
   "host/WebRequest.toResponse": "a value of the library",
   "protocol/Challenge.bearer": "the parameters of a header",
   "protocol/Challenge.dpop": "the parameters of a header",
+  "protocol/WellKnown.issuerOfMetadata": "a value of the platform",
   "provider/Check.checkFact": "a value of the library",
   "provider/Check.getIssuer": "a value of the library",
   "provider/Report.make": "a value of the library",
   "provider/Report.toExitCode": "a value of the library",
   "provider/Rule.getSentence": "a value of the library",
+  "store/SealedStore.make": "a value of the library",
   "verification/IntrospectionVerifier.make": "called with checked options",
   "verification/IssuerVerifier.make": "called with checked options",
   "verification/JwtVerifier.make": "called with checked options",

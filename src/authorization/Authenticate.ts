@@ -9,6 +9,7 @@
  */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Result from "effect/Result"
 import {
   type ApiKeyStoreUnavailable,
@@ -124,6 +125,16 @@ export const make = (parts: Parts): Authentication => {
         (isRevoked): Effect.Effect<Principal, InvalidToken> => isRevoked === false ? Effect.succeed(principal) : revoked
       )
 
+  const decodeClaims = (principal: Principal): Effect.Effect<Principal, VerificationFailure> => {
+    const decoded = claims.decode(principal)
+    if (Exit.isExit(decoded)) return decoded
+    // The credentials can have been revoked while an asynchronous schema decoded the claims.
+    return Effect.flatMapEager(
+      decoded,
+      (principal): Effect.Effect<Principal, VerificationFailure> => checkRevocation(lasting, principal)
+    )
+  }
+
   /** Verifies credentials, checks revocation and decodes the value of the option `claims`. Does not check a DPoP proof. */
   const verifyToken = (
     request: Caller.Request,
@@ -135,7 +146,7 @@ export const make = (parts: Parts): Authentication => {
         apiKeys!.verify(credentials, timing ?? Decision.startTiming(request.fiber)),
         (principal) => checkRevocation(parts.revocation, principal)
       )
-      return Effect.flatMapEager(traceVerification(found, request.fiber), claims.decode)
+      return Effect.flatMapEager(traceVerification(found, request.fiber), decodeClaims)
     }
     const verification = verifier.verify(credentials, request, timing)
     // The verifier can be custom code, so its result is checked: a request without a principal must not be admitted.
@@ -153,7 +164,7 @@ export const make = (parts: Parts): Authentication => {
               : foreignTenant
           }
         )
-    return Effect.flatMapEager(traceVerification(found, request.fiber), claims.decode)
+    return Effect.flatMapEager(traceVerification(found, request.fiber), decodeClaims)
   }
 
   /** Returns the `Authorization` lines, or the token of `tokenHeader` in the same form. */

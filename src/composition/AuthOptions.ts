@@ -276,12 +276,14 @@ export interface Common<
    */
   readonly sessionStore?: SessionStore.Mechanism<RS> | undefined
   /**
-   * A service and the function that decodes its value from the claims of a token, such as `Schema.decodeUnknownResult(schema)`.
-   * A token whose claims do not match is rejected. Requests with the same token share the value, so it is frozen. If the value
-   * contains anything other than plain data and instances of a `Schema.Class`, it is not shared: it is decoded for each
-   * request.
+   * Decodes the claims of a token: a Standard Schema, such as `z.object({ … })` of zod, or a service with such a schema, or a
+   * service and the function that decodes its value, such as `Schema.decodeUnknownResult(schema)`. A token whose claims do not
+   * match is rejected. Requests with the same token share the value, so it is frozen. If the value contains anything other than
+   * plain data and instances of a `Schema.Class`, it is not shared: it is decoded for each request. An asynchronous schema has 5
+   * seconds. If it throws, rejects or takes longer, the gate answers 500. Its value is copied for each request if it contains
+   * dates, maps or sets. It must not contain functions or instances of other classes.
    */
-  readonly claims?: ClaimsDecoder.Decoded<C, A> | undefined
+  readonly claims?: ClaimsDecoder.Claims<C, A> | undefined
   /**
    * Configures how `RequestState` seals the state that handlers send to clients. `secret` has 32 bytes or more, and must be the
    * same on every instance. Default: a random secret.

@@ -43,7 +43,7 @@ const anyTenant = (resource: ProtectedResource.ProtectedResource): Gate.Publishe
  * @category models
  * @since 0.1.0
  */
-export interface MockOptions<S extends Scopes, Claims = ClaimsDecoder.Decoded<any, any>> {
+export interface MockOptions<S extends Scopes, Claims = ClaimsDecoder.Claims<any, any>> {
   /** The subject of the caller. Default: `alice`. */
   readonly subject?: string | undefined
   /** The scopes that the server offers, as in the options of the real gate. */

@@ -22,10 +22,13 @@ describe("the option claims", () => {
     const read = ClaimsDecoder.reader(claims)!
     const principal = { claims: { tenant: "acme", sub: "alice" } }
     assert.deepStrictEqual(
-      Result.map(read(principal as never), (context) => Context.get(context as Context.Context<Tenant>, Tenant)),
+      Result.map(
+        read(principal as never) as Result.Result<Context.Context<never>>,
+        (context) => Context.get(context as Context.Context<Tenant>, Tenant)
+      ),
       Result.succeed({ tenant: "acme" })
     )
-    assert.isTrue(Result.isFailure(read({ claims: {} } as never)))
+    assert.isTrue(Result.isFailure(read({ claims: {} } as never) as Result.Result<never>))
   })
 
   it.each<readonly [string, unknown, string, RegExp]>([

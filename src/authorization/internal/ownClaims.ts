@@ -4,13 +4,14 @@ import * as Result from "effect/Result"
 import { InvalidToken } from "../../protocol/AuthError.ts"
 import { attach } from "../../verification/claims/RejectedClaims.ts"
 import type { Principal } from "../../verification/Principal.ts"
+import type { Reading } from "../ClaimsDecoder.ts"
 import * as shareable from "./shareable.ts"
 
 /* The option `claims`. Several requests can share a cached principal, so its claims are decoded once if the result can be
  * frozen. */
 
 /** Decodes the claims of a principal. Returns a context with the service that the option `claims` names. */
-export type Decode = (principal: Principal) => Result.Result<Context.Context<never>, unknown>
+export type Decode = (principal: Principal) => Reading
 
 export interface OwnClaims {
   /** Returns whether `decode` has succeeded for this principal. Always `true` without the option `claims`. */
@@ -26,25 +27,42 @@ export interface OwnClaims {
 }
 
 export const make = (decode: Decode | undefined): OwnClaims => {
-  // Values that cannot be frozen are decoded again for each request, so that a handler cannot change them for other requests.
-  const decoded = new WeakMap<Principal, Context.Context<never> | "unshareable">()
-  return decode === undefined ? none : {
+  // The functions return the value for one request, so that a handler cannot change it for other requests.
+  const decoded = new WeakMap<Principal, () => Context.Context<never>>()
+  if (decode === undefined) return none
+
+  const record = (
+    principal: Principal,
+    made: Result.Result<Context.Context<never>, unknown>,
+    again: (made: Context.Context<never>) => Context.Context<never>
+  ): Effect.Effect<Principal, InvalidToken> => {
+    if (Result.isFailure(made)) {
+      const { claims } = principal
+      return Effect.fail(attach(new InvalidToken({ reason: "claims" }), { claims, cause: made.failure }))
+    }
+    const context = made.success
+    const isFrozen = [...context.mapUnsafe.values()].every(shareable.freeze)
+    decoded.set(principal, isFrozen ? () => context : () => again(context))
+    return Effect.succeed(principal)
+  }
+
+  const decodeAgain = (principal: Principal) => {
+    const again = decode(principal)
+    if (Effect.isEffect(again)) throw new TypeError("the schema of the option claims is not always synchronous")
+    return Result.getOrThrow(again)
+  }
+
+  return {
     isDecoded: (principal) => decoded.has(principal),
     decode: (principal) => {
       if (decoded.has(principal)) return Effect.succeed(principal)
       const made = decode(principal)
-      if (Result.isFailure(made)) {
-        const { claims } = principal
-        return Effect.fail(attach(new InvalidToken({ reason: "claims" }), { claims, cause: made.failure }))
-      }
-      const decodedClaims = [...made.success.mapUnsafe.values()]
-      decoded.set(principal, decodedClaims.every(shareable.freeze) ? made.success : "unshareable")
-      return Effect.succeed(principal)
+      return Effect.isEffect(made)
+        // The value is copied, because `contextFor` cannot wait for a second decoding.
+        ? Effect.flatMap(Effect.result(made), (result) => record(principal, result, shareable.copy))
+        : record(principal, made, () => decodeAgain(principal))
     },
-    contextFor: (principal) => {
-      const own = decoded.get(principal)
-      return own === "unshareable" ? Result.getOrThrow(decode(principal)) : own
-    }
+    contextFor: (principal) => decoded.get(principal)?.()
   }
 }
 

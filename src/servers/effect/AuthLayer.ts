@@ -91,7 +91,9 @@ export type Options<
   & {
     /**
      * A service for custom claims, and the schema or the function that decodes the value of this service from the claims of a
-     * token. The gate rejects a token if its claims do not match. Requests with the same token share the value, so the value is
+     * token. The schema is one of Effect, or a Standard Schema such as one of zod. A Standard Schema without a service only
+     * checks the claims. An asynchronous Standard Schema has 5 seconds;
+     * if it throws, rejects or takes longer, the gate answers 500. The gate rejects a token if its claims do not match. Requests with the same token share the value, so the value is
      * frozen. A value that contains anything other than plain data and instances of a `Schema.Class` cannot be frozen, so it
      * is decoded for each request.
      */

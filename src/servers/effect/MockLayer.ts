@@ -86,18 +86,21 @@ const withDecodedService = (options: MockOptions<any, any, any>): mockGate.MockO
 const protectedBy = (gate: Gate.Gate) =>
   Layer.fresh(EffectHttp.middleware).pipe(Layer.provideMerge(GateLayer.fromGate(gate)))
 
+const toEffect = (reading: ClaimsDecoder.Reading): Effect.Effect<Context.Context<never>, unknown> =>
+  Effect.isEffect(reading) ? reading : Effect.fromResult(reading)
+
 const decodeClaims = (
   { claimsService }: mockGate.MockOptions<Scopes>,
   principal: Principal.Principal
 ): Effect.Effect<Context.Context<never>> =>
-  Effect.fromResult(ClaimsDecoder.reader(claimsService)?.(principal) ?? Result.succeed(Context.empty())).pipe(
+  toEffect(ClaimsDecoder.reader(claimsService)?.(principal) ?? Result.succeed(Context.empty())).pipe(
     Effect.catch((error) =>
       Effect.die(
         new AuthConfigError({
           reason: "malformed",
           option: "AuthLayer.mock.claims",
           fix: `the claims do not fit claimsService.schema: ${
-            error instanceof Error ? error.message : String(error)
+            ClaimsDecoder.describeFailure(error)
           }. Give claims that fit, or correct the schema`
         })
       )

@@ -211,6 +211,22 @@ const routeTable: ConfigOption.Table<keyof RouteOptions<string>> = { scopes: tru
  * app.all("/mcp", (c) => mcp(c.req.raw))
  * ```
  *
+ * **Example** (Claims that a schema of zod decodes)
+ *
+ * ```ts
+ * import { McpAuthFetch } from "effect-mcp-auth/fetch"
+ * import { z } from "zod"
+ *
+ * const auth = await McpAuthFetch.make({
+ *   resource: "https://todos.example.com/mcp",
+ *   authorizationServers: ["https://auth.example.com"],
+ *   scopes: ["todos:read"],
+ *   claims: z.object({ org: z.string() })
+ * })
+ *
+ * const whoami = auth.protectRoute((_request, { claims }) => Response.json({ org: claims?.org }))
+ * ```
+ *
  * @category constructors
  * @since 0.1.0
  */
@@ -250,7 +266,7 @@ export const make = async <
  * @since 0.1.0
  */
 export const mock = async <const S extends Scopes, C = never, A = unknown, R = never, E = never>(
-  options: MockOptions<S, ClaimsDecoder.Decoded<C, A>> & Pick<GateLayer.HostOptions<R, E>, "layer">
+  options: MockOptions<S, ClaimsDecoder.Claims<C, A>> & Pick<GateLayer.HostOptions<R, E>, "layer">
 ): Promise<McpAuthFetch<ProtectedResource.OfferedOf<S>, A>> =>
   fromHost(await hosts.make(mockGate.layer(options, "McpAuthFetch.mock")))
 

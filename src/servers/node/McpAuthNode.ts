@@ -277,7 +277,7 @@ export const make = async <
  * @since 0.1.0
  */
 export const mock = async <const S extends Scopes, C = never, A = unknown, R = never, E = never>(
-  options: MockOptions<S, ClaimsDecoder.Decoded<C, A>> & Pick<GateLayer.HostOptions<R, E>, "layer">
+  options: MockOptions<S, ClaimsDecoder.Claims<C, A>> & Pick<GateLayer.HostOptions<R, E>, "layer">
 ): Promise<McpAuthNode<ProtectedResource.OfferedOf<S>, A>> =>
   fromHost(await hosts.make(mockGate.layer(options, "McpAuthNode.mock")))
 

@@ -2,8 +2,9 @@
  * Gives servers of both SDKs a fixed caller, for transports without HTTP.
  */
 import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
-import type * as ClaimsDecoder from "../../authorization/ClaimsDecoder.ts"
+import { describeFailure, type reader } from "../../authorization/ClaimsDecoder.ts"
 import type { Gate } from "../../authorization/Gate.ts"
 import * as localCaller from "../../composition/localCaller.ts"
 import { AuthConfigError } from "../../protocol/AuthError.ts"
@@ -53,12 +54,13 @@ export type LocalCallers = WeakMap<Principal, Context.Context<never>>
 export const make = (
   gate: Gate,
   registry: Registry,
-  decode: ReturnType<typeof ClaimsDecoder.reader>,
+  decode: ReturnType<typeof reader>,
   callers: LocalCallers
 ): Local<string> =>
 (options) => {
   const caller = localCaller.make(gate.resource, options, "local")
   const claims = decode?.(caller)
+  if (Effect.isEffect(claims)) throw asynchronous
   if (claims !== undefined && Result.isFailure(claims)) throw unfit(claims.failure)
   callers.set(caller, claims === undefined ? Context.empty() : claims.success)
   return (server) => {
@@ -102,5 +104,11 @@ const withCaller = (transport: Transport, makeInfo: () => authInfo.AuthInfo): vo
 const unfit = (cause: unknown): AuthConfigError =>
   ConfigOption.error(
     "local.claims",
-    `they do not fit the option claims: ${cause instanceof Error ? cause.message : String(cause)}. Give claims that fit`
+    `they do not fit the option claims: ${describeFailure(cause)}. Give claims that fit`
   )
+
+const asynchronous = ConfigOption.error(
+  "claims",
+  "the schema is asynchronous, and local callers need a synchronous one. Give a schema without asynchronous checks",
+  "conflict"
+)

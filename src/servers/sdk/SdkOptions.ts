@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import * as Context from "effect/Context"
+import type * as Context from "effect/Context"
 import type * as Layer from "effect/Layer"
 import * as ClaimsDecoder from "../../authorization/ClaimsDecoder.ts"
 import type { AuthLayer } from "../../authorization/Gate.ts"
@@ -16,13 +16,13 @@ import type { AuthConfigError } from "../../protocol/AuthError.ts"
 import type { Anonymous, BodyLimits } from "./SdkTypes.ts"
 
 /**
- * Decodes the claims of a caller: a function, such as `Schema.decodeUnknownResult(schema)`, or a service with such a function.
- * The effects of handlers can use that service.
+ * Decodes the claims of a caller: a Standard Schema, such as `z.object({ … })`, a function, such as
+ * `Schema.decodeUnknownResult(schema)`, or a service with one of them. The effects of handlers can use that service.
  *
  * @category models
  * @since 0.1.0
  */
-export type Claims<A, C> = ClaimsDecoder.Decode<A> | ClaimsDecoder.Decoded<C, A>
+export type Claims<A, C> = ClaimsDecoder.Decode<A> | ClaimsDecoder.Claims<C, A>
 
 /**
  * The options of `make`: those of `AuthLayer.make`, and those for programs that do not use Effect.
@@ -76,8 +76,6 @@ export interface MockOptions<S extends AuthOptions.Scopes, A, C, R, E>
   extends mockGate.MockOptions<S, Claims<A, C>>, BodyLimits, Pick<GateLayer.HostOptions<R, E>, "layer">
 {}
 
-class DecodedClaims extends Context.Service<DecodedClaims, unknown>()("effect-mcp-auth/McpAuthSdk/DecodedClaims") {}
-
 /** The options that `AuthLayer.make` does not have. */
 const names: Readonly<
   Record<
@@ -99,11 +97,14 @@ const withoutLimits = <O extends BodyLimits>({ bodyTimeout, maximumBody, maximum
   others
 })
 
-/** If `claims` names no service, adds the one that the gate requires. Returns other values as they are. */
-const withService = <A, C>(claims: Claims<A, C> | undefined): ClaimsDecoder.Decoded<C, A> | undefined =>
-  typeof claims === "function" || (typeof claims === "object" && claims !== null && !("service" in claims))
-    ? { service: DecodedClaims as unknown as Context.Key<C, A>, decode: claims as ClaimsDecoder.Decode<A> }
-    : claims
+/** Adds a service to a function that decodes. Returns other values as they are. */
+const withService = <A, C>(claims: Claims<A, C> | undefined): ClaimsDecoder.Claims<C, A> | undefined =>
+  typeof claims === "function" && !ClaimsDecoder.isStandardSchema(claims)
+    ? {
+      service: ClaimsDecoder.DecodedClaims as unknown as Context.Key<C, A>,
+      decode: claims as ClaimsDecoder.Decode<A>
+    }
+    : claims as ClaimsDecoder.Claims<C, A> | undefined
 
 /**
  * Returns the limits on bodies, and the layer that provides the gate and the services of the option `layer`. Throws

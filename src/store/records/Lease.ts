@@ -6,6 +6,7 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
+import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import type { RecordStoreUnavailable, Store } from "./RecordStore.ts"
 
 /**
@@ -28,18 +29,23 @@ export interface Options {
  * process that was stopped for longer than that can run the effect beside another one. Writes of the effect must therefore
  * expect a version.
  *
+ * Throws `AuthConfigError` for an unknown option.
+ *
  * @category combinators
  * @since 0.1.0
  */
-export const withLease =
-  (store: Store, key: string, { lifetime }: Options) =>
-  <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | RecordStoreUnavailable, R> =>
+export const withLease = (store: Store, key: string, options: Options) => {
+  ConfigOption.check(options, "withLease", table, "Give one such as { lifetime: \"30 seconds\" }")
+  return <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | RecordStoreUnavailable, R> =>
     Effect.acquireUseRelease(
-      acquire(store, key, lifetime),
+      acquire(store, key, options.lifetime),
       () => effect,
       // Only the lease of this process is removed. If the removal fails, the lease expires.
       (version) => Effect.ignore(store.remove(key, version))
     )
+}
+
+const table: ConfigOption.Table<keyof Options> = { lifetime: true }
 
 const acquire = (store: Store, key: string, lifetime: Duration.Input) =>
   Effect.gen(function*() {

@@ -84,8 +84,15 @@ const wrong: ReadonlyArray<Wrong> = [
     fix: /no such option.*revocation/
   },
   {
-    title: "claims without a schema",
+    title: "claims with a misspelled schema",
     changes: { claims: { service: Principal, shema: Schema.Struct({}) } },
+    reason: "malformed",
+    option: "claims.shema",
+    fix: /^there is no such option\. The closest one is schema\./
+  },
+  {
+    title: "claims without a schema",
+    changes: { claims: { service: Principal } },
     reason: "malformed",
     option: "claims.decode",
     fix: /^the value is missing; expected a function\. Give one such as .*\{ service, schema \} to AuthLayer/
