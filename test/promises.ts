@@ -91,6 +91,8 @@ export const promises: Readonly<Record<string, ReadonlyArray<string>>> = {
   "If the store of used proofs is full or unavailable, the server answers 503.": ["T-DPOP-01"],
   "Stores of API keys contain hashes, and logs, spans, metrics, decisions, errors, answers and principals contain no API key.":
     ["T-APIKEY-11", "T-APIKEY-06"],
+  "Handlers receive the public identifier of an API key instead of the key, and `TokenExchange` sends nothing for such a caller.":
+    ["T-APIKEY-06", "T-APIKEY-12"],
   "The caller with an API key is never the owner of the data of a caller with a token.": ["T-APIKEY-06"],
   "A wrong API key is rejected, also where anonymous callers are allowed, and the client does not learn why.": [
     "T-APIKEY-03",

@@ -30,7 +30,7 @@ import * as ScopeToken from "../protocol/ScopeToken.ts"
 import { BoundedMap } from "../store/BoundedMap.ts"
 import * as monotonic from "../store/MonotonicTime.ts"
 import * as AuthorizationServer from "../verification/issuers/AuthorizationServer.ts"
-import { Principal } from "../verification/Principal.ts"
+import { apiKeyIssuer, Principal } from "../verification/Principal.ts"
 
 /**
  * Represents a token that an exchange issued. The token is valid for the requested audience only.
@@ -66,6 +66,7 @@ export interface Target {
  * - `unusable-token`: the response has no access token of the type Bearer, or returns the inbound token itself.
  * - `target`: the target has no audience, no resource and no scopes, or one of its members is invalid. With the grant
  *   `on-behalf-of`, a target that has only a resource fails as well.
+ * - `api-key`: the caller has an API key, so there is no token to exchange.
  * - `insecure-url`: the request would send the token over plain http.
  * - `unavailable`: the authorization server is unavailable, or its metadata cannot be used. `cause` contains the error.
  *
@@ -73,7 +74,7 @@ export interface Target {
  * @since 0.1.0
  */
 export class TokenExchangeError extends Data.TaggedError("TokenExchangeError")<{
-  readonly reason: "rejected" | "unusable-token" | "target" | "insecure-url" | "unavailable"
+  readonly reason: "rejected" | "unusable-token" | "target" | "api-key" | "insecure-url" | "unavailable"
   readonly code?: string
   readonly cause?: AuthorizationServerUnavailable | InvalidMetadata
 }> {
@@ -92,6 +93,7 @@ const exchangeMessages: Readonly<Record<TokenExchangeError["reason"], string>> =
   "rejected": "the authorization server rejected the request",
   "unusable-token": "the authorization server issued a token that cannot be sent to another server",
   "target": "no target is named; give audience, resource or scopes",
+  "api-key": "the caller has an API key, so there is no token to exchange",
   "insecure-url": "the target URL must be https",
   "unavailable": "the authorization server cannot be reached"
 }
@@ -271,6 +273,7 @@ const makeService = (
     return TokenExchange.of({
       token: Effect.fnUntraced(function*(target) {
         const principal = yield* Principal
+        if (principal.issuer === apiKeyIssuer) return yield* new TokenExchangeError({ reason: "api-key" })
         if (!isTarget(target, grant)) return yield* new TokenExchangeError({ reason: "target" })
         const { audience, resource, scopes = [] } = target
         const key = yield* sha256(

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Exit, Fiber, Layer, Redacted } from "effect"
-import type { AuthError, Principal } from "effect-mcp-auth"
+import { type AuthError, Principal } from "effect-mcp-auth"
+import { ApiKeys } from "effect-mcp-auth/api-keys"
 import { TokenExchange } from "effect-mcp-auth/client"
 import { ExchangedToken, HttpClientFetcher } from "effect-mcp-auth/http-client"
 import { Fetcher } from "effect-mcp-auth/verification"
@@ -86,6 +87,28 @@ describe("the request", () => {
         yield* exchange(`inbound for ${spelling}`.replaceAll(/\W/g, "-"), { resource: spelling })
         assert.strictEqual(requests.at(-1)!.form.get("resource"), spelling)
       }
+    }))
+
+  it.effect("[T-APIKEY-12] is not sent for a caller with an API key, which is not a token", () =>
+    Effect.gen(function*() {
+      const { context, requests } = yield* setup()
+      const caller = Principal.make({
+        issuer: ApiKeys.issuer,
+        subject: "cron",
+        clientId: "mcp_1",
+        scopes: new Set(),
+        granted: new Set(),
+        audience: [],
+        expiresAt: 8.64e12,
+        claims: {},
+        token: Redacted.make("mcp_1")
+      })
+      const exchanged = TokenExchange.TokenExchange.use((_) => _.token(orders)).pipe(
+        Effect.provideContext(context),
+        Effect.provideService(Principal, caller)
+      )
+      assert.strictEqual(yield* reasonOf(exchanged), "api-key")
+      assert.lengthOf(requests, 0)
     }))
 
   it.effect("is the on-behalf-of flow of Entra ID if the option selects it", () =>

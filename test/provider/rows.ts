@@ -1059,6 +1059,70 @@ const dex: Row = {
   }
 }
 
+const aud = "32eafc7626e974616deaf0dc3ce63d7bcbed58a2731e84d06bc3cdf1b53c4228"
+const serviceToken = "88bf3b6d86161464f6509f7219099e57.access"
+
+// The claims of the documentation (developers.cloudflare.com, application token).
+const cloudflareAccess: Row = {
+  row: "Cloudflare Access",
+  profile: Profiles.cloudflareAccess({ team: "acme", audience: aud, serviceTokens: [serviceToken] }),
+  header: { typ: "JWT" },
+  claims: {
+    ...times,
+    aud: [aud],
+    email: "alice@example.com",
+    nbf: now,
+    iss: "https://acme.cloudflareaccess.com",
+    type: "app",
+    identity_nonce: "6ei69kawdKzMIAPF",
+    sub: "7335d417-61da-459d-899c-0a01c76a2f94",
+    country: "US"
+  },
+  admits: { subject: "7335d417-61da-459d-899c-0a01c76a2f94", clientId: undefined, scopes: [] },
+  alsoAdmits: {
+    "a service token, whose sub is empty": {
+      claims: { common_name: serviceToken, sub: "", email: undefined, identity_nonce: undefined, nbf: undefined },
+      admits: { subject: undefined, clientId: serviceToken }
+    }
+  },
+  rejects: {
+    ...rejectAudiences(["4714c1358e65fe4b408ad6d432a5f878f08194bdb4752441fd56faefa9b2b6f2"]),
+    "the token of the session at all applications": { claims: { type: "org" }, reason: "token-type" },
+    "a token without a type": { claims: { type: undefined }, reason: "token-type" },
+    "a service token that is not listed": {
+      claims: { common_name: "0123456789abcdef0123456789abcdef.access", sub: "" },
+      reason: "subject"
+    },
+    "an empty sub without a service token": { claims: { sub: "" }, reason: "subject" },
+    "a token without a subject": { claims: { sub: undefined }, reason: "subject" }
+  }
+}
+
+const backend = "/projects/123456789/global/backendServices/987654321"
+
+// The claims of the documentation (cloud.google.com/iap/docs/signed-headers-howto).
+const googleIap: Row = {
+  row: "Google Identity-Aware Proxy",
+  profile: Profiles.googleIap({ audience: backend }),
+  algorithm: "ES256",
+  claims: {
+    ...times,
+    aud: backend,
+    iss: "https://cloud.google.com/iap",
+    sub: "accounts.google.com:118133858486581853996",
+    email: "accounts.google.com:alice@example.com",
+    hd: "example.com",
+    google: { access_levels: ["accessPolicies/123/accessLevels/todos"] }
+  },
+  admits: { subject: "accounts.google.com:118133858486581853996", clientId: undefined, scopes: [] },
+  alsoAdmits: { "a token with the type JWT in its header": { header: { typ: "JWT" } } },
+  rejects: {
+    ...rejectAudiences("/projects/123456789/global/backendServices/1"),
+    "an ID token": { claims: { at_hash: "h" }, reason: "id-token" },
+    "a token without a subject": { claims: { sub: undefined }, reason: "subject" }
+  }
+}
+
 export const rows: ReadonlyArray<Row> = [
   auth0,
   okta,
@@ -1092,5 +1156,7 @@ export const rows: ReadonlyArray<Row> = [
   kinde,
   casdoor,
   xsuaa,
-  dex
+  dex,
+  cloudflareAccess,
+  googleIap
 ]

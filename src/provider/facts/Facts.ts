@@ -26,6 +26,7 @@ import { entra } from "./data/entra.ts"
 import { github } from "./data/github.ts"
 import { gitlab } from "./data/gitlab.ts"
 import { glewlwyd } from "./data/glewlwyd.ts"
+import { googleIap } from "./data/google-iap.ts"
 import { google } from "./data/google.ts"
 import { hydra } from "./data/hydra.ts"
 import { keycloak } from "./data/keycloak.ts"
@@ -118,6 +119,7 @@ export const all: ReadonlyArray<Fact> = [
   gitlab,
   salesforce,
   cloudflareAccess,
+  googleIap,
   vercel,
   supabasePlatform,
   // Servers and libraries that you run yourself.

@@ -72,10 +72,12 @@ export const compile = (server: { readonly profile: TokenTraits | undefined }, g
     clientId: (claims) => readClientId(claims, clientIdClaims),
     subject: (claims, clientId) => {
       const claim = subjectClaims.find((_) => Object.hasOwn(claims, _))
-      if (claim !== undefined) return readSubject(claims, claim)
-      return clientId !== undefined && machineMarks.some((mark) => hasMark(claims, mark))
-        ? Result.succeed(undefined)
-        : reject("subject")
+      const isMachine = clientId !== undefined &&
+        machineMarks.some((mark) =>
+          hasMark(claims, mark) && (claim === undefined || (mark.hasEmptySubject === true && claims[claim] === ""))
+        )
+      if (isMachine) return Result.succeed(undefined)
+      return claim === undefined ? reject("subject") : readSubject(claims, claim)
     },
     scopes: (claims) => Result.map(readScopes(claims, sources), (scopes) => withoutPrefix(scopes, prefix)),
     keyIssuers: (issuer) => {

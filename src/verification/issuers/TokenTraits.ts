@@ -29,6 +29,11 @@ export interface Mark {
 export interface MachineMark {
   readonly claim: string
   readonly values: readonly [string, ...ReadonlyArray<string>]
+  /**
+   * Whether the tokens with this mark have an empty subject claim instead of none. Default: `false`, so that a token with an empty
+   * subject claim is rejected.
+   */
+  readonly hasEmptySubject?: boolean | undefined
 }
 
 /**

@@ -375,6 +375,19 @@ describe("the options of a profile", () => {
       profile: Profiles.authentik({ url: "https://a.example", slug: "a", clientId: "" }),
       option: "Profiles.authentik.clientId"
     },
+    {
+      profile: Profiles.cloudflareAccess({ team: "acme.cloudflareaccess.com", audience: "0".repeat(64) }),
+      option: "Profiles.cloudflareAccess.team"
+    },
+    {
+      profile: Profiles.cloudflareAccess({ team: "acme", audience: "x" }),
+      option: "Profiles.cloudflareAccess.audience"
+    },
+    {
+      profile: Profiles.cloudflareAccess({ team: "acme", audience: "0".repeat(64), serviceTokens: [] }),
+      option: "Profiles.cloudflareAccess.serviceTokens"
+    },
+    { profile: Profiles.googleIap({ audience: "todos" }), option: "Profiles.googleIap.audience" },
     { profile: Profiles.hydra({ url: "auth.example.com" }), option: "Profiles.hydra.url" },
     { profile: Profiles.pingone({ environmentId: "env" }), option: "Profiles.pingone.environmentId" },
     {

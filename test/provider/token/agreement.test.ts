@@ -300,7 +300,9 @@ const withoutOptions = new Set([
   "Supabase Auth",
   "Supabase Auth, with a token hook",
   "OpenAuth",
-  "Dex"
+  "Dex",
+  "Cloudflare Access",
+  "Google Identity-Aware Proxy"
 ])
 
 describe("the options in a report", () => {
