@@ -104,6 +104,15 @@ describe.each(hosts)("$name", (host) => {
       others: Parameters<typeof call>[2] = []
     ) => outcome(await running.send({ ...call(token === undefined ? [] : bearer(token), "list_todos", others), hosts }))
 
+    it("[T-AUD-02c] accepts pages of the origin of each name at that name, and rejects them at the other name", async () => {
+      const [at, inside] = ["server.test", "todos.internal:3000"] as const
+      assert.strictEqual(await send(tokens.external, [at], [["origin", "https://server.test"]]), "in")
+      assert.strictEqual(await send(tokens.internal, [inside], [["origin", "http://todos.internal:3000"]]), "in")
+      assert.strictEqual(await send(tokens.external, [at], [["origin", "http://todos.internal:3000"]]), "403")
+      assert.strictEqual(await send(tokens.internal, [inside], [["origin", "https://server.test"]]), "403")
+      await running.ran()
+    })
+
     it("[T-AUD-32] accepts a token only at its own name, seen there before or not", async () => {
       const [at, inside] = ["server.test", "todos.internal:3000"] as const
       for (let round = 0; round < 2; round++) {
