@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Fiber, Layer, Logger, Redacted, Schema } from "effect"
+import { Context, Deferred, Effect, Fiber, Layer, Logger, Redacted, Schema } from "effect"
 import { type AuthLayer, Decision, Principal, TokenVerifier } from "effect-mcp-auth"
 import { Gate, type Rejection } from "effect-mcp-auth/host"
 import { Introspection } from "effect-mcp-auth/introspection"
@@ -152,11 +152,13 @@ describe("a function of the author that breaks", () => {
     Effect.gen(function*() {
       const { layer, lines } = listening()
       const verdict = Effect.fnUntraced(function*(policy: () => Gate.OperationPolicy | undefined) {
+        const isCalled = yield* Deferred.make<void>()
+        const listener = () => Effect.andThen(Deferred.succeed(isCalled, undefined), Effect.never)
         const fiber = yield* Effect.forkChild(
-          Effect.provide(present({}, { policy, listener: () => Effect.never }), layer),
+          Effect.provide(present({}, { policy, listener }), layer),
           { startImmediately: true }
         )
-        yield* Effect.promise(() => new Promise(setImmediate))
+        yield* Deferred.await(isCalled)
         while (fiber.pollUnsafe() === undefined) yield* TestClock.adjust("1 second")
         return yield* Fiber.join(fiber)
       })

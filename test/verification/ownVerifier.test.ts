@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Redacted } from "effect"
+import { Deferred, Effect, Exit, Redacted } from "effect"
 import { AuthError, type AuthLayer, Principal, TokenVerifier } from "effect-mcp-auth"
 import type { Gate } from "effect-mcp-auth/host"
 import { Tenants } from "effect-mcp-auth/tenants"
@@ -205,10 +205,14 @@ describe("a wall clock that steps back by an hour", () => {
         const { endpoint, gate } = yield* world
         let release = (_: Response) => {}
         const { answer } = endpoint
-        endpoint.answer = () => new Promise((resolve) => (release = resolve))
+        const isRequested = yield* Deferred.make<void>()
+        endpoint.answer = () => {
+          Deferred.doneUnsafe(isRequested, Exit.void)
+          return new Promise((resolve) => (release = resolve))
+        }
         const caller = yield* gate()
         yield* Effect.forkChild(caller.outcome("a"))
-        yield* Effect.promise(() => new Promise(setImmediate))
+        yield* Deferred.await(isRequested)
         yield* TestClock.adjust("1 second")
         yield* step(steppingClock.hourBack)
         yield* caller.gate.invalidate({ subject: "alice" })

@@ -2,6 +2,7 @@ import type * as Effect from "effect/Effect"
 import type { Caller } from "../../authorization/Caller.ts"
 import type { OperationPolicy } from "../../authorization/policy/OperationPolicy.ts"
 import type { AuthConfigError, MalformedRequest } from "../../protocol/AuthError.ts"
+import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import type * as Operation from "../../protocol/Operation.ts"
 import type { Principal } from "../../verification/Principal.ts"
 import type { AuthInfo } from "./AuthInfo.ts"
@@ -64,3 +65,15 @@ export type PolicyFor = (operation: Operation.Operation) => OperationPolicy | "u
 
 /** Finds the policies of a request. The gate calls it once, and only if the request has operations. */
 export type Policies = (request: McpRequest) => Effect.Effect<PolicyFor, AuthConfigError>
+
+/** Returns whether a value has headers. Code without type checking can pass any value. */
+export const hasHeaders = (request: { readonly headers: object }): boolean => {
+  const headers: unknown = (request as { readonly headers?: unknown } | null | undefined)?.headers
+  return typeof headers === "object" && headers !== null
+}
+
+/** The error for a value without headers. */
+export const withoutHeaders = ConfigOption.error(
+  "protect",
+  "the request has no headers. Pass the request that the server received: on Node req of node:http, elsewhere a Request"
+)

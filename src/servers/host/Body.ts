@@ -1,6 +1,6 @@
 import * as Duration from "effect/Duration"
 import * as Result from "effect/Result"
-import { MalformedRequest } from "../../protocol/AuthError.ts"
+import { type AuthConfigError, MalformedRequest } from "../../protocol/AuthError.ts"
 import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import { isTextWithin, isValueWithin } from "../../protocol/JsonDepth.ts"
 import * as Operation from "../../protocol/Operation.ts"
@@ -39,14 +39,12 @@ export const tooLarge = new MalformedRequest({ reason: "too-large" })
 const tooDeep = Result.fail(new MalformedRequest({ reason: "too-deep" }))
 
 /**
- * The error if other code has read the body before the gate and has not passed the parsed body to the gate. The gate cannot
- * authorize operations that it does not know.
+ * Creates the error if other code has read the body before the gate and has not passed the parsed body to the gate. The gate
+ * cannot authorize operations that it does not know. `option` is the function that reads the body, and `fix` names what the host
+ * has for a body that was read.
  */
-export const consumed = ConfigOption.error(
-  "protect",
-  "other code read the body before the gate. Put the gate first, or pass the parsed body (req.body or parsedBody)",
-  "conflict"
-)
+export const makeConsumed = (option: string, fix: string): AuthConfigError =>
+  ConfigOption.error(option, `other code read the body before the gate. Put the gate first, or ${fix}`, "conflict")
 
 /**
  * Returns whether a request with this method must have a body with JSON-RPC messages. With other methods, a body is optional.

@@ -76,12 +76,23 @@ const nodeRequestOf = (
 }
 
 /**
- * Returns the value of each line of a header. `NodeRequest` states the rule for Node. On other platforms, `Headers` joins all
- * lines of a header to one value.
+ * Returns whether a request certainly has the headers of the platform's request. A middleware of Effect changes headers in a copy
+ * of the request, whose private member `headersOverride` contains them. This look-up avoids `headers`, whose first access makes
+ * Effect copy all headers.
+ */
+const hasOwnHeaders = (request: HttpServerRequest.HttpServerRequest): boolean =>
+  Object.hasOwn(request, "headersOverride") &&
+  (request as { readonly headersOverride?: unknown }).headersOverride === undefined
+
+/**
+ * Returns the value of each line of a header. `NodeRequest` states the rule for Node: several lines that the client sent all count,
+ * and otherwise the value that a middleware has set, replaced or removed. On other platforms, `Headers` joins all lines of a header
+ * to one value.
  */
 const linesOf = (request: HttpServerRequest.HttpServerRequest, name: string): ReadonlyArray<string> => {
   const onNode = nodeRequestOf(request)
-  if (onNode !== undefined) return nodeRequest.linesOf(onNode, name)
+  const sent = onNode === undefined ? undefined : nodeRequest.linesOf(onNode, name)
+  if (sent !== undefined && (sent.length > 1 || hasOwnHeaders(request))) return sent
   const line = request.headers[name]
   if (line === undefined) return []
   // `Credentials.parse` rejects a joined value that contains several credentials.

@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type { MalformedRequest } from "../../protocol/AuthError.ts"
+import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import * as body from "./Body.ts"
 import { BodyBuffer } from "./BodyBuffer.ts"
 import type { BodyDeadlines } from "./BodyDeadlines.ts"
@@ -15,7 +16,24 @@ export interface Source {
 interface Pausable {
   readonly isPaused?: () => boolean
   readonly resume?: () => unknown
+  readonly listenerCount?: (event: string) => number
 }
+
+/**
+ * The error if other code listens to `readable`. Such a stream emits no data until that code reads it, so the gate would wait until
+ * the time limit of the body.
+ */
+export const listenedTo = ConfigOption.error(
+  "protect",
+  "other code listens to the event readable of the request, so the gate cannot read the body. Put the gate first, or remove the " +
+    "listener",
+  "conflict"
+)
+
+/** Returns whether other code listens to `readable`. */
+export const isListenedTo = (source: object): boolean =>
+  // The requests of some mocks have no `listenerCount`.
+  ((source as Pausable).listenerCount?.("readable") ?? 0) > 0
 
 /** Reads a body to its end. Fails when the body exceeds `limit` bytes or takes too long, and ignores the rest of the body. */
 export const read = (

@@ -1,7 +1,8 @@
 import * as Result from "effect/Result"
+import * as Caller from "../../authorization/Caller.ts"
 import type { OperationPolicy } from "../../authorization/policy/OperationPolicy.ts"
 import { isPreflight, type Rejection } from "../../authorization/Rejection.ts"
-import type { Admitted, Policies } from "./Admission.ts"
+import { type Admitted, hasHeaders, type Policies, withoutHeaders } from "./Admission.ts"
 import type { Limits } from "./Body.ts"
 import { andThen, make as receiver, type Receiver } from "./Callback.ts"
 import type { Host } from "./Host.ts"
@@ -58,6 +59,7 @@ export const decideCall = <A>(
 ): Admitted<A> | undefined | Promise<Admitted<A> | undefined> => {
   // The client has disconnected. `close` was emitted already, so a wait for the body would never end.
   if (res.destroyed) return undefined
+  if (!hasHeaders(req)) return rejectWithoutHeaders(host, req, res, options)
   removeAuth(req)
   const caller = host.start(() => host.admitCaller(toGateRequest(req, host.fiber, options.tenantOf)))
   const admitted = andThen(caller, (caller) => {
@@ -76,10 +78,15 @@ export const decideRoute = <A>(
   policy: OperationPolicy,
   options: DecisionOptions = {}
 ): Admitted<A> | undefined | Promise<Admitted<A> | undefined> => {
+  if (!hasHeaders(req)) return rejectWithoutHeaders(host, req, res, options)
   removeAuth(req)
   const admitted = host.start(() => host.admitRoute(toGateRequest(req, host.fiber, options.tenantOf), policy))
   return settle(host, req, res, options, admitted)
 }
+
+/** Rejects a value that lacks the headers of a request, such as the request object of another framework, with 500 and a log line. */
+const rejectWithoutHeaders = <A>(host: Host<A>, req: NodeRequest, res: NodeResponse, options: DecisionOptions) =>
+  settle(host, req, res, options, host.start(() => host.gate.reject(Caller.unknown(host.fiber), withoutHeaders)))
 
 /**
  * Removes `req.auth`, which another middleware may have set. Handlers must not take its value for the caller that this gate

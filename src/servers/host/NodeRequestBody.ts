@@ -12,6 +12,12 @@ import { extras, headerOfRequest, type NodeRequest } from "./NodeRequest.ts"
 
 /* Reads and parses the body of a Node request, or uses the value that a body parser has stored in `req.body`. */
 
+/** The error if other code has read the body. `McpAuthNode` has the option `parsedBody`. */
+export const consumed = body.makeConsumed(
+  "protect",
+  "store the parsed body in req.body, or return it from the option parsedBody of McpAuthNode"
+)
+
 /** The limits and deadlines of the bodies of an endpoint. */
 export interface Reading {
   readonly limits: body.Limits
@@ -168,7 +174,11 @@ const readStream = (
 ): () => void => {
   // The requests of some mocks are no streams, so `readableEnded` is `undefined`.
   if (req.readableEnded !== false) {
-    end(() => leftByParser(req, limits, body.consumed))
+    end(() => leftByParser(req, limits, consumed))
+    return () => {}
+  }
+  if (nodeBody.isListenedTo(req)) {
+    end(() => Exit.fail(nodeBody.listenedTo))
     return () => {}
   }
   if (Number(req.headers["content-length"] ?? 0) > limits.bytes) {
@@ -183,10 +193,10 @@ const readStream = (
     end(() => {
       if (Exit.isFailure(read)) return Exit.failCause(read.cause)
       if (read.value.byteLength === 0) {
-        if (isPartial) return leftByParser(req, limits, body.consumed)
+        if (isPartial) return leftByParser(req, limits, consumed)
         return body.carriesMessages(req.method ?? "GET") ? leftByParser(req, limits, body.notJson) : noBody
       }
-      if (isPartial) return Exit.fail(body.consumed)
+      if (isPartial) return Exit.fail(consumed)
       nodeBody.replay(req, read.value)
       return exitOf(body.parse(read.value, limits))
     })

@@ -1,6 +1,6 @@
 import { allowOrigin, type Rejection } from "../../authorization/Rejection.ts"
 import * as headerLines from "../../protocol/HeaderLines.ts"
-import type { Admitted } from "./Admission.ts"
+import { type Admitted, hasHeaders } from "./Admission.ts"
 import type { Answer } from "./Documents.ts"
 import { holdBack, sendHeadersFirst } from "./HeldResponse.ts"
 import type { Host, Recorded } from "./Host.ts"
@@ -46,7 +46,7 @@ const corsHeaders = new Set(["access-control-expose-headers", "access-control-al
 
 /** Sends a rejection, with the CORS headers that let a page of an allowed origin read it. */
 export const sendRejection = <A>(host: Host<A>, req: NodeRequest, res: NodeResponse, rejection: Rejection): void => {
-  send(req, res, allowOrigin(rejection, originOf(req), host.gate.published.allowsOrigin))
+  send(req, res, allowOrigin(rejection, hasHeaders(req) ? originOf(req) : undefined, host.gate.published.allowsOrigin))
 }
 
 /**

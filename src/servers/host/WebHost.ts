@@ -1,8 +1,9 @@
 import * as Result from "effect/Result"
+import * as Caller from "../../authorization/Caller.ts"
 import type { OperationPolicy } from "../../authorization/policy/OperationPolicy.ts"
 import { allowOrigin, isPreflight, type Rejection } from "../../authorization/Rejection.ts"
 import * as requestPath from "../../protocol/RequestPath.ts"
-import type { Admitted, Policies } from "./Admission.ts"
+import { type Admitted, hasHeaders, type Policies, withoutHeaders } from "./Admission.ts"
 import type { Host } from "./Host.ts"
 import * as requestHost from "./RequestHost.ts"
 import { type TenantOf, toGateRequest } from "./WebRequest.ts"
@@ -29,9 +30,18 @@ export const respondTo = <A>(
   { preflight }: DecisionOptions
 ): Response | Promise<Response> => {
   if (preflight !== undefined && isPreflight(rejection)) return preflight()
-  const origin = request.headers.get("origin") ?? undefined
+  const origin = hasHeaders(request) ? request.headers.get("origin") ?? undefined : undefined
   return toResponse(allowOrigin(rejection, origin, gate.published.allowsOrigin), request.method)
 }
+
+/** Rejects a value that lacks the headers of a `Request` with 500 and a log line. */
+const rejectWithoutHeaders = async <A>(host: Host<A>, request: Request, options: DecisionOptions): Promise<Response> =>
+  respondTo(
+    host,
+    request,
+    Result.merge(await host.run(() => host.gate.reject(Caller.unknown(host.fiber), withoutHeaders))),
+    options
+  )
 
 /** Responds with the public document at the path of a request. Returns `undefined` if there is none. */
 export const document = <A>(host: Host<A>, request: Request): Promise<Response> | undefined => {
@@ -51,6 +61,7 @@ export const serve = async <A>(
   options: DecisionOptions & { readonly reading: Reading; readonly policies: Policies },
   handler: (admitted: Admitted<A>, request: Request) => Response | Promise<Response>
 ): Promise<Response> => {
+  if (!hasHeaders(request)) return rejectWithoutHeaders(host, request, options)
   const body = new WebRequestBody(request, options.reading)
   const admitted = await host.run(
     () => host.admit(toGateRequest(request, host.fiber, options.tenantOf), body.read, options.policies),
@@ -74,6 +85,7 @@ export const serveRoute = async <A>(
   options: DecisionOptions & { readonly policy: OperationPolicy },
   handler: (admitted: Admitted<A>) => Response | Promise<Response>
 ): Promise<Response> => {
+  if (!hasHeaders(request)) return rejectWithoutHeaders(host, request, options)
   const admitted = await host.run(
     () => host.admitRoute(toGateRequest(request, host.fiber, options.tenantOf), options.policy),
     request.signal

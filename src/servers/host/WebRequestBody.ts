@@ -6,6 +6,9 @@ import * as webBody from "./WebBody.ts"
 
 /* Reads and parses the body of a `Request`, or uses the value that a framework has parsed. */
 
+/** The error if other code has read the body. */
+export const consumed = body.makeConsumed("protect", "give it the parsed body as parsedBody")
+
 /** The options for reading the body of a request. */
 export interface Reading {
   readonly limits: body.Limits
@@ -63,7 +66,7 @@ export class WebRequestBody {
   #readStream(): Body {
     const request = this.#request
     const { consumes = false, limits } = this.#reading
-    if (request.bodyUsed) return Effect.fail(body.consumed)
+    if (request.bodyUsed) return Effect.fail(consumed)
     const announced = Number(request.headers.get("content-length") ?? Number.NaN)
     if (announced > limits.bytes) return Effect.fail(body.tooLarge)
     if (consumes && announced <= small) return readAtOnce(request, limits)

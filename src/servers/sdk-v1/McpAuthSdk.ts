@@ -5,6 +5,7 @@
  * @since 0.1.0
  */
 import type {
+  McpServer,
   RegisteredPrompt,
   RegisteredResource,
   RegisteredResourceTemplate,
@@ -121,8 +122,8 @@ export interface SdkServer extends McpServerLike {
  *
  * **Details**
  *
- * The function is called for requests that contain messages. Without sessions, it may be the factory of the servers. If it
- * returns `undefined`, the request requires a valid token.
+ * The function is called once for each request that contains messages. Without sessions, it may be the factory of the servers:
+ * `serverFor` then returns the server of the request. If it returns `undefined`, the request requires a valid token.
  *
  * @category models
  * @since 0.1.0
@@ -271,6 +272,19 @@ export interface McpAuthSdk<Offered extends string, Claims, R, N extends Anonymo
     handler: (request: Request, options: HandleRequestOptions) => Response | Promise<Response>
   ) => (request: Request, options?: FetchOptions) => Promise<Response>
   /**
+   * Returns the server that the function given to `protect` or `protectFetch` returned for a request. Returns `undefined` for a request
+   * without messages, and if the gate received a server instead of a function.
+   *
+   * **When to use**
+   *
+   * Use it in the handler if the function creates a server for each request: connect this server to the transport, so that each
+   * request creates one server, and the server that answers is the one that the gate read. The registrations may then depend on the
+   * session.
+   *
+   * @since 0.1.0
+   */
+  readonly serverFor: (request: object) => McpServer | undefined
+  /**
    * Gives servers a fixed caller, for stdio and in-memory transports. The same tools then serve local programs and HTTP.
    *
    * **Details**
@@ -329,7 +343,8 @@ const protectTable: ConfigOption.Table<keyof ProtectOptions> = { tenant: true }
  * app.use(auth.metadataRouter())
  * app.post("/mcp", auth.protect(makeServer), async (req, res) => {
  *   const transport = new StreamableHTTPServerTransport({})
- *   await makeServer().connect(transport as never)
+ *   // The server that `makeServer` returned for this request.
+ *   await auth.serverFor(req)?.connect(transport as never)
  *   await transport.handleRequest(req, res, req.body)
  * })
  * ```
@@ -391,6 +406,7 @@ const toGate = (sdk: sdkHost.SdkHost): McpAuthSdk<any, any, any, any> => {
     ...sdk.endpoints,
     local: sdk.local,
     protectFetch: sdk.protectFetch,
+    serverFor: sdk.serverFor as McpAuthSdk<any, any, any, any>["serverFor"],
     protect: (server, options = {}) => {
       const policies = sdk.policiesForServer(server, "protect")
       ConfigOption.check(options, "protect", protectTable)

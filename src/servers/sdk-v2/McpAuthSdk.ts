@@ -251,6 +251,19 @@ export interface McpAuthSdk<Offered extends string, Claims, R, N extends Anonymo
     handler: (request: Request, options: HandlerOptions) => Response | Promise<Response>
   ) => (request: Request, options?: FetchOptions) => Promise<Response>
   /**
+   * Returns the server that the function given to `protectFetch` returned for a request. Returns `undefined` for a request
+   * without messages, and if the gate received a server instead of a function.
+   *
+   * **When to use**
+   *
+   * Use it in the handler if the function creates a server for each request: connect this server to the transport, so that each
+   * request creates one server, and the server that answers is the one that the gate read. The registrations may then depend on the
+   * session.
+   *
+   * @since 0.1.0
+   */
+  readonly serverFor: (request: object) => McpServer | undefined
+  /**
    * Gives servers a fixed caller, for stdio and in-memory transports. The same tools then serve local programs and HTTP.
    *
    * **Details**
@@ -394,6 +407,7 @@ const toGate = (sdk: sdkHost.SdkHost): McpAuthSdk<any, any, any, any> => ({
   ...sdk.endpoints,
   local: sdk.local,
   protectFetch: sdk.protectFetch,
+  serverFor: sdk.serverFor as McpAuthSdk<any, any, any, any>["serverFor"],
   createMcpHandler: (factory, handlerOptions) => protectHandler(sdk, factory, handlerOptions)
 })
 

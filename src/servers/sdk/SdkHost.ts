@@ -6,7 +6,7 @@ import * as Result from "effect/Result"
 import * as Caller from "../../authorization/Caller.ts"
 import type { Gate } from "../../authorization/Gate.ts"
 import type { Principal } from "../../verification/Principal.ts"
-import type { Policies } from "../host/Admission.ts"
+import type { Admitted, Policies } from "../host/Admission.ts"
 import * as authInfo from "../host/AuthInfo.ts"
 import * as body from "../host/Body.ts"
 import * as Host from "../host/Host.ts"
@@ -58,6 +58,8 @@ export interface SdkHost {
   readonly policiesForServer: (server: ServerOfSession, option: string) => Policies
   /** Authorizes a request, and runs the handler if it is admitted. */
   readonly serve: (request: Request, reading: Reading, policies: Policies, handler: FetchHandler) => Promise<Response>
+  /** Returns the server that the function of `protect` or `protectFetch` returned for an admitted request. */
+  readonly serverFor: (request: object) => object | undefined
   readonly protectFetch: (
     server: ServerOfSession,
     handler: FetchHandler
@@ -114,7 +116,18 @@ export const make = async <E, Schema>(
   const policiesForServer: SdkHost["policiesForServer"] = (server, option) => {
     sdkPolicies.checkServer(server, option)
     if (typeof server === "object") registry.instrument(server)
-    return policiesFor(({ session }) => typeof server === "function" ? server(session) : server)
+    if (typeof server === "object") return policiesFor(() => server)
+    return policiesFor(({ operations, session }) => {
+      const found = server(session)
+      return found instanceof Promise ? found.then((_) => storeServer(operations, _)) : storeServer(operations, found)
+    })
+  }
+
+  /** The servers that functions returned, by the operations of their requests. */
+  const servers = new WeakMap<Admitted["operations"], object>()
+  const storeServer = (operations: Admitted["operations"], server: object | undefined): object | undefined => {
+    if (server !== undefined) servers.set(operations, server)
+    return server
   }
 
   const serve = makeServe(host, limits)
@@ -129,6 +142,10 @@ export const make = async <E, Schema>(
     policiesFor,
     policiesForServer,
     serve,
+    serverFor: (request) => {
+      const admitted = transportGuard.findAdmitted(request, host)
+      return admitted === undefined ? undefined : servers.get(admitted.operations)
+    },
     protectFetch: (server, handler) => {
       const policies = policiesForServer(server, "protectFetch")
       sdkPolicies.checkHandler(handler, "protectFetch")

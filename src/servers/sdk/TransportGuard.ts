@@ -38,6 +38,12 @@ export const storeAdmitted = (request: object, host: Host, admitted: Admitted): 
   ;(request as Request)[key] = { host, admitted }
 }
 
+/** Returns the admission of a request that this gate admitted. */
+export const findAdmitted = (request: object, host: Host): Admitted | undefined => {
+  const known = (request as Request)[key]
+  return known?.host === host ? known.admitted : undefined
+}
+
 /** Returns the rejection of a request by the server that answers it, or `undefined` if the server admits the request. */
 type Check = (server: object, admitted: Admitted) => Started<void> | undefined
 

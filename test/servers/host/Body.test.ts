@@ -154,8 +154,7 @@ describe("the checked body is the executed one", () => {
       const sent = call(title)
       const { body, status } = yield* over(yield* Host.listen(app), sent, {}, async (request) => {
         for (const byte of Buffer.from(sent.body!)) {
-          request.write(Buffer.from([byte]))
-          await new Promise(setImmediate)
+          await new Promise((resolve) => request.write(Buffer.from([byte]), resolve))
         }
         request.end()
       })
@@ -205,7 +204,7 @@ describe("the checked body is the executed one", () => {
       for (const leave of ["end", "resetAndDestroy"] as const) {
         yield* Effect.callback<void>((resume) => {
           const socket = connect(port, "127.0.0.1", () => {
-            socket.write(head + sent.body!, () => setImmediate(() => socket[leave]()))
+            socket.write(head + sent.body!, () => socket[leave]())
           })
           socket.on("error", () => {})
           socket.on("close", () => resume(Effect.void))

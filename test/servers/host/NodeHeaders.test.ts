@@ -10,7 +10,7 @@ import type { AddressInfo } from "node:net"
 import serverless from "serverless-http"
 import { overSocket } from "../hosts/Host.ts"
 import * as Mcp from "../Mcp.ts"
-import { hosts, type Made, mint, options } from "./nodeHosts.ts"
+import { effectMiddleware, hosts, type Made, mint, options } from "./nodeHosts.ts"
 
 const removeRaw = (req: IncomingMessage) => void Object.assign(req, { rawHeaders: undefined })
 const emptyRaw = (req: IncomingMessage) => void Object.assign(req, { rawHeaders: [] })
@@ -125,6 +125,34 @@ const rows: ReadonlyArray<Row> = [
   }],
   ["a session that a middleware sets", { prepare: set("mcp-session-id", "set"), headers: [credentials], status: 404 }]
 ]
+
+describe("a middleware of Effect that changes headers", () => {
+  const [, make] = effectMiddleware
+  let made: Made
+  let server: Server
+  beforeAll(async () => {
+    made = await make()
+    server = createServer(made.listener)
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
+  })
+  afterAll(async () => {
+    server.closeAllConnections()
+    await new Promise((resolve) => server.close(resolve))
+    await made.dispose()
+  })
+
+  // The same rows as for a middleware in front of the server. Raw headers and hosts belong to the platform, so it cannot change them.
+  it.each(rows.filter(([title]) => /token that a middleware|two lines/.test(title)))("%s", async (_, row) => {
+    made.setMiddleware!(row.prepare as never)
+    const sent = Mcp.call("list")
+    const { body, status } = await overSocket((server.address() as AddressInfo).port).send({
+      ...sent,
+      headers: [...sent.headers!, ...row.headers ?? []],
+      body: sent.body!
+    })
+    assert.strictEqual(status, row.status, body)
+  })
+})
 
 describe.each(hosts)("the headers of a request of Node, %s", (name, make) => {
   let made: Made

@@ -1,9 +1,13 @@
 /** Code in front of a gate that reads, pauses or parses the body of a request of Node. Each request must end at once. */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import { McpAuthFetch } from "effect-mcp-auth/fetch"
 import { McpAuthNode } from "effect-mcp-auth/node"
 import mocks from "node-mocks-http"
 import { createServer, type IncomingMessage, type RequestListener } from "node:http"
 import type { AddressInfo } from "node:net"
+import * as NodeRequestBody from "../../../src/servers/host/NodeRequestBody.ts"
+import * as WebRequestBody from "../../../src/servers/host/WebRequestBody.ts"
+import * as effectBody from "../../../src/servers/mcp/internal/effectBody.ts"
 import * as Mcp from "../Mcp.ts"
 import { hosts, type Made, mint } from "./nodeHosts.ts"
 
@@ -79,9 +83,44 @@ describe.each(hosts)("code in front of the gate that reads the body, %s", (_, ma
     assert.strictEqual(status, 500)
   })
 
+  it("a stream to whose event readable other code listens is answered with 500 at once", async () => {
+    const { status } = await behind((req) => req.on("readable", () => {}))
+    assert.strictEqual(status, 500)
+  })
+
   it("a stream that was paused is read", async () => {
     const { body, status } = await behind((req) => req.pause())
     assert.strictEqual(status, 200, body)
+  })
+})
+
+describe("the error of a body that other code has read", () => {
+  it.each([
+    ["protect of node", NodeRequestBody.consumed, /req\.body, or .*parsedBody of McpAuthNode/],
+    ["protect of fetch", WebRequestBody.consumed, /give it the parsed body as parsedBody/],
+    ["McpAuth.layerHttp", effectBody.consumed, /request\.text/]
+  ])("%s names what the host has for the parsed body", (_, { message }, expected) => {
+    assert.match(message, expected)
+    if (expected.source.includes("request")) assert.notMatch(message, /req\.body|parsedBody/)
+  })
+})
+
+describe("a value without headers in the place of a request", () => {
+  it("is answered with 500 on hosts with requests of Node", async () => {
+    await using auth = await McpAuthNode.mock({ subject: "alice", scopes: [], resource: "https://server.test/mcp" })
+    for (const headers of [undefined, null, "host: server.test"]) {
+      const res = mocks.createResponse()
+      await auth.protect()({ method: "POST", url: "/mcp", headers } as never, res as never)
+      assert.strictEqual(res.statusCode, 500)
+    }
+  })
+
+  it("is answered with 500 on hosts with Request and Response", async () => {
+    await using auth = await McpAuthFetch.mock({ subject: "alice", scopes: [], resource: "https://server.test/mcp" })
+    const response = await auth.protect(() => new Response("ran"))(
+      { method: "POST", url: "https://server.test/mcp" } as never
+    )
+    assert.strictEqual(response.status, 500)
   })
 })
 

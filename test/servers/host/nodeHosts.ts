@@ -5,7 +5,7 @@ import { Effect, Exit, Layer, Logger, Scope } from "effect"
 import { McpAuthNode } from "effect-mcp-auth/node"
 import { McpAuthSdk } from "effect-mcp-auth/sdk-v1"
 import { TestIssuer } from "effect-mcp-auth/testing"
-import { HttpClient, HttpRouter, HttpServer } from "effect/http"
+import { Headers, HttpClient, HttpRouter, HttpServer, HttpServerRequest } from "effect/http"
 import type { RequestListener } from "node:http"
 import { fetcherWith } from "../gates.ts"
 import * as TodoServer from "../TodoServer.ts"
@@ -28,6 +28,8 @@ export const options = {
 /** A server behind a gate. */
 export interface Made {
   readonly listener: RequestListener
+  /** Sets the changes of a middleware of the framework, which sees a copy of the headers. Default: there is none. */
+  readonly setMiddleware?: (change: (request: { readonly headers: Record<string, unknown> }) => void) => void
   readonly dispose: () => Promise<void>
 }
 
@@ -43,22 +45,41 @@ export const hosts: ReadonlyArray<readonly [name: string, make: () => Promise<Ma
     const guard = auth.protect(new McpServer({ name: "todos", version: "1.0.0" }))
     return { listener: (req, res) => void guard(req, res, () => res.end("admitted")), dispose: auth.dispose }
   }],
-  ["Effect", async () => {
-    const scope = Scope.makeUnsafe()
-    const app = TodoServer.make().layer.pipe(
-      Layer.provide(TodoServer.auth(issuer.issuer, settings)),
-      Layer.provide(Layer.succeed(HttpClient.HttpClient, client))
-    )
-    const listener = await Effect.runPromise(
-      Effect.gen(function*() {
-        const http = yield* HttpRouter.toHttpEffect(app as Layer.Layer<any>)
-        return yield* NodeHttpServer.makeHandler(http as Effect.Effect<never>, { scope })
-      }).pipe(
-        Effect.provide(HttpServer.layerServices),
-        Effect.provide(Logger.layer([])),
-        Scope.provide(scope)
-      )
-    )
-    return { listener: listener as RequestListener, dispose: () => Effect.runPromise(Scope.close(scope, Exit.void)) }
-  }]
+  ["Effect", () => makeEffect()]
 ]
+
+/** The server of Effect behind a middleware of Effect that changes headers. */
+export const effectMiddleware: readonly [name: string, make: () => Promise<Made>] = [
+  "Effect, in a middleware of Effect",
+  async () => {
+    let change: Parameters<NonNullable<Made["setMiddleware"]>>[0] = () => {}
+    const made = await makeEffect((request) => {
+      const changed = { headers: { ...request.headers } as Record<string, unknown> }
+      change(changed)
+      return request.modify({ headers: Headers.fromInput(changed.headers as Headers.Input) })
+    })
+    return { ...made, setMiddleware: (given) => void (change = given) }
+  }
+]
+
+async function makeEffect(
+  modify: (request: HttpServerRequest.HttpServerRequest) => HttpServerRequest.HttpServerRequest = (request) => request
+): Promise<Made> {
+  const scope = Scope.makeUnsafe()
+  const app = TodoServer.make().layer.pipe(
+    Layer.provide(TodoServer.auth(issuer.issuer, settings)),
+    Layer.provide(Layer.succeed(HttpClient.HttpClient, client))
+  )
+  const listener = await Effect.runPromise(
+    Effect.gen(function*() {
+      const http = yield* HttpRouter.toHttpEffect(app as Layer.Layer<any>)
+      const modified = Effect.updateService(http as Effect.Effect<never>, HttpServerRequest.HttpServerRequest, modify)
+      return yield* NodeHttpServer.makeHandler(modified as Effect.Effect<never>, { scope })
+    }).pipe(
+      Effect.provide(HttpServer.layerServices),
+      Effect.provide(Logger.layer([])),
+      Scope.provide(scope)
+    )
+  )
+  return { listener: listener as RequestListener, dispose: () => Effect.runPromise(Scope.close(scope, Exit.void)) }
+}

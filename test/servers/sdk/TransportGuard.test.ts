@@ -246,6 +246,74 @@ describe("A call that only its handler can reject", () => {
     }))
 })
 
+describe("A function that creates servers", () => {
+  /** Counts the servers that are created, whose tool requires the scope that the caller lacks. */
+  const counting = <S>(make: () => S) => {
+    const created: Array<S> = []
+    return { created, create: () => created[created.push(make()) - 1]! }
+  }
+  const send = async (fetch: (request: Request) => Promise<Response>) => {
+    const statuses: Array<number> = []
+    for (const name of ["read", "write"]) statuses.push((await fetch(post1(callTool(name)))).status)
+    return statuses
+  }
+
+  it.live("is called once for each request that protect of SDK v1 admits or rejects", () =>
+    Effect.gen(function*() {
+      const auth = yield* make(() => SdkV1.mock({ ...mock, layer: collect().layer }))
+      const { create, created } = counting(() => makeV1(auth as never, ["write"]))
+      const protect = auth.protect(create)
+      const url = yield* listen(() =>
+        Effect.succeed((req, res) =>
+          void protect(req, res, async () => {
+            const server = auth.serverFor(req)!
+            const transport = new StreamableHTTPServerTransport(json)
+            await server.connect(transport as Parameters<typeof server.connect>[0])
+            await transport.handleRequest(req, res, (req as { body?: unknown }).body)
+          })
+        )
+      )
+      const [admitted, rejected] = yield* Effect.promise(() =>
+        Promise.all([post(url, callTool("read")), post(url, callTool("write"))])
+      )
+      assert.deepStrictEqual([admitted!.status, rejected!.status, created.length], [200, 403, 2])
+    }))
+
+  it("is called once for each request that protectFetch of SDK v1 admits or rejects", async () => {
+    await using auth = await SdkV1.mock({ ...mock, layer: collect().layer })
+    const { create, created } = counting(() => makeV1(auth as never, ["write"]))
+    const handle = auth.protectFetch(async () => create(), async (request, given) => {
+      const server = auth.serverFor(request)!
+      const transport = new WebStandardStreamableHTTPServerTransport(json)
+      await server.connect(transport as Parameters<typeof server.connect>[0])
+      return transport.handleRequest(request, given)
+    })
+    assert.deepStrictEqual(await send(handle), [200, 403])
+    assert.strictEqual(created.length, 2)
+  })
+
+  it("is called once for each request that protectFetch of SDK v2 admits or rejects", async () => {
+    await using auth = await SdkV2.mock({ ...mock, layer: collect().layer })
+    const { create, created } = counting(() => makeV2(auth as never, ["write"]))
+    const handle = auth.protectFetch(create, async (request, given) => {
+      const transport = new V2.WebStandardStreamableHTTPServerTransport(json)
+      await auth.serverFor(request)!.connect(transport)
+      return transport.handleRequest(request, given)
+    })
+    assert.deepStrictEqual(await send(handle), [200, 403])
+    assert.strictEqual(created.length, 2)
+    assert.isUndefined(auth.serverFor(new Request(resource)))
+  })
+
+  it("is called once for each request that createMcpHandler of SDK v2 admits or rejects", async () => {
+    await using auth = await SdkV2.mock({ ...mock, layer: collect().layer })
+    const { create, created } = counting(() => makeV2(auth as never, ["write"]))
+    const handler = auth.createMcpHandler(create)
+    assert.deepStrictEqual(await send(handler.fetch), [200, 403])
+    assert.strictEqual(created.length, 2)
+  })
+})
+
 describe("The HTTP+SSE transport of SDK v1", () => {
   it.live("answers the POST request with 403 if only the server that answers requires the scope", () =>
     Effect.gen(function*() {

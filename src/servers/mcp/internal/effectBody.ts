@@ -24,6 +24,12 @@ interface BodyCache {
 
 const bodyCacheOf = (request: Request): BodyCache => request as unknown as BodyCache
 
+/** The error if code outside Effect has read the body. */
+export const consumed = body.makeConsumed(
+  "McpAuth.layerHttp",
+  "read the body with the members of Effect's request, such as request.text, which keep it"
+)
+
 /** The limits and deadlines of bodies. */
 export interface Reading {
   readonly limits: body.Limits
@@ -40,8 +46,9 @@ export const read = (
   limit: ByteSize.ByteSize,
   { deadlines, limits }: Reading
 ): Effect.Effect<string, MalformedRequest | AuthConfigError> => {
-  if (isReadElsewhere(request)) return Effect.fail(body.consumed)
+  if (isReadElsewhere(request)) return Effect.fail(consumed)
   if (isOnNode(request)) {
+    if (nodeBody.isListenedTo(request.source)) return Effect.fail(nodeBody.listenedTo)
     // Effect's own members read a body with a fiber and a dozen listeners, which take a twentieth of the time of a small tool
     // call.
     return Effect.flatMap(
