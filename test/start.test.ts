@@ -36,9 +36,9 @@ const nameOf = (url: string): string | undefined => /\/node_modules\/effect\/dis
 const budgets = [
   { entry: "node", ours: 114, effect: 70 },
   { entry: "fetch", ours: 111, effect: 70 },
-  { entry: "sdk-v1", ours: 138, effect: 70 },
-  { entry: "sdk-v2", ours: 137, effect: 70 },
-  { entry: "host", ours: 116, effect: 70 },
+  { entry: "sdk-v1", ours: 139, effect: 70 },
+  { entry: "sdk-v2", ours: 138, effect: 70 },
+  { entry: "host", ours: 117, effect: 70 },
   { entry: "protocol", ours: 13, effect: 45 },
   { entry: "verification", ours: 67, effect: 73 },
   { entry: "introspection", ours: 68, effect: 73 },
