@@ -208,6 +208,7 @@ const besideTheKit = [
   "bench/speed/Memory.ts",
   "examples/authorization-server/AuthorizationServer.ts",
   "examples/testing/notes.node.ts",
+  "test/client/officialClients.test.ts",
   "test/outbound/Discovery.test.ts",
   "test/provider/probe/certificate.ts",
   "test/providers/debian/pemKeys.ts",

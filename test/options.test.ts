@@ -8,11 +8,11 @@ import { McpServer as ServerV2 } from "@modelcontextprotocol/server"
 import { Effect, Layer, Redacted, Result } from "effect"
 import { Audience, AuthLayer, Profile, RequestState, TokenVerifier } from "effect-mcp-auth"
 import { ApiKeys } from "effect-mcp-auth/api-keys"
-import { TokenExchange } from "effect-mcp-auth/client"
+import { Grant, McpAuthClient, TokenExchange } from "effect-mcp-auth/client"
 import { Dpop } from "effect-mcp-auth/dpop"
 import { McpAuthFetch } from "effect-mcp-auth/fetch"
 import { AddressGuard, Gate, Host, NodeRequest, ProtectedResource, Sessions, WebRequest } from "effect-mcp-auth/host"
-import { GuardedHttpClient } from "effect-mcp-auth/http-client"
+import { AuthorizedHttpClient, GuardedHttpClient } from "effect-mcp-auth/http-client"
 import { Introspection } from "effect-mcp-auth/introspection"
 import { McpAuth } from "effect-mcp-auth/mcp"
 import { McpAuthNode } from "effect-mcp-auth/node"
@@ -67,6 +67,7 @@ const sdkV2 = await SdkV2.mock({ scopes: ["todos:read"] })
 const issuer = await TestIssuer.start()
 const client = await DpopClient.start()
 const host = await Host.make(Gate.layer(options))
+const machine = { issuer: "https://issuer.test", clientId: "machine", clientSecret: Redacted.make("secret") }
 const callTool = { description: "d", scopes: ["todos:read"] as const }
 
 interface Entry {
@@ -243,6 +244,16 @@ const entries: Readonly<Record<string, Entry>> = {
       misspelled: ["newTenant", "newTenants"]
     } satisfies Entry
   ])),
+  "client/Grant.clientCredentials": {
+    call: (given) => Grant.clientCredentials(given),
+    valid: machine,
+    misspelled: ["clientSecrt", "clientSecret"]
+  },
+  "client/McpAuthClient.make": {
+    call: (given) => McpAuthClient.make(given),
+    valid: { resource, grant: Grant.clientCredentials(machine) },
+    misspelled: ["scope", "scopes"]
+  },
   "client/TokenExchange.layer": {
     call: (given) => build(TokenExchange.layer(given)),
     valid: { authorizationServer: "https://issuer.test", clientId: "client", clientSecret: Redacted.make("secret") },
@@ -294,6 +305,11 @@ const entries: Readonly<Record<string, Entry>> = {
     valid: {},
     misspelled: ["percaller", "perCaller"],
     isOptional: true
+  },
+  "http-client/AuthorizedHttpClient.layer": {
+    call: (given) => build(AuthorizedHttpClient.layer(given)),
+    valid: { resource, grant: Grant.clientCredentials(machine) },
+    misspelled: ["scope", "scopes"]
   },
   "http-client/GuardedHttpClient.make": {
     call: (given) => GuardedHttpClient.make({} as HttpClient.HttpClient, given),

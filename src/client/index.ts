@@ -1,7 +1,10 @@
 /**
- * Exchanges the token of a caller for a token that another API accepts, as an OAuth client.
+ * Signs requests to MCP servers in, and exchanges the token of a caller for a token that another API accepts, as an OAuth client.
  *
  * @since 0.1.0
  */
 export * as ClientAuthentication from "../outbound/ClientAuthentication.ts"
+export * as ClientError from "./ClientError.ts"
+export * as Grant from "./Grant.ts"
+export * as McpAuthClient from "./McpAuthClient.ts"
 export * as TokenExchange from "./TokenExchange.ts"

@@ -5,4 +5,5 @@
  */
 export * as GuardedHttpClient from "../../outbound/http-client/GuardedHttpClient.ts"
 export * as HttpClientFetcher from "../../outbound/http-client/HttpClientFetcher.ts"
+export * as AuthorizedHttpClient from "./AuthorizedHttpClient.ts"
 export * as ExchangedToken from "./ExchangedToken.ts"

@@ -1,0 +1,117 @@
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
+import * as Challenge from "../protocol/Challenge.ts"
+import { AuthorizationDenied, type ClientError, Mismatch } from "./ClientError.ts"
+import { type Need, rejectedFresh, type Token, type TokenKeeper } from "./TokenKeeper.ts"
+
+/* Sends a request with a token, and obtains another token if the MCP server asks for one. */
+
+/** The parts of a response that decide what a client does next. `A` is the response itself. */
+export interface View {
+  readonly status: number
+  readonly wwwAuthenticate: string | undefined
+  readonly location: string | undefined
+}
+
+/** A request that can be sent with different tokens. */
+export interface Exchange<A, E, R> {
+  readonly url: string
+  /** Whether the request can be sent again: its body is not a stream. */
+  readonly isRepeatable: boolean
+  readonly send: (authorization: string | undefined) => Effect.Effect<A, E, R>
+  readonly view: (response: A) => View
+  /** Frees the connection of a response that the caller does not receive. */
+  readonly discard: (response: A) => Effect.Effect<void>
+}
+
+/** The number of times that one request is sent again with more scopes. */
+const maximumStepUps = 2
+
+/** The longest challenge that is parsed, in characters. */
+const longestChallenge = 8_192
+
+/** Tells whether a URL belongs to a resource: it has the same origin, and its path is the resource's path or below it. */
+export const belongsTo = (url: string, resource: URL): boolean => {
+  if (!URL.canParse(url)) return false
+  const { origin, pathname } = new URL(url)
+  const path = resource.pathname.replace(/\/$/, "")
+  return origin === resource.origin && (pathname === resource.pathname || pathname.startsWith(`${path}/`))
+}
+
+/**
+ * Sends a request of a client. A request to another resource is sent as it is, because a token is only for its own server.
+ * Returns the last response of the server, unless the client cannot obtain a token that the server accepts.
+ */
+export const exchange = Effect.fnUntraced(function*<A, E, R>(
+  keeper: TokenKeeper,
+  resource: URL,
+  request: Exchange<A, E, R>
+): Effect.fn.Return<A, E | ClientError, R> {
+  const { discard, isRepeatable, send, url, view } = request
+  if (!belongsTo(url, resource)) return yield* send(undefined)
+
+  let token = yield* keeper.current
+  // The generation before the first one that was obtained for this request.
+  let isFresh = false
+  let stepUps = 0
+  while (true) {
+    const response = yield* send(token && `Bearer ${Redacted.value(token.value)}`)
+    const seen = view(response)
+    if (token !== undefined && isRedirect(seen.status)) {
+      yield* discard(response)
+      return yield* new Mismatch({
+        what: "redirect",
+        expected: url,
+        found: seen.location ?? "another URL"
+      })
+    }
+    const need = needOf(seen, token)
+    if (need === undefined) return response
+    if (need.isRequired) {
+      if (stepUps++ >= maximumStepUps) {
+        yield* discard(response)
+        return yield* new AuthorizationDenied({ reason: "step-up", issuer: token!.issuer })
+      }
+    } else if (isFresh) {
+      yield* discard(response)
+      return yield* rejectedFresh(token!)
+    } else {
+      isFresh = true
+    }
+    const obtained: Token = yield* Effect.tapError(keeper.obtain(need), () => discard(response))
+    // The next request of the client has the token. This one cannot be repeated.
+    if (!isRepeatable) return response
+    yield* discard(response)
+    token = obtained
+  }
+})
+
+/** Returns the reason why a response asks for another token, or `undefined` if it does not ask for one. */
+const needOf = ({ status, wwwAuthenticate }: View, token: Token | undefined): Need | undefined => {
+  if (status !== 401 && status !== 403) return undefined
+  const challenge = bearerOf(wwwAuthenticate)
+  const isStepUp = status === 403
+  // A 403 without this error is about something that no scope can change.
+  if (isStepUp && (challenge?.parameters.get("error") !== "insufficient_scope" || token === undefined)) return undefined
+  const scopes = challenge === undefined ? [] : Challenge.scopes(challenge)
+  // A server that names no scope, or only scopes that the token has, cannot be satisfied by another token.
+  if (isStepUp && scopes.every((scope) => token!.granted.includes(scope))) return undefined
+  return {
+    challengeUrl: challenge?.parameters.get("resource_metadata"),
+    scopes,
+    isRequired: isStepUp,
+    rejected: token?.generation
+  }
+}
+
+/** Returns the Bearer challenge of a header. A malformed or very long header counts as absent. */
+const bearerOf = (header: string | undefined): Challenge.Challenge | undefined => {
+  if (header === undefined || header.length > longestChallenge) return undefined
+  const parsed = Challenge.parse(header)
+  if (Result.isFailure(parsed)) return undefined
+  return parsed.success.find(({ scheme }) => scheme.toLowerCase() === "bearer")
+}
+
+/** Browsers and workers hide the status of a redirect. */
+const isRedirect = (status: number): boolean => status === 0 || (status >= 300 && status < 400 && status !== 304)

@@ -1,0 +1,85 @@
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import * as Discovery from "../outbound/Discovery.ts"
+import * as Fetcher from "../outbound/Fetcher.ts"
+import type { AuthConfigError } from "../protocol/AuthError.ts"
+import * as ConfigOption from "../protocol/ConfigOption.ts"
+import * as ScopeToken from "../protocol/ScopeToken.ts"
+import * as UrlOption from "../protocol/UrlOption.ts"
+import type * as Grant from "./Grant.ts"
+import { mark, rule } from "./internal/grantContent.ts"
+import * as serverDiscovery from "./ServerDiscovery.ts"
+import * as tokenKeeper from "./TokenKeeper.ts"
+
+/* Checks the options of a client, and creates its session with one MCP server. */
+
+/**
+ * The options of a client for one MCP server.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  /** The URL of the MCP server, such as `https://todos.example.com/mcp`. The scheme must be https, except on loopback. */
+  readonly resource: string
+  /** How the client obtains tokens: a value of `Grant`. */
+  readonly grant: Grant.Grant
+  /** The scopes to request if the challenge of the server names none. Default: `scopes_supported` of its metadata. */
+  readonly scopes?: ReadonlyArray<string> | undefined
+}
+
+/**
+ * The options of a client that sends its requests with `fetch`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface FetchOptions extends Options {
+  /** Sends all requests of the client. Default: the `fetch` of the platform. */
+  readonly fetch?: typeof globalThis.fetch | undefined
+}
+
+const table: ConfigOption.Table<keyof FetchOptions> = {
+  resource: true,
+  grant: rule,
+  scopes: ConfigOption.rule(
+    (value) =>
+      Array.isArray(value) && value.every((scope) => typeof scope === "string" && ScopeToken.isScopeToken(scope)),
+    "a list of scopes",
+    "Write one such as [\"todos:read\"]"
+  ),
+  fetch: ConfigOption.functionThat("sends a request, as the platform's fetch does")
+}
+
+/** Checks the options, and returns the URL of the MCP server. Throws `AuthConfigError`. */
+export const check = (options: FetchOptions): URL => {
+  ConfigOption.check(options, "", table, "Give them with resource and grant")
+  // Options that are missing do not reach their rules.
+  rule(options.grant, "grant")
+  return UrlOption.check(options.resource, "resource", {
+    allowsHttp: false,
+    allowsQuery: true,
+    advice: "Write the URL of the MCP server, such as \"https://todos.example.com/mcp\"",
+    adviceOnHttp: "Use https",
+    adviceOnParts: "Write the URL without this part"
+  })
+}
+
+/** A client and one MCP server. */
+export interface Session {
+  readonly resource: URL
+  readonly keeper: tokenKeeper.TokenKeeper
+}
+
+/** Creates the session of a client. The scope ends its background work. */
+export const makeSession = Effect.fnUntraced(function*(
+  options: Options
+): Effect.fn.Return<Session, AuthConfigError, Fetcher.Fetcher | Scope.Scope> {
+  const resource = yield* Effect.fromResult(ConfigOption.attempt(() => check(options)))
+  const fetcher = yield* Fetcher.Fetcher
+  const discovery = yield* Discovery.make
+  const { issuers } = options.grant[mark]
+  const discover = serverDiscovery.make(fetcher, discovery, resource, issuers)
+  const keeper = yield* tokenKeeper.make(options.grant, options.scopes, discover, fetcher)
+  return { resource, keeper }
+})

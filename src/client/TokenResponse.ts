@@ -1,0 +1,56 @@
+import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
+import * as FormPost from "../outbound/FormPost.ts"
+import { own } from "../protocol/Json.ts"
+import * as ScopeToken from "../protocol/ScopeToken.ts"
+import { AuthorizationDenied, type ClientError, Mismatch } from "./ClientError.ts"
+
+/* Reads responses of token endpoints (RFC 6749 §5). */
+
+/** A token that an authorization server has issued. */
+export interface Issued {
+  readonly accessToken: Redacted.Redacted
+  /** In milliseconds. `undefined` if the response does not tell. */
+  readonly lifetime: number | undefined
+  readonly granted: ReadonlyArray<string>
+}
+
+/** Reads a response. A response without `scope` grants the requested scopes (RFC 6749 §5.1). */
+export const read = (
+  answered: FormPost.Answered,
+  issuer: string,
+  requested: ReadonlyArray<string>
+): Result.Result<Issued, ClientError> => {
+  const answer = FormPost.readObject(answered)
+  if (answered.status !== 200) {
+    const code = errorOf(answer) ?? String(answered.status)
+    return Result.fail(new AuthorizationDenied({ reason: "token-request", issuer, code }))
+  }
+  const type = own(answer, "token_type")
+  if (typeof type !== "string" || type.toLowerCase() !== "bearer") {
+    return Result.fail(new Mismatch({ what: "token-type", expected: "Bearer", found: String(type).slice(0, 64) }))
+  }
+  const token = own(answer, "access_token")
+  if (typeof token !== "string" || !/^[\x21-\x7e]{1,16384}$/.test(token)) {
+    return Result.fail(new AuthorizationDenied({ reason: "token-request", issuer, code: "no access_token" }))
+  }
+  const lifetime = own(answer, "expires_in")
+  const scope = own(answer, "scope")
+  return Result.succeed({
+    accessToken: Redacted.make(token, { label: "access-token" }),
+    lifetime: readLifetime(lifetime),
+    granted: typeof scope === "string" ? ScopeToken.parse(scope) : requested
+  })
+}
+
+/** Some authorization servers write the number of seconds as text. A token that is issued expired lives for no time. */
+const readLifetime = (value: unknown): number | undefined => {
+  const seconds = typeof value === "string" && /^\d{1,10}$/.test(value) ? Number(value) : value
+  return typeof seconds === "number" && Number.isFinite(seconds) ? Math.max(0, seconds) * 1000 : undefined
+}
+
+/** Returns the `error` of a response (RFC 6749 §5.2), the only member that is safe to log. */
+const errorOf = (answer: Readonly<Record<string, unknown>> | undefined): string | undefined => {
+  const code = own(answer, "error")
+  return typeof code === "string" && /^[\x21\x23-\x5b\x5d-\x7e]{1,64}$/.test(code) ? code : undefined
+}

@@ -1,0 +1,148 @@
+/**
+ * Signs the requests of an `HttpClient` to an MCP server in, for Effect's `McpClient` and other programs on Effect.
+ *
+ * @since 0.1.0
+ */
+import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as FetchHttpClient from "effect/http/FetchHttpClient"
+import * as HttpClient from "effect/http/HttpClient"
+import * as HttpClientError from "effect/http/HttpClientError"
+import * as HttpClientRequest from "effect/http/HttpClientRequest"
+import type { HttpClientResponse } from "effect/http/HttpClientResponse"
+import * as Layer from "effect/Layer"
+import { Fetcher } from "../../outbound/Fetcher.ts"
+import * as HttpClientFetcher from "../../outbound/http-client/HttpClientFetcher.ts"
+import type { AuthConfigError } from "../../protocol/AuthError.ts"
+import type { ClientError } from "../ClientError.ts"
+import * as exchange from "../Exchange.ts"
+import { makeSession, type Options } from "../Session.ts"
+
+/**
+ * Provides an `HttpClient` that signs its requests to an MCP server in. It sends all requests with the `HttpClient` that is
+ * provided to it, and other requests without a token.
+ *
+ * **Details**
+ *
+ * It behaves as the `fetch` of `McpAuthClient.make`. If the client cannot obtain a token that the server accepts, the request
+ * fails with an `HttpClientError` whose cause is a `ClientError`. `clientError` returns it.
+ *
+ * **Example** (Effect's MCP client, as a machine)
+ *
+ * ```ts
+ * import { Layer, Redacted } from "effect"
+ * import { Grant } from "effect-mcp-auth/client"
+ * import { AuthorizedHttpClient } from "effect-mcp-auth/http-client"
+ * import { McpClient, McpProtocol } from "effect/ai"
+ * import { FetchHttpClient } from "effect/http"
+ *
+ * const url = "https://todos.example.com/mcp"
+ *
+ * const Todos = McpClient.layerHttp({ name: "report", version: "1.0.0", protocol: McpProtocol.v2026_07_28, url }).pipe(
+ *   Layer.provide(AuthorizedHttpClient.layer({
+ *     resource: url,
+ *     grant: Grant.clientCredentials({
+ *       issuer: "https://auth.example.com",
+ *       clientId: "nightly-report",
+ *       clientSecret: Redacted.make(process.env["CLIENT_SECRET"] ?? "from the environment")
+ *     })
+ *   })),
+ *   Layer.provide(FetchHttpClient.layer)
+ * )
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = (
+  options: Options
+): Layer.Layer<HttpClient.HttpClient, AuthConfigError, HttpClient.HttpClient> =>
+  Layer.effect(
+    HttpClient.HttpClient,
+    Effect.gen(function*() {
+      const client = yield* HttpClient.HttpClient
+      const { keeper, resource } = yield* Effect.provideService(
+        makeSession(options),
+        Fetcher,
+        HttpClientFetcher.make(client)
+      )
+      return HttpClient.make((request, url) => {
+        // The caller has chosen other credentials.
+        if (request.headers["authorization"] !== undefined) return client.execute(request)
+        const sent = exchange.exchange(keeper, resource, {
+          url: url.href,
+          isRepeatable: isRepeatable(request),
+          send: (authorization) =>
+            authorization === undefined ? client.execute(request) : send(client, request, authorization),
+          view,
+          discard
+        })
+        return Effect.catchTags(sent, {
+          Unavailable: fail(request),
+          DiscoveryError: fail(request),
+          Mismatch: fail(request),
+          AuthorizationDenied: fail(request),
+          ScopeRefused: fail(request)
+        })
+      })
+    })
+  )
+
+const send = (
+  client: HttpClient.HttpClient,
+  request: HttpClientRequest.HttpClientRequest,
+  authorization: string
+): Effect.Effect<HttpClientResponse, HttpClientError.HttpClientError> =>
+  // `FetchHttpClient` takes these options from the context of each request.
+  Effect.contextWith((context: Context.Context<never>) =>
+    Effect.provideService(
+      client.execute(HttpClientRequest.setHeader(request, "authorization", authorization)),
+      FetchHttpClient.RequestInit,
+      { ...Context.getOrUndefined(context, FetchHttpClient.RequestInit), redirect: "manual" }
+    )
+  )
+
+const view = ({ headers, status }: HttpClientResponse): exchange.View => ({
+  status,
+  wwwAuthenticate: headers["www-authenticate"],
+  location: headers["location"]
+})
+
+/** Reads the rest of a response, so that its connection is free. The answers of MCP servers to rejected requests are short. */
+const discard = (response: HttpClientResponse): Effect.Effect<void> =>
+  response.text.pipe(Effect.timeout("1 second"), Effect.ignore)
+
+/** A stream can be sent only once. */
+const isRepeatable = ({ body }: HttpClientRequest.HttpClientRequest): boolean =>
+  body._tag === "Empty" || body._tag === "Uint8Array" || body._tag === "FormData"
+
+const fail = (request: HttpClientRequest.HttpClientRequest) => (cause: ClientError) =>
+  Effect.fail(
+    new HttpClientError.HttpClientError({
+      reason: new HttpClientError.TransportError({ request, cause, description: cause.message })
+    })
+  )
+
+const tags = new Set(["Unavailable", "DiscoveryError", "Mismatch", "AuthorizationDenied", "ScopeRefused"])
+
+/**
+ * Returns the `ClientError` in an error or a cause, however deep it is, such as in the error of Effect's `McpClient`. Returns
+ * `undefined` if there is none.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const clientError = (error: unknown): ClientError | undefined => {
+  let current = Cause.isCause(error) ? Cause.squash(error) : error
+  for (let depth = 0; depth < 16 && typeof current === "object" && current !== null; depth++) {
+    const { _tag, cause, reason } = current as {
+      readonly _tag?: string
+      readonly cause?: unknown
+      readonly reason?: unknown
+    }
+    if (_tag !== undefined && tags.has(_tag)) return current as ClientError
+    current = cause ?? reason
+  }
+  return undefined
+}
