@@ -172,7 +172,8 @@ export const promises: Readonly<Record<string, ReadonlyArray<string>>> = {
   "A body has at most 4 MiB, 64 levels of JSON and 100 operations, and takes at most 30 seconds, unless you set other limits.":
     ["T-AUD-06a", "T-AUD-06b", "T-AUD-07e"],
   "A body that the gate reads takes memory in proportion to its bytes, however it is sent.": ["T-AUD-06b"],
-  "For a loopback resource, a request with another `Host` is rejected (DNS rebinding).": ["T-AUD-18a"],
+  "For a resource on loopback, or with http on another host, a request with another `Host` is rejected (DNS rebinding).":
+    ["T-AUD-18a", "T-AUD-18c"],
   "A server with several public URLs (`PublicUrl.byHost`) accepts a token or a proof only at its own URL, which the `Host` header selects.":
     ["T-AUD-32"],
   "A browser's request from an `Origin` that is not allowed is rejected.": ["T-HTTP-09", "T-AUD-02c"],

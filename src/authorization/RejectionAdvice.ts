@@ -206,7 +206,8 @@ export const advice: { readonly [E in AuthError as E["_tag"]]: { readonly [R in 
 /** The advice for the reasons of rejections that no `AuthError` causes. */
 export const adviceWithoutError: Readonly<Record<Exclude<RejectionReason, AuthError["reason"] | "preflight">, string>> =
   {
-    "foreign-host": "If clients reach this server under that name, add it without the port to allowedHosts",
+    "foreign-host":
+      "Let a proxy forward the Host header of the client. If clients reach this server under that name, add it without the port to allowedHosts, or its URL to PublicUrl.byHost",
     "origin": "If you trust the web page, add its origin to allowedOrigins. For the origin null, see allowNullOrigin",
     "session":
       "Let the client open a new session. If several instances serve the requests, route each session to one instance, or share the sessions with sessionStore",

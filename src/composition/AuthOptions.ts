@@ -246,7 +246,7 @@ export interface Common<
   /**
    * Host names that are accepted in the `Host` header. The port of the header is ignored. Default: a loopback resource accepts
    * `localhost`, `*.localhost`, `127.0.0.0/8` and `[::1]`, and rejects every other `Host` with 403, to prevent DNS rebinding.
-   * Any other resource accepts every `Host`.
+   * A resource with http on another host accepts its own host name only. An https resource accepts every `Host`.
    *
    * For a loopback resource, the list extends the default, so that a container or a tunnel can reach the server by another
    * name. A web page on one of the listed names can then send requests to the server. For any other resource, the server

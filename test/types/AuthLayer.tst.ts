@@ -4,6 +4,7 @@ import type { AuthError } from "effect-mcp-auth"
 import { AuthLayer } from "effect-mcp-auth"
 import { McpAuthNode } from "effect-mcp-auth/node"
 import { Profiles } from "effect-mcp-auth/provider"
+import { PublicUrl } from "effect-mcp-auth/public-url"
 import type { HttpClient, HttpRouter } from "effect/http"
 import { describe, expect, test } from "tstyche"
 
@@ -42,6 +43,20 @@ describe("an option from a Config", () => {
     expect<Fails<typeof layers[2]>>().type.toBe<AuthError.AuthConfigError | Config.ConfigError>()
     expect<Fails<typeof layers[3]>>().type.toBe<AuthError.AuthConfigError | Config.ConfigError>()
     expect<Requires<typeof layers[5]>>().type.toBe<HttpRouter.HttpRouter>()
+  })
+
+  test("can contain a PublicUrl, which every host accepts", () => {
+    const resource = PublicUrl.make({ url: "https://server.test/tools/mcp", publicPrefix: "/tools" })
+    const layer = AuthLayer.make({
+      ...options,
+      resource: Config.map(Config.String("RESOURCE_URL"), (url) => PublicUrl.make({ url, publicPrefix: "/tools" }))
+    })
+    expect<Fails<typeof layer>>().type.toBe<AuthError.AuthConfigError | Config.ConfigError>()
+    expect<Requires<typeof layer>>().type.toBe<HttpRouter.HttpRouter>()
+    expect(AuthLayer.make).type.toBeCallableWith({ ...options, resource })
+    expect(McpAuthNode.make).type.toBeCallableWith({ ...options, resource })
+    expect(AuthLayer.make).type.not.toBeCallableWith({ ...options, resource: { url: "https://server.test/mcp" } })
+    expect(PublicUrl.make).type.not.toBeCallableWith({ url: "https://server.test/mcp", prefix: "/tools" })
   })
 
   test("has the type of the option", () => {

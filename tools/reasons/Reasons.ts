@@ -451,8 +451,9 @@ export const reasons: All = {
   },
   Rejection: {
     "foreign-host": entry(
-      "The `Host` of a request to a loopback server is not one of its names.",
-      "DNS rebinding, or a tunnel with a public name."
+      "The `Host` of a request is not one of the names of the server. Servers on loopback, with http, with `allowedHosts` or with " +
+        "`PublicUrl.byHost` check it.",
+      "DNS rebinding, a tunnel with a public name, or a proxy that does not forward the `Host` of the client."
     ),
     "origin": entry(
       "The `Origin` of the request is not allowed.",

@@ -142,7 +142,8 @@ export interface Places<I extends Servers | Config.Config<ReadonlyArray<Authoriz
   /**
    * Host names by which clients may address the server. The server compares the `Host` header without its port with these
    * names. Default: for a resource on loopback, the server accepts `localhost`, `*.localhost`, `127.0.0.0/8` and `[::1]`, and
-   * rejects every other value with 403, to prevent DNS rebinding. For any other resource, the server accepts every value.
+   * rejects every other value with 403, to prevent DNS rebinding. For a resource with http on another host, it accepts only the
+   * host name of the resource, and for an https resource every value.
    *
    * For a resource on loopback, this option adds names to the default. Use it if a container or a tunnel reaches the server by
    * another name. A web page on one of these names can then send requests to the server. For any other resource, the server

@@ -301,7 +301,7 @@ describe("http in a closed network", () => {
       assert.deepStrictEqual((yield* build(PublicUrl.make({ url: "http://localhost:3000", ...insecure }))).warnings, [])
     }))
 
-  it.effect("[T-AUD-18] rejects every Host header with another name", () =>
+  it.effect("[T-AUD-18c] rejects every Host header with another name", () =>
     Effect.gen(function*() {
       const { gate, issuer } = yield* build(resource)
       const token = yield* issuer.mint({ audience: "http://tools:3000/mcp", scopes: ["todos:read"] })
