@@ -311,15 +311,16 @@ export const make = (options: Options): Gate => {
   const { allowedOrigins, allowNullOrigin } = options
   const allowsOrigin = AllowedOrigins.make(resource.origin, allowedOrigins, allowNullOrigin)
   const allowedHosts = AllowedHosts.namesFor(resource.resource, options.allowedHosts)
+  const hasKeyScheme = apiKeys !== undefined && apiKeys.header === undefined
   const record = RecordDecision.make({
     ...options.decisions,
-    setup: { allowedHosts, ...options.decisions?.setup, allowedOrigins, allowNullOrigin }
+    setup: { allowedHosts, ...options.decisions?.setup, allowedOrigins, allowNullOrigin, hasKeyScheme }
   }, Rejection.broken)
   const rejecting = reject.make({
     resource,
     tenants,
     challengeScopes: options.challengeScopes,
-    hasKeyScheme: apiKeys !== undefined && apiKeys.header === undefined,
+    hasKeyScheme,
     record
   })
   const streams = openStreams.make({

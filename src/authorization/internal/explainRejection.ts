@@ -44,7 +44,7 @@ const compare = (rejected: RejectedRequest, setup: Setup): Comparison | undefine
       return reason === "other-scheme"
         ? {
           checked: "Authorization",
-          expected: schemesOf(resource),
+          expected: schemesOf(resource) + (setup.hasKeyScheme === true ? ", or ApiKey" : ""),
           receivedUnverified: schemeOf(request.authorization)
         }
         : reason === "no-token-header" && setup.tokenHeader !== undefined

@@ -20,6 +20,8 @@ export interface Setup {
   /** Returns the authorization server of an `iss` value. */
   readonly serverOf?: ((issuer: string) => AuthorizationServer<any> | undefined) | undefined
   readonly rules?: Rules | undefined
+  /** Whether the scheme `ApiKey` of `Authorization` is accepted. */
+  readonly hasKeyScheme?: boolean | undefined
   /** The header that contains access tokens, and the party that sets it. */
   readonly tokenHeader?: Pick<TokenHeader.Mechanism, "name" | "setBy" | "linesOf"> | undefined
   readonly tolerance?: Tolerance | undefined

@@ -8,8 +8,8 @@ import type { Principal } from "../../verification/Principal.ts"
  * **Gotchas**
  *
  * `token` is the access token in plain text, because the SDKs require it. It is not enumerable, so logs, copies and the JSON of
- * this object do not contain it. `clientId` is empty if the token names no client. `extra.claims` are frozen if the token was
- * cached.
+ * this object do not contain it. For an API key, it is the public identifier of the key. `clientId` is empty if the token names
+ * no client. `extra.claims` are frozen if the token was cached.
  *
  * @category models
  * @since 0.1.0

@@ -32,7 +32,9 @@ export interface ApiKeyRecord {
   readonly createdAt?: number | undefined
   /** When the key expires, in seconds since 1970. Default: never. */
   readonly expiresAt?: number | undefined
-  /** Further claims of the principal, such as `{ roles: ["admin"] }`. JSON. Default: none. */
+  /** The roles of the caller: `Principal.roles`. Default: none. */
+  readonly roles?: ReadonlyArray<string> | undefined
+  /** Further claims of the principal, such as `{ team: "billing" }`. JSON. Default: none. */
   readonly claims?: Readonly<Record<string, unknown>> | undefined
 }
 
@@ -42,7 +44,7 @@ export interface ApiKeyRecord {
  * @category models
  * @since 0.1.0
  */
-export interface GenerateOptions extends Pick<ApiKeyRecord, "subject" | "scopes" | "claims"> {
+export interface GenerateOptions extends Pick<ApiKeyRecord, "subject" | "scopes" | "roles" | "claims"> {
   /** How long the key is valid. Default: until its record is removed. */
   readonly expiresIn?: Duration.Input | undefined
   /**
@@ -76,6 +78,12 @@ const table = {
     entries: "scopes",
     advice: "A scope has no spaces, quotes or backslashes",
     example: "todos:read"
+  }),
+  roles: ConfigOption.listOf((_) => _ !== "", {
+    entry: "a role",
+    entries: "roles",
+    advice: "A role is a text that is not empty",
+    example: "admin"
   }),
   claims: ConfigOption.rule(OptionValue.isObject, "an object", "Leave it out for no further claims"),
   expiresIn: ConfigOption.duration("1 second", "36500 days", "90 days"),
@@ -120,7 +128,7 @@ export const generate = (options: GenerateOptions): Effect.Effect<Generated, Aut
       ConfigOption.check(options, "ApiKeys.generate", table, "Give one with subject and scopes")
       for (const name of ["subject", "scopes"] as const) table[name](options[name], `ApiKeys.generate.${name}`)
     }))
-    const { claims, expiresIn, prefix = "mcp", scopes, subject } = options
+    const { claims, expiresIn, prefix = "mcp", roles, scopes, subject } = options
     const identifier = `${prefix}_${randomHex(12)}`
     const key = `${identifier}_${randomHex(32)}`
     const createdAt = Math.floor((yield* Clock.currentTimeMillis) / 1000)
@@ -133,6 +141,7 @@ export const generate = (options: GenerateOptions): Effect.Effect<Generated, Aut
       ...(expiresIn === undefined
         ? {}
         : { expiresAt: createdAt + Math.ceil(Duration.toSeconds(Duration.fromInputUnsafe(expiresIn))) }),
+      ...(roles === undefined ? {} : { roles: [...roles] }),
       ...(claims === undefined ? {} : { claims })
     }
     return { key: Redacted.make(key, { label: "API key" }), record }
@@ -158,8 +167,11 @@ const isTimeIfAny = (value: unknown): boolean => value === undefined || (typeof 
 /** Tells whether a value is a complete record for this identifier. A store can return any value. */
 export const isRecordOf = (value: unknown, identifier: string): value is ApiKeyRecord => {
   if (!OptionValue.isObject(value)) return false
-  const { claims, createdAt, expiresAt, hash, identifier: own, scopes, subject } = value as Partial<ApiKeyRecord>
+  const { claims, createdAt, expiresAt, hash, identifier: own, roles = [], scopes, subject } = value as Partial<
+    ApiKeyRecord
+  >
   return own === identifier && typeof hash === "string" && /^[A-Za-z0-9_-]{43}$/.test(hash) && isText(subject) &&
     Array.isArray(scopes) && scopes.every((_) => typeof _ === "string" && ScopeToken.isScopeToken(_)) &&
-    isTimeIfAny(createdAt) && isTimeIfAny(expiresAt) && (claims === undefined || OptionValue.isObject(claims))
+    Array.isArray(roles) && roles.every((_) => typeof _ === "string") && isTimeIfAny(createdAt) &&
+    isTimeIfAny(expiresAt) && (claims === undefined || OptionValue.isObject(claims))
 }

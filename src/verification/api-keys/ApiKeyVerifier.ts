@@ -74,6 +74,7 @@ const toPrincipal = (record: ApiKeyRecord, { effectiveScopes, resource }: Parts)
     clientId: identifier,
     granted,
     scopes: effectiveScopes(granted),
+    roles: new Set(record.roles),
     audience: [resource],
     expiresAt: expiresAt ?? never,
     claims: {

@@ -9,7 +9,15 @@ import { TokenHeader } from "effect-mcp-auth/token-header"
 import { TestClock } from "effect/testing"
 import { createHash } from "node:crypto"
 import { authenticate, authenticateCaller, authorize } from "../../authorization/steps.ts"
-import { bearer, gate as gateWith, rejected, request, resource, toolCall } from "../../authorization/support.ts"
+import {
+  bearer,
+  gate as gateWith,
+  listening,
+  rejected,
+  request,
+  resource,
+  toolCall
+} from "../../authorization/support.ts"
 
 const now = 1_800_000_000
 
@@ -79,6 +87,8 @@ describe("generate", () => {
           [{ subject: undefined }, "ApiKeys.generate.subject"],
           [{ scopes: "todos:read" }, "ApiKeys.generate.scopes"],
           [{ scopes: ["a b"] }, "ApiKeys.generate.scopes"],
+          [{ roles: "admin" }, "ApiKeys.generate.roles"],
+          [{ roles: [""] }, "ApiKeys.generate.roles"],
           [{ prefix: "Todos" }, "ApiKeys.generate.prefix"],
           [{ prefix: "to_dos" }, "ApiKeys.generate.prefix"],
           [{ expiresIn: "0 seconds" }, "ApiKeys.generate.expiresIn"],
@@ -97,7 +107,8 @@ describe("the principal of an API key", () => {
       const { key, record } = yield* generate({
         subject: "alice",
         scopes: ["todos:write"],
-        claims: { roles: ["admin"] }
+        roles: ["admin"],
+        claims: { team: "a" }
       })
       const { gate, issuer, present } = yield* gateOf(ApiKeys.memory([record]), {}, {
         scopeHierarchy: { "todos:write": ["todos:read"] }
@@ -111,6 +122,7 @@ describe("the principal of an API key", () => {
         clientId: principal.clientId,
         granted: [...principal.granted],
         scopes: [...principal.scopes].sort(),
+        roles: [...principal.roles],
         audience: principal.audience,
         claims: principal.claims,
         token: Redacted.value(principal.token) as unknown
@@ -120,9 +132,10 @@ describe("the principal of an API key", () => {
         clientId: record.identifier,
         granted: ["todos:write"],
         scopes: ["todos:read", "todos:write"],
+        roles: ["admin"],
         audience: [resource],
         claims: {
-          roles: ["admin"],
+          team: "a",
           iss: ApiKeys.issuer,
           sub: "alice",
           aud: resource,
@@ -314,6 +327,8 @@ describe("a store of API keys that fails", () => {
           { ...record, scopes: "todos:read" },
           { ...record, scopes: ["a b"] },
           { ...record, scopes: undefined },
+          { ...record, roles: "admin" },
+          { ...record, roles: [1] },
           { ...record, expiresAt: "never" },
           { ...record, expiresAt: Number.NaN },
           { ...record, claims: [] }
@@ -443,6 +458,19 @@ describe("a revoked API key", () => {
       assert.notStrictEqual(yield* authenticate(gate, bearer(token)), "anonymous")
       const caller = yield* authenticateCaller(gate, bearer(token))
       assert.strictEqual(yield* gate.recheck(caller, true), caller)
+    }))
+})
+
+describe("the log line about another scheme", () => {
+  it.effect("names the scheme of API keys if it is accepted", () =>
+    Effect.gen(function*() {
+      const { explained, layer } = listening()
+      yield* Effect.gen(function*() {
+        const { gate } = yield* gateWith({ apiKeys: ApiKeys.make({ store: ApiKeys.memory(), scheme: "ApiKey" }) })
+        const { gate: other } = yield* gateWith()
+        for (const each of [gate, other]) yield* rejected(authenticate(each, request({}, ["Basic YTpi"])))
+      }).pipe(Effect.provide(layer))
+      assert.deepStrictEqual(explained.map((_) => _?.expected), ["Bearer, or ApiKey", "Bearer"])
     }))
 })
 
