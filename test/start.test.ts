@@ -34,10 +34,10 @@ const nameOf = (url: string): string | undefined => /\/node_modules\/effect\/dis
  * modules. Raise it only for a reason.
  */
 const budgets = [
-  { entry: "node", ours: 114, effect: 70 },
-  { entry: "fetch", ours: 111, effect: 70 },
-  { entry: "sdk-v1", ours: 139, effect: 70 },
-  { entry: "sdk-v2", ours: 138, effect: 70 },
+  { entry: "node", ours: 115, effect: 70 },
+  { entry: "fetch", ours: 112, effect: 70 },
+  { entry: "sdk-v1", ours: 140, effect: 70 },
+  { entry: "sdk-v2", ours: 139, effect: 70 },
   { entry: "host", ours: 117, effect: 70 },
   { entry: "protocol", ours: 13, effect: 45 },
   { entry: "verification", ours: 67, effect: 73 },

@@ -4,12 +4,14 @@
  * @since 0.1.0
  */
 import * as Config from "effect/Config"
+import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
 import type * as HttpClient from "effect/http/HttpClient"
 import type * as HttpRouter from "effect/http/HttpRouter"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
+import * as SchemaIssue from "effect/SchemaIssue"
 import * as Gate from "../../authorization/Gate.ts"
 import type * as ProtectedResource from "../../authorization/ProtectedResource.ts"
 import type { PublicUrl } from "../../authorization/public-url/PublicUrl.ts"
@@ -309,15 +311,48 @@ const gateFrom = (options: unknown) =>
 
 const readConfigs = Effect.fnUntraced(function*(options: object) {
   const read: Record<string, unknown> = { ...options }
+  const missing: Array<readonly [variable: string, option: string]> = []
   for (
     const name of ["resource", "authorizationServers", "allowedOrigins", "allowedHosts"] satisfies Array<
       keyof Places<Servers>
     >
   ) {
-    if (Config.isConfig(read[name])) read[name] = withoutSpaces(yield* read[name])
+    const config = read[name]
+    if (!Config.isConfig(config)) continue
+    const result = yield* Effect.result(config)
+    if (Result.isSuccess(result)) {
+      read[name] = withoutSpaces(result.success)
+      continue
+    }
+    const variables = yield* findMissing(result.failure)
+    if (variables.length === 0) return yield* Effect.fail(result.failure)
+    missing.push(...variables.map((variable) => [variable, name] as const))
   }
-  return read
+  if (missing.length === 0) return read
+  // All missing variables are reported at once, so that one deployment is enough to set them.
+  return yield* ConfigOption.error(
+    [...new Set(missing.map(([, option]) => option))].join(", "),
+    `${missing.map(([variable, option]) => `${variable} (${option}) is not set`).join("; ")}. Set ${
+      missing.length === 1 ? "it" : "them"
+    } in the environment, or in the ConfigProvider`,
+    "missing"
+  )
 })
+
+/** Returns the variables because of which a `Config` failed, if they are not set. */
+const findMissing = Effect.fnUntraced(function*(error: Config.ConfigError) {
+  if (error.cause._tag !== "SchemaError") return []
+  const provider = yield* ConfigProvider.ConfigProvider
+  const missing: Array<string> = []
+  for (const { path = [] } of formatIssue(error.cause.issue).issues) {
+    const names = path.map((step) => String(typeof step === "object" ? step.key : step))
+    if (names.length === 0 || (yield* provider.load(names)) !== undefined) return []
+    missing.push(names.join("_"))
+  }
+  return missing
+})
+
+const formatIssue = SchemaIssue.makeFormatterStandardSchemaV1()
 
 // Environment variables often contain lists such as "a, b". An issuer is compared exactly, so the space must not remain.
 const withoutSpaces = (value: unknown): unknown =>

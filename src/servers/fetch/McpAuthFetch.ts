@@ -50,6 +50,29 @@ export type { Admission } from "../host/Admission.ts"
 export type { PolicyInput } from "../../authorization/policy/OperationPolicy.ts"
 
 /**
+ * Reads options of `make` from environment variables.
+ *
+ * **Example** (A server without an address in its code)
+ *
+ * ```ts
+ * import { McpAuthFetch } from "effect-mcp-auth/fetch"
+ *
+ * const environment = {
+ *   MCP_AUTH_RESOURCE: "https://todos.example.com/mcp",
+ *   MCP_AUTH_AUTHORIZATION_SERVERS: "https://auth.example.com"
+ * }
+ *
+ * // Without an argument, the variables of the process are read.
+ * const auth = await McpAuthFetch.make({ ...McpAuthFetch.fromEnvironment(environment), scopes: ["todos:read"] })
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export { fromEnvironment } from "../../composition/fromEnvironment.ts"
+export type { EnvironmentOptions } from "../../composition/fromEnvironment.ts"
+
+/**
  * Configures the protection of an MCP endpoint: what its operations require, and how its bodies are read.
  *
  * @category models

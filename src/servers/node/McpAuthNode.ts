@@ -57,6 +57,29 @@ export type { PolicyInput } from "../../authorization/policy/OperationPolicy.ts"
 export type { NodeRequest, NodeResponse } from "../host/NodeHost.ts"
 
 /**
+ * Reads options of `make` from environment variables.
+ *
+ * **Example** (A server without an address in its code)
+ *
+ * ```ts
+ * import { McpAuthNode } from "effect-mcp-auth/node"
+ *
+ * const environment = {
+ *   MCP_AUTH_RESOURCE: "https://todos.example.com/mcp",
+ *   MCP_AUTH_AUTHORIZATION_SERVERS: "https://auth.example.com"
+ * }
+ *
+ * // Without an argument, the variables of the process are read.
+ * const auth = await McpAuthNode.make({ ...McpAuthNode.fromEnvironment(environment), scopes: ["todos:read"] })
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export { fromEnvironment } from "../../composition/fromEnvironment.ts"
+export type { EnvironmentOptions } from "../../composition/fromEnvironment.ts"
+
+/**
  * Configures the protection of an MCP endpoint: what its operations require, and the limits on its bodies.
  *
  * @category models

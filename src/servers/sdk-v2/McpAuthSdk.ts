@@ -48,6 +48,29 @@ import type {
 } from "../sdk/SdkTypes.ts"
 
 export { exposedHeaders } from "../../authorization/Rejection.ts"
+/**
+ * Reads options of `make` from environment variables.
+ *
+ * **Example** (A server without an address in its code)
+ *
+ * ```ts
+ * import { McpAuthSdk } from "effect-mcp-auth/sdk-v2"
+ *
+ * const environment = {
+ *   MCP_AUTH_RESOURCE: "https://todos.example.com/mcp",
+ *   MCP_AUTH_AUTHORIZATION_SERVERS: "https://auth.example.com"
+ * }
+ *
+ * // Without an argument, the variables of the process are read.
+ * const auth = await McpAuthSdk.make({ ...McpAuthSdk.fromEnvironment(environment), scopes: ["todos:read"] })
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export { fromEnvironment } from "../../composition/fromEnvironment.ts"
+export type { EnvironmentOptions } from "../../composition/fromEnvironment.ts"
+
 export type { Claims, MockOptions, Options } from "../sdk/SdkOptions.ts"
 export type {
   Anonymous,

@@ -889,10 +889,21 @@ describe("options from a Config", () => {
       Effect.gen(function*() {
         const { [name]: _, ...env } = good
         const error = yield* Effect.flip(build(env))
-        assert.strictEqual(error._tag, "ConfigError")
-        assert.include(String(error.message), name)
+        const option = name === "RESOURCE_URL" ? "resource" : "authorizationServers"
+        assert.deepInclude(error, { _tag: "AuthConfigError", option, reason: "missing" })
+        assert.include(String(error.message), `${name} (${option}) is not set`)
       })
   )
+
+  it.effect("all missing variables are in one error, each with its option", () =>
+    Effect.gen(function*() {
+      const error = yield* Effect.flip(build({}))
+      assert.include(
+        error.message,
+        "at resource, authorizationServers: RESOURCE_URL (resource) is not set; " +
+          "AUTHORIZATION_SERVERS (authorizationServers) is not set"
+      )
+    }))
 })
 
 describe("mock", () => {
