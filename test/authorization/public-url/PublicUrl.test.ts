@@ -334,6 +334,23 @@ describe("several public URLs", () => {
       }
     }))
 
+  it.effect("[T-AUD-32] a web page at one URL can call only that URL", () =>
+    Effect.gen(function*() {
+      const { gate, issuer } = yield* build(PublicUrl.byHost([one, other]), { allowedOrigins: ["https://app.test"] })
+      const token = yield* issuer.mint({ audience: [one, other], scopes: ["todos:read"] })
+      const send = (host: string, origin: string) =>
+        authenticate(gate, {
+          method: "POST",
+          host: [host],
+          header: (name) => name === "origin" ? origin : undefined,
+          authorization: [`Bearer ${token}`]
+        }).pipe(Effect.as("in"), Effect.catch(({ reason }) => Effect.succeed(reason)))
+      assert.strictEqual(yield* send("one.test", "https://one.test"), "in")
+      assert.strictEqual(yield* send("two.test", "https://one.test"), "origin")
+      assert.strictEqual(yield* send("one.test", "https://two.test"), "origin")
+      assert.strictEqual(yield* send("two.test", "https://app.test"), "in")
+    }))
+
   it.effect("the log names all hosts if a host is rejected", () =>
     Effect.gen(function*() {
       const { explanations, layer } = listening()
