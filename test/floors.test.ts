@@ -227,15 +227,18 @@ const serversByHand = [
   "test/cli/Network.test.ts", // a server that records its requests
   "test/cli/page/Page.test.ts", // an MCP server
   "test/cli/page/browser.test.ts", // an MCP server with faults
+  "test/clients/drivers/useMcp.ts", // a page for the browser
   "test/outbound/AddressGuard.test.ts", // a server at a private address, which counts its connections
   "test/outbound/Fetcher.test.ts", // responses that no issuer gives: broken, endless, too large
   "test/provider/probe/ConnectionFailure.test.ts", // servers that reject or break the connection
+  "test/reverseProxies.test.ts", // a server behind a reverse proxy
   "test/servers/host/BodyMethods.test.ts", // handlers that use the result of a body parser
   "test/servers/host/HeldResponse.test.ts", // handlers that send their response in different ways
   "test/servers/host/NodeHeaders.test.ts", // middleware that changes headers, in front of each server adapter
   "test/servers/hosts/hosts.ts", // a server adapter under test
   "test/servers/optionLayer.test.ts", // a gate under test, in front of a handler
   "test/servers/routeStreams.test.ts", // a route under test
+  "test/servers/standardSchema.test.ts", // a server adapter under test
   "test/servers/tenants/hosts.ts" // a server adapter under test, with a route for each tenant
 ]
 
