@@ -50,8 +50,7 @@ const compare = (rejected: RejectedRequest, setup: Setup): Comparison | undefine
         : reason === "no-token-header" && setup.tokenHeader !== undefined
         ? {
           checked: setup.tokenHeader.name,
-          expected: `set by ${setup.tokenHeader.setBy}`,
-          receivedUnverified: "no header"
+          expected: `set by ${setup.tokenHeader.setBy}`
         }
         : undefined
     case "MalformedRequest":
