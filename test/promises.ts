@@ -157,6 +157,16 @@ export const promises: Readonly<Record<string, ReadonlyArray<string>>> = {
     "T-AUD-08",
     "T-AUD-10b"
   ],
+  "With `quotas`, a caller that exceeds a rate gets 429 before its body is read, and no other caller is affected.": [
+    "T-QUOTA-01",
+    "T-QUOTA-02",
+    "T-QUOTA-06",
+    "T-QUOTA-07"
+  ],
+  "With `quotas`, a shared limiter that fails rejects requests or admits them only as `whenUnavailable` states.": [
+    "T-QUOTA-03",
+    "T-QUOTA-04"
+  ],
   "Requests to introspection and token endpoints are bounded by a queue (not in Workers), a limit on unknown tokens and a cooldown.":
     ["T-AUD-10a", "T-AUD-10e", "T-AUD-10f", "T-AUD-10h"],
   "Ages, cooldowns and cache lifetimes are monotonic: a step of the wall clock does not extend them.": [
@@ -196,6 +206,7 @@ export const promises: Readonly<Record<string, ReadonlyArray<string>>> = {
     "a revocation by one instance makes another instance reject"
   ],
   "Instances share sessions through `sessionStore`, also the end of a session.": ["T-SESS-01", "T-SESS-02"],
+  "Instances count quotas together through the option `limiter` of `Quotas`.": ["T-QUOTA-05"],
   "Instances open each other's sealed state if they have the same `requestState.secret`.": [
     "is opened by every instance with the same secret, which must have 32 bytes"
   ],

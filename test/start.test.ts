@@ -34,11 +34,11 @@ const nameOf = (url: string): string | undefined => /\/node_modules\/effect\/dis
  * modules. Raise it only for a reason.
  */
 const budgets = [
-  { entry: "node", ours: 115, effect: 70 },
-  { entry: "fetch", ours: 112, effect: 70 },
-  { entry: "sdk-v1", ours: 140, effect: 70 },
-  { entry: "sdk-v2", ours: 139, effect: 70 },
-  { entry: "host", ours: 117, effect: 70 },
+  { entry: "node", ours: 116, effect: 70 },
+  { entry: "fetch", ours: 113, effect: 70 },
+  { entry: "sdk-v1", ours: 141, effect: 70 },
+  { entry: "sdk-v2", ours: 140, effect: 70 },
+  { entry: "host", ours: 118, effect: 70 },
   { entry: "protocol", ours: 13, effect: 45 },
   { entry: "verification", ours: 67, effect: 73 },
   { entry: "introspection", ours: 68, effect: 73 },
@@ -48,6 +48,7 @@ const budgets = [
   { entry: "tenants", ours: 61, effect: 67 },
   { entry: "revocation", ours: 15, effect: 67 },
   { entry: "sessions", ours: 20, effect: 67 },
+  { entry: "quotas", ours: 20, effect: 67 },
   { entry: "client", ours: 60, effect: 73 }
 ]
 

@@ -53,7 +53,8 @@ const mechanisms = [
   "verification/api-keys",
   "verification/token-header",
   "verification/tenants",
-  "authorization/sessions"
+  "authorization/sessions",
+  "authorization/quotas"
 ]
 const ground = ["protocol", "crypto", "store", "outbound"]
 
@@ -163,6 +164,14 @@ export const floors: ReadonlyArray<Floor> = [
     oursAsTypes: ["verification"],
     packages: effect,
     why: "authorization/public-url knows protocol, the gate and its resource. Only programs that use PublicUrl load it."
+  },
+  {
+    folder: "authorization/quotas",
+    ours: ["protocol", "crypto", "store", "authorization"],
+    packages: effect,
+    packagesAsTypes: ["effect/persistence/[A-Z]*"],
+    why:
+      "authorization/quotas knows authorization and the floors below it. It is loaded only by servers that limit rates."
   },
   {
     folder: "authorization/sessions",

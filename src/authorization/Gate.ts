@@ -4,7 +4,7 @@
  *
  * | step | member                    | checks                                                                  | or else       |
  * | ---- | ------------------------- | ----------------------------------------------------------------------- | ------------- |
- * | 1    | `authenticate`            | `Host`, `Origin` (a preflight is answered), credentials, token          | 400 … 503     |
+ * | 1    | `authenticate`            | `Host`, `Origin` (a preflight is answered), credentials, token, quotas  | 400 … 503     |
  * | 2    | `sessions.check`          | the session belongs to the caller                                       | 404, 401, 503 |
  * | 3    | (adapter reads the body)  |                                                                         | 400 … 415     |
  * | 4    | `recheck`                 | the token is still valid, now that the body is complete                 | 401, 503      |
@@ -46,11 +46,13 @@ import * as AllowedOrigins from "./AllowedOrigins.ts"
 import * as Authenticate from "./Authenticate.ts"
 import * as Authorize from "./Authorize.ts"
 import type { Caller, Request } from "./Caller.ts"
+import type { CallerQuotas } from "./CallerQuotas.ts"
 import type * as Decision from "./Decision.ts"
 import * as GateSessions from "./GateSessions.ts"
 import * as openStreams from "./internal/openStreams.ts"
 import * as ownClaims from "./internal/ownClaims.ts"
 import * as reject from "./internal/reject.ts"
+import * as withQuotas from "./internal/withQuotas.ts"
 import type { ProtectedResource } from "./ProtectedResource.ts"
 import * as RecordDecision from "./RecordDecision.ts"
 import * as Rejection from "./Rejection.ts"
@@ -277,6 +279,8 @@ export interface Options {
   readonly sessions?: Sessions.Sessions | undefined
   /** The sessions that several instances share. Default: the gate knows only the sessions that it opened. */
   readonly sharedSessions?: Sessions.SharedSessions | undefined
+  /** The quotas of callers. Default: no rate is limited. */
+  readonly quotas?: CallerQuotas | undefined
   /** The listener of decisions, and how decisions name subjects. */
   readonly decisions?: RecordDecision.Options | undefined
   readonly authorizationServerMetadata?: Published["authorizationServerMetadata"]
@@ -374,10 +378,12 @@ export const make = (options: Options): Gate => {
       authorizationServerMetadata: options.authorizationServerMetadata
     },
     ready: options.ready ?? Effect.void,
-    authenticate,
-    sessions,
-    recheck,
-    authorize: Authorize.make({ unlisted: options.unlisted, reject: rejecting, record, provideCaller }),
+    ...withQuotas.make(options.quotas, rejecting, {
+      authenticate,
+      sessions,
+      recheck,
+      authorize: Authorize.make({ unlisted: options.unlisted, reject: rejecting, record, provideCaller })
+    }),
     recordAdmission: ({ principal, request, timing }, { operations = none, required = none, until } = nothing) =>
       record({ rejection: undefined, principal, operations, required, timing, until }, request.fiber),
     reject: (caller, failure, operations = none) => rejecting.reject(caller, failure, { operations }),

@@ -10,6 +10,7 @@ import type * as ClaimsDecoder from "../authorization/ClaimsDecoder.ts"
 import type * as Decision from "../authorization/Decision.ts"
 import type * as ProtectedResource from "../authorization/ProtectedResource.ts"
 import type { PublicUrl } from "../authorization/public-url/PublicUrl.ts"
+import type * as Quotas from "../authorization/quotas/Quotas.ts"
 import type { ChallengeScopes } from "../authorization/Rejection.ts"
 import type { ScopeHierarchy } from "../authorization/ScopeHierarchy.ts"
 import type * as SessionStore from "../authorization/sessions/SessionStore.ts"
@@ -101,9 +102,10 @@ export type Options<
   RR = never,
   RK = never,
   I extends Servers = Inputs,
-  RS = never
+  RS = never,
+  RQ = never
 > =
-  & Common<S, C, A, RD, RT, RR, RK, RS>
+  & Common<S, C, A, RD, RT, RR, RK, RS, RQ>
   & Issuers<I>
   & {
     /**
@@ -144,7 +146,8 @@ export interface Common<
   RT = never,
   RR = never,
   RK = never,
-  RS = never
+  RS = never,
+  RQ = never
 > {
   /**
    * The scopes that the server offers: a list, or a baseline and the scopes that clients request by step-up authorization. With
@@ -275,6 +278,11 @@ export interface Common<
    * MCP 2026-07-28 has no sessions. Default: each instance knows only the sessions that it opened.
    */
   readonly sessionStore?: SessionStore.Mechanism<RS> | undefined
+  /**
+   * Limits the rates of requests, sessions, streams and DPoP proofs of each caller: a value of `Quotas.make`
+   * (`effect-mcp-auth/quotas`). A caller that exceeds one gets 429 with `Retry-After`. Default: no rate is limited.
+   */
+  readonly quotas?: Quotas.Mechanism<RQ> | undefined
   /**
    * Decodes the claims of a token: a Standard Schema, such as `z.object({ … })` of zod, or a service with such a schema, or a
    * service and the function that decodes its value, such as `Schema.decodeUnknownResult(schema)`. A token whose claims do not

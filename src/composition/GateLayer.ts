@@ -74,17 +74,18 @@ export const layer = <
   RR = never,
   RK = never,
   const I extends Servers = Servers,
-  RS = never
+  RS = never,
+  RQ = never
 >(
-  options: Options<S, C, A, RD, RT, RR, RK, I, RS>
+  options: Options<S, C, A, RD, RT, RR, RK, I, RS, RQ>
 ): Layer.Layer<
   Services<ProtectedResource.OfferedOf<S>>,
   AuthConfigError,
-  Fetcher.Fetcher | ServicesOf<I> | RD | RT | RR | RK | RS
+  Fetcher.Fetcher | ServicesOf<I> | RD | RT | RR | RK | RS | RQ
 > =>
   Layer.unwrap(
     Effect.map(
-      makeGate(options as unknown as Options<S, C, A, RD, RT, RR, RK, Inputs, RS>),
+      makeGate(options as unknown as Options<S, C, A, RD, RT, RR, RK, Inputs, RS, RQ>),
       (gate) => fromGate<ProtectedResource.OfferedOf<S>>(gate)
     )
   ).pipe(
@@ -94,7 +95,7 @@ export const layer = <
     Services<ProtectedResource.OfferedOf<S>>,
     AuthConfigError,
     // `JwkSet` and `Discovery` are provided above, and no option requires them, so this type lists all other requirements.
-    Fetcher.Fetcher | ServicesOf<I> | RD | RT | RR | RK | RS
+    Fetcher.Fetcher | ServicesOf<I> | RD | RT | RR | RK | RS | RQ
   >
 
 /**
@@ -176,9 +177,10 @@ export const layerHost = <
   const I extends Servers,
   R = never,
   E = never,
-  RS = never
+  RS = never,
+  RQ = never
 >(
-  options: Options<S, C, A, RD, RT, RR, RK, I, RS> & HostOptions<R, E>
+  options: Options<S, C, A, RD, RT, RR, RK, I, RS, RQ> & HostOptions<R, E>
 ): Layer.Layer<Services<ProtectedResource.OfferedOf<S>> | R, AuthConfigError | E, Fetcher.Fetcher> => {
   const checked = ConfigOption.attempt(() => {
     checkNames(options, "fetch", "layer", "onDecision")
@@ -188,7 +190,7 @@ export const layerHost = <
   })
   if (Result.isFailure(checked)) return Layer.effectDiscard(Effect.fail(checked.failure)) as never
   const { fetch, onDecision, others, services } = checked.success
-  const silent = layer(others as unknown as Options<S, C, A, RD, RT, RR, RK, I, RS>)
+  const silent = layer(others as unknown as Options<S, C, A, RD, RT, RR, RK, I, RS, RQ>)
   const gate = onDecision === undefined ? silent : silent.pipe(Layer.provide(layerListener(onDecision)))
   const sending = fetch === undefined ? gate : gate.pipe(Layer.provide(Fetcher.layerFetch(fetch)))
   return (services === undefined ? sending : sending.pipe(Layer.provideMerge(services))) as never

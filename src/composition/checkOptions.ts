@@ -53,6 +53,11 @@ export const table: ConfigOption.Table<keyof Common<Scopes> | keyof Issuers | "r
     "Write Dpop.required() or Dpop.optional(), or leave it out to reject tokens that are bound to a key"
   ),
   mirrorMetadata: ConfigOption.oneOf(false, true),
+  quotas: ConfigOption.marked(
+    "~effect-mcp-auth/Quotas",
+    "a value of Quotas (effect-mcp-auth/quotas)",
+    "Write Quotas.make({ requests: { limit: 600, window: \"1 minute\" } }), or leave it out for no limit"
+  ),
   requestState: ConfigOption.object<keyof NonNullable<Common<Scopes>["requestState"]>>({
     secret: ConfigOption.checkSecret
   }),

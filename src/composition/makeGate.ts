@@ -40,12 +40,12 @@ import { advice, checkServers, table } from "./checkOptions.ts"
  * @category constructors
  * @since 0.1.0
  */
-export const makeGate = <S extends Scopes, C, A, RD, RT, RR, RK, RS>(
-  options: Options<S, C, A, RD, RT, RR, RK, Inputs, RS>
+export const makeGate = <S extends Scopes, C, A, RD, RT, RR, RK, RS, RQ>(
+  options: Options<S, C, A, RD, RT, RR, RK, Inputs, RS, RQ>
 ): Effect.Effect<
   Gate.Gate,
   AuthConfigError,
-  JwkSet.JwkSet | Discovery.Discovery | Fetcher | Scope.Scope | RD | RT | RR | RK | RS
+  JwkSet.JwkSet | Discovery.Discovery | Fetcher | Scope.Scope | RD | RT | RR | RK | RS | RQ
 > =>
   Effect.gen(function*() {
     const discovery = yield* Discovery.Discovery
@@ -65,6 +65,7 @@ export const makeGate = <S extends Scopes, C, A, RD, RT, RR, RK, RS>(
     const sharedSessions = options.sessionStore === undefined
       ? undefined
       : yield* options.sessionStore.make(addresses[0]!.url, options.sessionsPerCaller ?? Sessions.defaultPerCaller)
+    const quotas = options.quotas === undefined ? undefined : yield* options.quotas.make
     const sessions = hasSeveral ? Sessions.make({ perCaller: options.sessionsPerCaller }) : undefined
 
     /** Creates the gate of one public URL. */
@@ -151,7 +152,9 @@ export const makeGate = <S extends Scopes, C, A, RD, RT, RR, RK, RS>(
         revocationInterval: Duration.fromInputUnsafe(options.revocationInterval ?? "30 seconds"),
         expiryTolerance: rules.clockTolerance,
         tokenGrammar: options.tokenGrammar,
-        presentation: options.dpop === undefined ? Presentation.bearerOnly : yield* options.dpop.make(resource),
+        presentation: options.dpop === undefined
+          ? Presentation.bearerOnly
+          : yield* options.dpop.make(resource, quotas?.countProof),
         invalidate: (target) =>
           Effect.forEach([configured, ...own.caches], (_) => _.invalidate(target), { discard: true }),
         allowedOrigins: options.allowedOrigins,
@@ -163,6 +166,7 @@ export const makeGate = <S extends Scopes, C, A, RD, RT, RR, RK, RS>(
         sessionsPerCaller: options.sessionsPerCaller,
         sessions,
         sharedSessions,
+        quotas,
         claims: ClaimsDecoder.reader(options.claims),
         // An authorization server whose tokens are introspected may have no keys.
         ready: Effect.forEach(servers.filter((_) => _.introspection === undefined), keys.load, {

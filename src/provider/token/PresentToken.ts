@@ -71,7 +71,7 @@ export const presentToken = (
 ): Effect.Effect<Decision, AuthConfigError, Keys> =>
   Effect.gen(function*() {
     // The compiler accepts only literals as scopes, which it compares with the tools of a server. Here there are no tools.
-    const gate = yield* makeGate<readonly ["any"], never, unknown, never, never, never, never, never>(
+    const gate = yield* makeGate<readonly ["any"], never, unknown, never, never, never, never, never, never>(
       options as Omit<ServerOptions, "scopes"> & { readonly scopes: readonly ["any"] }
     )
     const presented = yield* Effect.result(Effect.withFiber((fiber) =>

@@ -86,9 +86,10 @@ export type Options<
   EC = never,
   EH = never,
   RH = never,
-  RS = never
+  RS = never,
+  RQ = never
 > =
-  & Omit<Common<S, C, A, RD, RT, RR, RK, RS>, "allowedOrigins" | "allowedHosts" | "claims">
+  & Omit<Common<S, C, A, RD, RT, RR, RK, RS, RQ>, "allowedOrigins" | "allowedHosts" | "claims">
   & Places<I, EC>
   & {
     /**
@@ -276,13 +277,14 @@ export const make = <
   EC = never,
   EH = never,
   RH = never,
-  RS = never
+  RS = never,
+  RQ = never
 >(
-  options: Options<S, C, A, RD, RT, RR, RK, I, EC, EH, RH, RS>
+  options: Options<S, C, A, RD, RT, RR, RK, I, EC, EH, RH, RS, RQ>
 ): Protected<
   Provided<ProtectedResource.OfferedOf<S>, C>,
   AuthConfigError | (I extends Config.Config<unknown> ? Config.ConfigError : never) | EC | EH,
-  HttpRouter.HttpRouter | ServicesOf<I> | RD | RT | RR | RK | RS | RH
+  HttpRouter.HttpRouter | ServicesOf<I> | RD | RT | RR | RK | RS | RQ | RH
 > => {
   const services = gateOf(options as unknown as Options<Scopes>)
   return Object.assign(
@@ -291,7 +293,7 @@ export const make = <
       Layer.provideMerge(services)
     ),
     { ready: Layer.effectDiscard(Effect.flatMap(Gate.AuthLayer, (gate) => gate.ready)).pipe(Layer.provide(services)) }
-  ) as unknown as ReturnType<typeof make<S, C, A, RD, RT, RR, RK, I, EC, EH, RH, RS>>
+  ) as unknown as ReturnType<typeof make<S, C, A, RD, RT, RR, RK, I, EC, EH, RH, RS, RQ>>
 }
 
 /** Creates the layer of the gate from the options. In JavaScript, the options can be any value. */

@@ -275,14 +275,15 @@ export const make = async <
   const I extends Servers = Servers,
   R = never,
   E = never,
-  RS = never
+  RS = never,
+  RQ = never
 >(
   options:
-    & Options<S, C, A, RD, RT, RR, RK, I, RS>
+    & Options<S, C, A, RD, RT, RR, RK, I, RS, RQ>
     & GateLayer.HostOptions<R, E>
-    & GateLayer.CoveredBy<R, ServicesOf<I> | RD | RT | RR | RK | RS>
+    & GateLayer.CoveredBy<R, ServicesOf<I> | RD | RT | RR | RK | RS | RQ>
 ): Promise<McpAuthNode<ProtectedResource.OfferedOf<S>, A>> =>
-  fromHost(await hosts.make(GateLayer.layerHost<S, C, A, RD, RT, RR, RK, I, R, E, RS>(options)))
+  fromHost(await hosts.make(GateLayer.layerHost<S, C, A, RD, RT, RR, RK, I, R, E, RS, RQ>(options)))
 
 /**
  * Creates a gate for tests: every request has the same caller, without tokens and without a network. Rejects with

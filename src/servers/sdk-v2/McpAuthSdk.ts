@@ -390,9 +390,12 @@ export const make = async <
   RR = never,
   RK = never,
   const I extends Servers = Servers,
-  RS = never
+  RS = never,
+  RQ = never
 >(
-  options: Options<S, A, C, N, R, E, RD, RT, RR, RK, I, RS> & CoveredBy<R, ServicesOf<I> | RD | RT | RR | RK | RS>
+  options:
+    & Options<S, A, C, N, R, E, RD, RT, RR, RK, I, RS, RQ>
+    & CoveredBy<R, ServicesOf<I> | RD | RT | RR | RK | RS | RQ>
 ): Promise<McpAuthSdk<ProtectedResource.OfferedOf<S>, A, R | C, N>> => {
   return toGate(await sdkHost.make(toLayer(options), parseArguments))
 }

@@ -42,9 +42,10 @@ export interface Options<
   RR = never,
   RK = never,
   I extends AuthOptions.Servers = AuthOptions.Inputs,
-  RS = never
+  RS = never,
+  RQ = never
 > extends
-  Omit<AuthOptions.Options<S, never, unknown, RD, RT, RR, RK, I, RS>, "claims" | "anonymous">,
+  Omit<AuthOptions.Options<S, never, unknown, RD, RT, RR, RK, I, RS, RQ>, "claims" | "anonymous">,
   BodyLimits,
   Pick<GateLayer.HostOptions, "fetch" | "onDecision">
 {
@@ -111,7 +112,7 @@ const withService = <A, C>(claims: Claims<A, C> | undefined): ClaimsDecoder.Clai
  * `AuthConfigError` for an unknown option.
  */
 export const toLayer = <const S extends AuthOptions.Scopes, A, C, N extends Anonymous, R, E>(
-  given: Options<S, A, C, N, R, E, any, any, any, any, any, any>
+  given: Options<S, A, C, N, R, E, any, any, any, any, any, any, any>
 ): SdkLayer<AuthConfigError | E> => {
   checkOptions.checkNames(given, ...Object.keys(names))
   const { limits, others } = withoutLimits(given)

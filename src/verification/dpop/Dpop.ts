@@ -26,10 +26,10 @@ const make = <R>(mode: "optional" | "required", options: DpopOptions.Options<R>)
   const value: Dpop<R> = {
     [TypeId]: TypeId,
     published: settings,
-    make: (resource) =>
+    make: (resource, countProof) =>
       Effect.flatMap(
         Effect.fromResult(settings),
-        (settings) => Effect.flatMap(settings.replay, (store) => DpopProof.make(settings, resource, store))
+        (settings) => Effect.flatMap(settings.replay, (store) => DpopProof.make(settings, resource, store, countProof))
       )
   }
   // The type omits `Scope`, because the layer provides it.

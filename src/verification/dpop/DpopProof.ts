@@ -16,7 +16,7 @@ import * as uri from "../../protocol/UriNormalization.ts"
 import { BoundedMap } from "../../store/BoundedMap.ts"
 import * as monotonic from "../../store/MonotonicTime.ts"
 import { bindingOf, own } from "../claims/Claims.ts"
-import type { Presentation, PublishedAt, Request } from "../tokens/Presentation.ts"
+import type { CountProof, Presentation, PublishedAt, Request } from "../tokens/Presentation.ts"
 import type { Settings } from "./DpopOptions.ts"
 import * as dpopNonce from "./internal/nonce.ts"
 import type { Store } from "./ReplayStore.ts"
@@ -139,7 +139,8 @@ const checkClaims = (
 export const make = (
   settings: Settings<unknown>,
   resource: PublishedAt,
-  store: Store
+  store: Store,
+  countProof?: CountProof
 ): Effect.Effect<Presentation> =>
   Effect.gen(function*() {
     const expected: Expected = { ...settings, origin: resource.origin, toPublicPath: resource.toPublicPath ?? identity }
@@ -185,6 +186,8 @@ export const make = (
       if (nonces !== undefined && !(yield* nonces.accepts(own(claims, "nonce"), now, since))) {
         return yield* new InvalidDpopProof({ reason: "proof-nonce", nonce: yield* nonces.issue(now, since) })
       }
+      // Counted after the signature, so that only the holder of the key uses up the quota, and before the store keeps the proof.
+      if (countProof !== undefined) yield* countProof(owner)
       if (!(yield* store.firstUse({ thumbprint, jti, owner, until, lifetime: until - now }))) {
         return yield* Effect.fromResult(reject("proof-replayed"))
       }

@@ -13,6 +13,8 @@ import {
   type InvalidDpopProof,
   InvalidToken,
   type MalformedRequest,
+  type QuotaExceeded,
+  type QuotaStoreUnavailable,
   type ReplayStoreUnavailable
 } from "../../protocol/AuthError.ts"
 import type { Credentials, Scheme } from "../../protocol/Credentials.ts"
@@ -40,7 +42,13 @@ export interface Request {
  * @category errors
  * @since 0.1.0
  */
-export type ProofError = InvalidDpopProof | InvalidToken | ReplayStoreUnavailable | MalformedRequest
+export type ProofError =
+  | InvalidDpopProof
+  | InvalidToken
+  | ReplayStoreUnavailable
+  | MalformedRequest
+  | QuotaExceeded
+  | QuotaStoreUnavailable
 
 /**
  * Checks how a token is presented.
@@ -107,6 +115,14 @@ export interface PublishedAt {
 }
 
 /**
+ * Counts a verified proof of an owner (`Principal.owner`), before it is stored. Fails if the owner has used up its quota of proofs.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type CountProof = (owner: string) => Effect.Effect<void, QuotaExceeded | QuotaStoreUnavailable>
+
+/**
  * Identifies the values of `Mechanism`.
  *
  * @category type ids
@@ -125,7 +141,8 @@ export interface Mechanism<out R = never> {
   /** The values that metadata and challenges publish about DPoP, or the error of an invalid option. */
   readonly published: Result.Result<Published, AuthConfigError>
   readonly make: (
-    resource: PublishedAt
+    resource: PublishedAt,
+    countProof?: CountProof
   ) => Effect.Effect<Presentation, AuthConfigError, R | Scope.Scope>
 }
 

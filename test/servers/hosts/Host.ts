@@ -31,6 +31,8 @@ export type Settings =
   & {
     /** The options of `Dpop`, as JSON. */
     readonly dpop?: Functions.DpopSettings | undefined
+    /** The options of `Quotas`, as JSON. */
+    readonly quotas?: Functions.QuotaSettings | undefined
     /** Whether `scopes` is the empty list. The server then has only the operation `whoami`. */
     readonly isWithoutScopes?: boolean
     /** The public URLs of the server, as JSON. Default: the resource is a plain URL. */
@@ -66,8 +68,8 @@ export type Options = ReturnType<typeof optionsOf>
 
 /** The same options as the author of a server writes them: with values of the mechanisms instead of JSON. */
 export type Written =
-  & Omit<Options, "dpop" | "apiKeys" | "tokenHeader" | "publicUrls" | "resource">
-  & Pick<AuthLayer.Common<AuthLayer.Scopes>, "dpop" | "apiKeys" | "tokenHeader">
+  & Omit<Options, "dpop" | "quotas" | "apiKeys" | "tokenHeader" | "publicUrls" | "resource">
+  & Pick<AuthLayer.Common<AuthLayer.Scopes>, "dpop" | "quotas" | "apiKeys" | "tokenHeader">
   & { readonly resource: string | PublicUrl.PublicUrl }
 
 export interface Sent {

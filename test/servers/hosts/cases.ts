@@ -183,6 +183,11 @@ export const invalidToken = challenged(
   { error: "invalid_token", error_description: invalidText }
 )
 
+const overQuota = plain(429, {
+  error: "too_many_requests",
+  error_description: "Too many requests; try again after the time in Retry-After"
+}, { "retry-after": "3600" })
+
 export const malformed = (text: string) =>
   challenged(400, `Bearer error="invalid_request", ${metadata}, ${described(text)}`, {
     error: "invalid_request",
@@ -891,6 +896,54 @@ export const cases: ReadonlyArray<Case> = [
       { sent: inSession(bearer(reader), callOf("list_todos"), "2025-11-25", 1), expected: noSession },
       { sent: inSession(bearer(reader), callOf("list_todos"), "2025-11-25", 2), expected: ran("list_todos alice") },
       { sent: inSession(bearer(bob), callOf("list_todos")), expected: ran("list_todos bob") }
+    ]
+  },
+  // A window of a day, so that `Retry-After` does not depend on the time that the steps take.
+  {
+    title:
+      "[T-QUOTA-01] a caller that exceeds its quota of requests is 429 before its body is read, and no other caller is",
+    settings: { quotas: { requests: { limit: 2, window: "1 day" } } },
+    steps: ({ bob, expired, otherClient, reader }) => [
+      { sent: call(bearer(expired), "list_todos"), expected: invalidToken },
+      { sent: call(bearer(reader), "list_todos"), expected: ran("list_todos alice") },
+      { sent: call(bearer(otherClient), "list_todos"), expected: ran("list_todos alice") },
+      { sent: raw(bearer(reader), "{"), expected: overQuota },
+      { sent: call(bearer(reader), "add_todo"), expected: overQuota },
+      { sent: call(bearer(otherClient), "list_todos"), expected: overQuota },
+      { sent: call(bearer(expired), "list_todos"), expected: invalidToken },
+      {
+        sent: call(bearer(reader), "list_todos", [["origin", origin]]),
+        expected: {
+          ...overQuota,
+          headers: {
+            ...overQuota.headers,
+            "access-control-allow-origin": origin,
+            "access-control-expose-headers": "Retry-After",
+            vary: "Origin"
+          }
+        }
+      },
+      { sent: call(bearer(bob), "list_todos"), expected: ran("list_todos bob") }
+    ]
+  },
+  {
+    title: "[T-QUOTA-02] anonymous callers share one quota, and principals do not share it",
+    settings: { anonymous: "allow-unscoped", quotas: { requests: { limit: 2, window: "1 day" } } },
+    steps: ({ reader }) => [
+      { sent: call([], "whoami"), expected: ran("whoami nobody") },
+      { sent: call([], "whoami"), expected: ran("whoami nobody") },
+      { sent: call([], "whoami"), expected: overQuota },
+      { sent: call(bearer(reader), "whoami"), expected: ran("whoami alice") }
+    ]
+  },
+  {
+    title: "[T-QUOTA-01] a caller that opens too many sessions is 429, and its sessions still serve it",
+    settings: { quotas: { sessions: { limit: 1, window: "1 day" } } },
+    steps: ({ bob, reader }) => [
+      { sent: initialize(bearer(reader)), expected: accepted },
+      { sent: initialize(bearer(reader)), expected: overQuota },
+      { sent: inSession(bearer(reader), callOf("list_todos")), expected: ran("list_todos alice") },
+      { sent: initialize(bearer(bob)), expected: accepted }
     ]
   },
   one(

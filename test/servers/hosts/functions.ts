@@ -8,6 +8,7 @@ import type { ApiKeys } from "effect-mcp-auth/api-keys"
 import { Dpop } from "effect-mcp-auth/dpop"
 import { Introspection } from "effect-mcp-auth/introspection"
 import { PublicUrl } from "effect-mcp-auth/public-url"
+import { Quotas } from "effect-mcp-auth/quotas"
 import { Revocations } from "effect-mcp-auth/revocation"
 import { Tenants } from "effect-mcp-auth/tenants"
 import { TokenHeader } from "effect-mcp-auth/token-header"
@@ -65,6 +66,7 @@ interface Made extends Partial<Pick<Functions, "options" | "policy" | "tenant" |
 class Own extends Context.Service<Own, unknown>()("test/Own") {}
 
 interface Replaced {
+  readonly quotas?: QuotaSettings | undefined
   readonly dpop?: DpopSettings | undefined
   readonly apiKeys?: Keys.Settings | undefined
   readonly tokenHeader?: TokenHeader.Options | undefined
@@ -74,9 +76,10 @@ interface Replaced {
 
 /** Replaces the JSON of mechanisms with their values. */
 export const written = <O extends Replaced>(
-  { apiKeys, dpop, publicUrls, resource, tokenHeader, ...options }: O
+  { apiKeys, dpop, publicUrls, quotas, resource, tokenHeader, ...options }: O
 ): Omit<O, keyof Replaced> & {
   readonly dpop?: Dpop.Dpop
+  readonly quotas?: Quotas.Mechanism
   readonly apiKeys?: ApiKeys.Mechanism
   readonly tokenHeader?: TokenHeader.Mechanism
   readonly resource: string | PublicUrl.PublicUrl
@@ -84,6 +87,7 @@ export const written = <O extends Replaced>(
   ...options,
   resource: publicUrls === undefined ? resource : resourceOf(publicUrls),
   ...(dpop === undefined ? undefined : { dpop: dpopOf(dpop) }),
+  ...(quotas === undefined ? undefined : { quotas: Quotas.make(quotas) }),
   ...(tokenHeader === undefined ? undefined : { tokenHeader: TokenHeader.make(tokenHeader) }),
   ...(apiKeys === undefined ? undefined : { apiKeys: Keys.apiKeysOf(apiKeys) })
 })
@@ -102,6 +106,9 @@ const urlOf = ({ insecure, ...options }: PublicUrlSettings): PublicUrl.Options =
 export interface PublicUrlSettings extends Omit<PublicUrl.Options, typeof PublicUrl.allowInsecureHttp> {
   readonly insecure?: boolean
 }
+
+/** The options of `Quotas`, in JSON. */
+export type QuotaSettings = Pick<Quotas.Options, "requests" | "sessions" | "streams" | "proofs">
 
 /** The options of `Dpop`, in JSON. */
 export interface DpopSettings {

@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect, Layer, Logger } from "effect"
 import { AuthLayer } from "effect-mcp-auth"
 import { Dpop } from "effect-mcp-auth/dpop"
+import { Quotas } from "effect-mcp-auth/quotas"
 import { DpopClient, TestIssuer } from "effect-mcp-auth/testing"
 import { HttpClient } from "effect/http"
 import { Redis } from "effect/persistence"
@@ -19,7 +20,8 @@ const now = 1_800_000_000
 /** A gate with DPoP, and a client whose token is bound to its key. */
 const bench = Effect.fnUntraced(function*(
   dpop: Dpop.Dpop,
-  verifier?: AuthLayer.Common<readonly ["todos:read"]>["verifier"]
+  verifier?: AuthLayer.Common<readonly ["todos:read"]>["verifier"],
+  quotas?: Quotas.Mechanism
 ) {
   const { client: http, issuer } = yield* TestIssuer.make({ resource })
   const services = yield* Layer.build(
@@ -28,6 +30,7 @@ const bench = Effect.fnUntraced(function*(
       authorizationServers: [issuer.issuer],
       scopes: ["todos:read"],
       dpop,
+      ...(quotas === undefined ? {} : { quotas }),
       ...(verifier === undefined ? {} : { verifier, tokenCache: { capacity: 0 } })
     }).pipe(Layer.provide(Layer.succeed(HttpClient.HttpClient, http)))
   )
@@ -59,6 +62,27 @@ const bench = Effect.fnUntraced(function*(
     return { proof, send }
   })
   return { clientOf, ...yield* clientOf("alice") }
+})
+
+describe("a quota of proofs", () => {
+  it.effect("[T-QUOTA-07] counts verified proofs of a caller before they are stored, and no others", () =>
+    Effect.gen(function*() {
+      yield* TestClock.setTime(now * 1000)
+      const stored: Array<string> = []
+      const replay: Dpop.Store = { firstUse: ({ jti }) => Effect.sync(() => stored.push(jti) > 0) }
+      const quotas = Quotas.make({ proofs: { limit: 2, window: "1 minute" } })
+      const { clientOf, proof, send } = yield* bench(Dpop.required({ replay }), undefined, quotas)
+      // A proof that does not match the request does not count, so a thief of the token cannot use up the quota.
+      for (let sent = 0; sent < 5; sent++) assert.match(yield* send(yield* proof({ htm: "GET" })), /^401 proof-method/)
+      assert.strictEqual(yield* send(yield* proof()), "admitted")
+      assert.strictEqual(yield* send(yield* proof()), "admitted")
+      assert.strictEqual(yield* send(yield* proof()), "429 quota")
+      assert.lengthOf(stored, 2)
+      const bob = yield* clientOf("bob")
+      assert.strictEqual(yield* bob.send(yield* bob.proof()), "admitted")
+      yield* TestClock.adjust("30 seconds")
+      assert.strictEqual(yield* send(yield* proof({ iat: now + 30 })), "admitted")
+    }))
 })
 
 describe("a proof at the end of its window", () => {
