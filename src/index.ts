@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 export * as Decision from "./authorization/Decision.ts"
-export { requireScopes } from "./authorization/Policy.ts"
+export { requirePolicy, requireScopes } from "./authorization/Policy.ts"
 export * as Policy from "./authorization/Policy.ts"
 export * as RequestState from "./authorization/RequestState.ts"
 export * as AuthError from "./protocol/AuthError.ts"

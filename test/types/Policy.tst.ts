@@ -1,5 +1,5 @@
 import { Context, Effect, Layer, Schema } from "effect"
-import { AuthLayer, Policy, Principal, requireScopes } from "effect-mcp-auth"
+import { type AuthError, AuthLayer, Policy, Principal, requirePolicy, requireScopes } from "effect-mcp-auth"
 import { McpAuth } from "effect-mcp-auth/mcp"
 import { McpProtocol, McpServer, Tool, Toolkit } from "effect/ai"
 import { HttpRouter, type HttpServer } from "effect/http"
@@ -211,5 +211,73 @@ describe("requireScopesOf", () => {
       expect(parameters).type.toBe<{ readonly all: boolean }>()
       return []
     })
+  })
+})
+
+describe("requirePolicy", () => {
+  class Db extends Context.Service<Db, { readonly ownerOf: (id: string) => Effect.Effect<string> }>()("app/Db") {}
+  class Tenant extends Context.Service<Tenant, { readonly id: string }>()("app/Tenant") {}
+  const isOwner = Policy.check(
+    "owner",
+    (caller, { arguments: { id } }: Policy.Call<{ readonly id: string }>) =>
+      Effect.gen(function*() {
+        const db = yield* Db
+        return (yield* db.ownerOf(id)) === caller.owner
+      })
+  )
+  const Edit = requirePolicy(
+    Policy.anyOf(Policy.scopes("todos:write"), Policy.allOf(Policy.scopes("todos:read"), isOwner))
+  )(Tool.make("edit", { parameters: Schema.Struct({ id: Schema.String }), success: Schema.String }))
+  const Ours = requirePolicy(Policy.claims(Tenant, ({ id }) => id === "acme"))(
+    Tool.make("ours", { success: Schema.String })
+  )
+  const edits = Toolkit.make(Edit)
+  const ours = Toolkit.make(Ours)
+  const EditServer = McpAuth.layerHttp({
+    ...options,
+    registrations: McpAuth.toolkit(edits).pipe(Layer.provide(edits.toLayer({ edit: () => Effect.succeed("") })))
+  })
+  const OurServer = McpAuth.layerHttp({
+    ...options,
+    registrations: McpAuth.toolkit(ours).pipe(Layer.provide(ours.toLayer({ ours: () => Effect.succeed("") })))
+  })
+  const DbLive = Layer.succeed(Db, { ownerOf: Effect.succeed })
+
+  test("compiles if the server offers every scope and a layer provides the services of checks", () => {
+    expect(run).type.toBeCallableWith(launch(EditServer.pipe(Layer.provide([Auth, DbLive]))))
+  })
+
+  test("does not compile without a scope, or without a service of a check", () => {
+    expect(run).type.not.toBeCallableWith(launch(EditServer.pipe(Layer.provide([Narrow, DbLive]))))
+    expect(run).type.not.toBeCallableWith(launch(EditServer.pipe(Layer.provide(Auth))))
+    expect<Db>().type.toBeAssignableTo<Layer.Services<typeof EditServer>>()
+  })
+
+  test("does not compile on a tool without the arguments that a check reads", () => {
+    expect(requirePolicy(isOwner)).type.not.toBeCallableWith(Tool.make("t", { success: Schema.String }))
+    expect(requirePolicy(isOwner)).type.not.toBeCallableWith(Effect.succeed(""))
+    expect(requirePolicy(Policy.anyone)).type.not.toBeCallableWith(Effect.succeed(""))
+  })
+
+  test("requires the claims of the option for each request", () => {
+    expect<HttpRouter.Request<"Requires", Tenant>>().type.toBeAssignableTo<Layer.Services<typeof OurServer>>()
+    expect<Tenant>().type.not.toBeAssignableTo<Layer.Services<typeof OurServer>>()
+  })
+
+  test("does not compile with the toolkit of Effect", () => {
+    const stock = McpServer.toolkit(edits)
+    expect<McpServer.McpRequest<"Requires", Policy.RegisterWithMcpAuthToolkit>>().type.toBeAssignableTo<
+      Layer.Services<typeof stock>
+    >()
+  })
+
+  test("gives an effect its errors, its services and its scopes", () => {
+    expect(requirePolicy(Policy.allOf(Policy.scopes("todos:read"), Policy.role("admin")))(Effect.succeed(1))).type.toBe<
+      Effect.Effect<
+        number,
+        AuthError.InsufficientScope | AuthError.AccessDenied,
+        Principal | Policy.RequiredScope<"todos:read">
+      >
+    >()
   })
 })

@@ -133,7 +133,7 @@ class Verdicts {
     for (const scope of scopes) this.required.add(scope)
     if (scopes.every((scope) => this.held.has(scope))) return
     const held = new Set([...this.held, ...scopes])
-    this.held = this.rule?.effectiveScopes(held) ?? held
+    this.held = this.rule?.server.effectiveScopes(held) ?? held
   }
 
   /** Returns the verdict about the request. */

@@ -61,7 +61,7 @@ export interface BoundPolicy {
   readonly alternatives: ReadonlyArray<BoundAlternative>
   /** The scopes that each caller is asked for at sign-in, and those that they imply. */
   readonly baseline: ReadonlySet<string>
-  readonly effectiveScopes: Server["effectiveScopes"]
+  readonly server: Server
   readonly services: Context.Context<never>
   readonly decode: Decode
   readonly evaluator: Evaluator
@@ -158,6 +158,13 @@ export interface Evaluator {
     principal: Principal | undefined,
     request: object | undefined
   ) => ListVerdict | Effect.Effect<ListVerdict>
+  /**
+   * Returns a policy without its checks of calls, which count as passed. Use it for operations that are not calls, such as the
+   * completion of an argument.
+   */
+  readonly withoutCallChecks: (policy: BoundPolicy) => BoundPolicy
+  /** Combines policies of one server: the caller must satisfy all of them. */
+  readonly allOf: (policies: readonly [BoundPolicy, ...ReadonlyArray<BoundPolicy>]) => BoundPolicy
   /**
    * Returns the security schemes of a policy: `noauth` if it admits anonymous callers, and one `oauth2` with the scopes that the
    * 401 challenge names for the operation.

@@ -10,16 +10,13 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import type { Principal } from "../../verification/Principal.ts"
-import { bind } from "./Bind.ts"
 import type { Answer, Call, Condition } from "./Condition.ts"
 import { type Alternative, both, minimize, sorted } from "./internal/alternatives.ts"
 import type { BoundPolicy, Registration, Server } from "./OperationPolicy.ts"
+import { PolicyValue } from "./PolicyValue.ts"
 import { checkScopes } from "./ScopeList.ts"
 
 export type { Answer, Call } from "./Condition.ts"
-
-const TypeId = "~effect-mcp-auth/Policy"
-const OpenTypeId = "~effect-mcp-auth/OpenPolicy"
 
 /**
  * A policy: what an operation requires of its caller. Each policy requires a caller with a valid token.
@@ -33,7 +30,7 @@ const OpenTypeId = "~effect-mcp-auth/OpenPolicy"
  * @since 0.1.0
  */
 export interface Policy<out S extends string, out R = never, in Args = unknown> {
-  readonly [TypeId]: {
+  readonly "~effect-mcp-auth/Policy": {
     readonly S: (_: never) => S
     readonly R: (_: never) => R
     readonly Args: (_: Args) => void
@@ -52,7 +49,7 @@ export interface Policy<out S extends string, out R = never, in Args = unknown> 
  * @since 0.1.0
  */
 export interface OpenPolicy<out S extends string> {
-  readonly [OpenTypeId]: (_: never) => S
+  readonly "~effect-mcp-auth/OpenPolicy": (_: never) => S
   /** Every scope that the policy mentions, in the order of their names. */
   readonly scopes: ReadonlyArray<S>
   /** Prepares the policy for a server. Server adapters call it when an operation is registered. */
@@ -121,24 +118,6 @@ export type Literals<S extends ReadonlyArray<string>> = string extends S[number]
  */
 export interface PerRequest<in out R> {
   readonly "~effect-mcp-auth/PerRequest": (_: R) => R
-}
-
-/** The value behind both types. */
-class PolicyValue {
-  readonly isOpen: boolean
-  readonly alternatives: ReadonlyArray<Alternative>
-  readonly scopes: ReadonlyArray<string>
-
-  constructor(alternatives: ReadonlyArray<Alternative>, scopes: ReadonlyArray<string>, isOpen = false) {
-    this.alternatives = alternatives
-    this.scopes = scopes
-    this.isOpen = isOpen
-    Object.defineProperty(this, isOpen ? OpenTypeId : TypeId, { value: TypeId })
-  }
-
-  bind(server: Server, registration?: Registration): BoundPolicy {
-    return bind(this, server, registration)
-  }
 }
 
 /** Returns the value behind a policy. Throws `AuthConfigError`, because a program in JavaScript can pass any value. */

@@ -16,7 +16,7 @@ import type { Caller } from "../../authorization/Caller.ts"
 import * as Decision from "../../authorization/Decision.ts"
 import { AuthLayer } from "../../authorization/Gate.ts"
 import type { RequestState } from "../../authorization/RequestState.ts"
-import { AuthConfigError, InsufficientScope, MissingCredentials } from "../../protocol/AuthError.ts"
+import { AccessDenied, AuthConfigError, InsufficientScope, MissingCredentials } from "../../protocol/AuthError.ts"
 import type { Principal } from "../../verification/Principal.ts"
 import * as documents from "../host/Documents.ts"
 import * as effectRequest from "../host/EffectRequest.ts"
@@ -24,7 +24,7 @@ import * as effectStream from "../host/EffectStream.ts"
 
 /**
  * Provides the `Principal` of an admitted request to its route, and answers rejected requests. Answers 403 if a route fails
- * with `InsufficientScope`.
+ * with `InsufficientScope` or `AccessDenied`.
  *
  * **Details**
  *
@@ -42,10 +42,11 @@ import * as effectStream from "../host/EffectStream.ts"
  * @since 0.1.0
  */
 export const middleware: Layer.Layer<
-  HttpRouter.Request.From<"Requires", Principal | RequestState> | HttpRouter.Request<"Error", InsufficientScope>,
+  | HttpRouter.Request.From<"Requires", Principal | RequestState>
+  | HttpRouter.Request.From<"Error", InsufficientScope | AccessDenied>,
   never,
   AuthLayer
-> = HttpRouter.middleware<{ provides: Principal | RequestState; handles: InsufficientScope }>()(
+> = HttpRouter.middleware<{ provides: Principal | RequestState; handles: InsufficientScope | AccessDenied }>()(
   Effect.map(AuthLayer, (gate) => (app: App): App => {
     const isMcp = effectRequest.decidesAboutAnonymous.has(app)
 
@@ -85,7 +86,7 @@ export const middleware: Layer.Layer<
         onFailure: (cause): App => {
           fiber.setContext(outside)
           const error = Result.getOrUndefined(Cause.findError(cause))
-          const rejected = error instanceof InsufficientScope
+          const rejected = error instanceof InsufficientScope || error instanceof AccessDenied
             ? gate.reject(caller, error)
             : Effect.flatMapEager(
               timing.reported ? Effect.void : gate.recordAdmission(caller, { until }),

@@ -8,7 +8,12 @@ import type * as Layer from "effect/Layer"
 import type * as Gate from "../../authorization/Gate.ts"
 import type { RequiredScopesOf } from "../../authorization/Policy.ts"
 import type * as RequestState from "../../authorization/RequestState.ts"
-import type { AuthorizationServerUnavailable, InsufficientScope, InvalidMetadata } from "../../protocol/AuthError.ts"
+import type {
+  AccessDenied,
+  AuthorizationServerUnavailable,
+  InsufficientScope,
+  InvalidMetadata
+} from "../../protocol/AuthError.ts"
 import type * as Principal from "../../verification/Principal.ts"
 
 /**
@@ -22,6 +27,7 @@ export type Provided<S extends string, C = never> =
   | Gate.AuthLayer
   | RequiredScopesOf<S>
   | HttpRouter.Request.From<"Requires", Principal.Principal | RequestState.RequestState | RequiredScopesOf<S> | C>
+  | HttpRouter.Request<"Error", AccessDenied>
   | HttpRouter.Request<"Error", InsufficientScope>
 
 /**

@@ -6,7 +6,7 @@
 import * as McpServer from "effect/ai/McpServer"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import type * as Layer from "effect/Layer"
+import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import type { RequiredScopesOf } from "../../authorization/Policy.ts"
 import * as ProtectedResource from "../../authorization/ProtectedResource.ts"
@@ -16,6 +16,7 @@ import * as localCaller from "../../composition/localCaller.ts"
 import type { AuthConfigError } from "../../protocol/AuthError.ts"
 import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import { Principal } from "../../verification/Principal.ts"
+import { OfferedScopes } from "./internal/registry.ts"
 
 /**
  * The options of `layerLocal`.
@@ -106,11 +107,15 @@ export const layerLocal = <const S extends Scopes>(
     { ...caller, scopes: granted ?? [...resource.offered] },
     "McpAuth.layerLocal"
   )
-  return McpServer.middleware<{ provides: Provided<S> }>()(
+  const middleware = McpServer.middleware<{ provides: Provided<S> }>()(
     Effect.map(RequestState.make(undefined, resource.resource), (state) => {
       const services = Context.make(Principal, principal).pipe(Context.add(RequestState.RequestState, state))
       // A `RequiredScope` exists only in the types.
       return (effect) => Effect.provideContext(effect, services as Context.Context<Provided<S>>)
     })
-  ).layer as Layer.Layer<McpServer.McpRequest.From<"Requires", Provided<S>>, AuthConfigError>
+  )
+  return Layer.merge(middleware.layer, Layer.succeed(OfferedScopes, resource)) as Layer.Layer<
+    McpServer.McpRequest.From<"Requires", Provided<S>>,
+    AuthConfigError
+  >
 }

@@ -14,7 +14,7 @@ import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as Layer from "effect/Layer"
 import { AuthLayer } from "../../authorization/Gate.ts"
-import { ofAnyCall, type RequiredScope, type RequiredScopesOf } from "../../authorization/Policy.ts"
+import type { PerRequest, RequiredScope, RequiredScopesOf } from "../../authorization/Policy.ts"
 import { AuthConfigError } from "../../protocol/AuthError.ts"
 import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import type { Principal } from "../../verification/Principal.ts"
@@ -27,8 +27,11 @@ import { layerObserver } from "./internal/scopeGuard.ts"
 export * from "./LocalLayer.ts"
 export * from "./Registrations.ts"
 
-type ScopeMarkers<R> = R extends HttpRouter.Request<"Requires", RequiredScope<infer S>>
-  ? HttpRouter.Request<"Requires", RequiredScope<S>>
+type Markers<R> = R extends HttpRouter.Request<"Requires", infer T>
+  ? T extends RequiredScope<infer _> | PerRequest<infer _> ? HttpRouter.Request<"Requires", T> : never
+  : never
+type PerRequestOf<R> = R extends HttpRouter.Request<"Requires", infer T>
+  ? T extends PerRequest<infer C> ? HttpRouter.Request<"Requires", C> : never
   : never
 type ScopesOf<R> = R extends HttpRouter.Request<"Requires", infer T>
   ? T extends RequiredScope<infer S> ? RequiredScopesOf<S> : never
@@ -111,8 +114,9 @@ export const layerHttp = <
 ): ReturnType<typeof McpServer.layerHttp<P, RA, RE, RR>> extends infer L extends Layer.Any ? Layer.Layer<
     Layer.Success<L>,
     Layer.Error<L> | AuthConfigError,
-    | Exclude<Layer.Services<L>, ScopeMarkers<Layer.Services<L>>>
+    | Exclude<Layer.Services<L>, Markers<Layer.Services<L>>>
     | ScopesOf<Layer.Services<L>>
+    | PerRequestOf<Layer.Services<L>>
     | AuthLayer
     | HttpRouter.Request<"Requires", Principal>
   >
@@ -147,7 +151,8 @@ export const layerHttp = <
       }),
       registrations: link.pipe(
         Layer.provideMerge(options.registrations ?? Layer.empty),
-        Layer.provide(layerObserver())
+        Layer.provide(layerObserver()),
+        Layer.provide(Layer.succeed(Registry.OfferedScopes, gate.resource))
       )
     }).pipe(Layer.provide(middleware.layer))
   })) as never
@@ -177,7 +182,7 @@ const checkOffered = (
   offered: ReadonlySet<string>
 ): Effect.Effect<void, AuthConfigError> => {
   for (const { annotations, name } of Registry.entries(server)) {
-    const missing = ofAnyCall(annotations).find((scope) => !offered.has(scope))
+    const missing = Registry.scopesOf(annotations).find((scope) => !offered.has(scope))
     if (missing !== undefined) {
       return Effect.fail(
         new AuthConfigError({

@@ -6,26 +6,37 @@
 import type * as McpSchema from "effect/ai/McpSchema"
 import * as McpServer from "effect/ai/McpServer"
 import type * as Tool from "effect/ai/Tool"
-import type * as Toolkit from "effect/ai/Toolkit"
+import * as Toolkit from "effect/ai/Toolkit"
 import * as Context from "effect/Context"
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import type * as Schema from "effect/Schema"
+import * as Schema from "effect/Schema"
+import { AuthLayer } from "../../authorization/Gate.ts"
 import {
+  type CheckService,
   type Literals,
+  type PerRequest,
   type RegisterWithMcpAuthToolkit,
+  RequiredPolicy,
   RequiredScopes,
   type RequiredScopesOf,
   type ScopeList,
   Unauthorized
 } from "../../authorization/Policy.ts"
-import type { OperationPolicy } from "../../authorization/policy/OperationPolicy.ts"
+import type { OperationPolicy, Server } from "../../authorization/policy/OperationPolicy.ts"
 import { checkScopes } from "../../authorization/policy/ScopeList.ts"
+import { BoundRule, policyOf, unknownServer } from "../../authorization/RequirePolicy.ts"
+import type { AnnotatedTool } from "../../authorization/RequireScopes.ts"
 import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import type { Principal } from "../../verification/Principal.ts"
+import { OfferedScopes } from "./internal/registry.ts"
 import { guard, layerObserver, type PolicyForCall, policyFromAnnotations } from "./internal/scopeGuard.ts"
 
-type Registered<R> = Exclude<R, McpServer.McpRequest<"Requires", RegisterWithMcpAuthToolkit>>
+/** Removes the requirement of `toolkit`, and turns the services of checks into requirements of the layer or of each request. */
+type Registered<R> = R extends McpServer.McpRequest<"Requires", infer T> ? T extends RegisterWithMcpAuthToolkit ? never
+  : T extends CheckService<infer X> ? X extends PerRequest<infer _> ? McpServer.McpRequest<"Requires", X> : X
+  : R
+  : R
 
 /**
  * Registers a toolkit whose tools can require scopes.
@@ -53,6 +64,20 @@ type Registered<R> = Exclude<R, McpServer.McpRequest<"Requires", RegisterWithMcp
 export const toolkit = <Tools extends Record<string, Tool.Any>>(
   self: Toolkit.Toolkit<Tools>
 ): Layer.Layer<never, never, Registered<McpServer.ToolkitRequirements<Tools>>> => {
+  const tools = Object.values(self.tools as Record<string, Tool.Any>)
+  if (
+    tools.every(({ annotations }) => Context.get(annotations as Context.Context<never>, RequiredPolicy) === undefined)
+  ) {
+    return registerToolkit(self) as never
+  }
+  // One toolkit can be part of several servers with different services, so each server binds the policies for itself.
+  return Layer.unwrap(Effect.map(
+    registrationContext,
+    ({ server, services }) => registerToolkit(Toolkit.make(...tools.map((tool) => bindTool(tool, server, services))))
+  )) as never
+}
+
+const registerToolkit = (self: Toolkit.Any): Layer.Layer<never, never, any> => {
   const annotations = new Map(
     Object.values(self.tools as Record<string, Tool.Any>).map((tool) =>
       [tool.name, tool.annotations as Context.Context<never>] as const
@@ -63,10 +88,37 @@ export const toolkit = <Tools extends Record<string, Tool.Any>>(
     return known === undefined ? undefined : policyFromAnnotations(known, payload)
   }
   const hides = [...annotations.values()].some((_) => Context.get(_, Unauthorized) === "hide")
-  return McpServer.toolkit(self).pipe(
+  return McpServer.toolkit(self as Toolkit.Toolkit<any>).pipe(
     Layer.provide(guard([...annotations.values()], policyFor, hides)),
     Layer.provide(layerObserver())
-  ) as never
+  )
+}
+
+/** The scopes of the server, and the services that are available where a layer of registrations is built. */
+const registrationContext: Effect.Effect<{
+  readonly server: Server | undefined
+  readonly services: Context.Context<never>
+}> = Effect.contextWith((services: Context.Context<never>) =>
+  Effect.map(Effect.serviceOption(AuthLayer), (gate) => ({
+    server: Context.get(services, OfferedScopes) ?? (gate._tag === "Some" ? gate.value.resource : undefined),
+    services
+  }))
+)
+
+/** Binds the policy of a tool. The result is a copy with the same id, by which its handler is found. */
+const bindTool = (tool: Tool.Any, server: Server | undefined, services: Context.Context<never>): Tool.Any => {
+  const annotations = tool.annotations as Context.Context<never>
+  if (Context.get(annotations, RequiredPolicy) === undefined) return tool
+  const policy = policyOf(annotations)!
+  const schema: unknown = tool.parametersSchema
+  const decode = Schema.isSchema(schema)
+    ? Schema.decodeUnknownEffect(schema as unknown as Schema.ConstraintDecoder<unknown>)
+    : Effect.succeed
+  const rule = policy.bind(server ?? unknownServer(policy), {
+    services,
+    decode: (raw) => decode(raw ?? {})
+  })
+  return (tool as AnnotatedTool).annotate(BoundRule, rule)
 }
 
 /**

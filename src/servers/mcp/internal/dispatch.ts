@@ -12,7 +12,7 @@ import type * as Types from "effect/Types"
 import * as Caller from "../../../authorization/Caller.ts"
 import * as Decision from "../../../authorization/Decision.ts"
 import { AuthLayer } from "../../../authorization/Gate.ts"
-import { isHiddenFrom } from "../../../authorization/policy/OperationPolicy.ts"
+import { isHiddenFrom, type OperationPolicy } from "../../../authorization/policy/OperationPolicy.ts"
 import type { Rejection } from "../../../authorization/Rejection.ts"
 import type { AuthConfigError, MalformedRequest } from "../../../protocol/AuthError.ts"
 import * as Operation from "../../../protocol/Operation.ts"
@@ -22,6 +22,7 @@ import * as effectRequest from "../../host/EffectRequest.ts"
 import * as effectStream from "../../host/EffectStream.ts"
 import * as effectBody from "./effectBody.ts"
 import * as Registry from "./registry.ts"
+import { isVisible } from "./scopeGuard.ts"
 
 /* Authorizes the operations of a request before the MCP server dispatches them. */
 
@@ -60,16 +61,26 @@ const withoutHidden = (
   app: App
 ): App => {
   let hidden: Set<string> | undefined
+  let undecided: Array<{ readonly target: string; readonly policy: OperationPolicy }> | undefined
   for (const operation of operations) {
     if (operation.method !== Operation.listen || operation.target === undefined) continue
     const policy = policyFor(operation)
+    if (policy?.rule !== undefined) {
+      if (policy.unauthorized === "hide") (undecided ??= []).push({ target: operation.target, policy })
+      continue
+    }
     if (policy !== undefined && policy !== Registry.unlistedPolicy && !isHiddenFrom(policy, principal)) continue
     hidden ??= new Set()
     hidden.add(operation.target)
   }
-  return hidden === undefined ? app : Effect.andThen(
-    effectBody.rewrite(request, Operation.withoutWatched(hidden)),
-    app
+  const without = (hidden: ReadonlySet<string>) =>
+    Effect.andThen(effectBody.rewrite(request, Operation.withoutWatched(hidden)), app)
+  return undecided === undefined ? hidden === undefined ? app : without(hidden) : Effect.flatMap(
+    Effect.filter(undecided, ({ policy }) => Effect.map(isVisible(policy), (visible) => !visible)),
+    (invisible) => {
+      const all = new Set([...(hidden ?? []), ...invisible.map(({ target }) => target)])
+      return all.size === 0 ? app : without(all)
+    }
   )
 }
 

@@ -3,7 +3,13 @@ import type * as McpServer from "effect/ai/McpServer"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import { Authenticated, ConditionalScopes, ofAnyCall, ofCall, Unauthorized } from "../../../authorization/Policy.ts"
-import type { OperationPolicy } from "../../../authorization/policy/OperationPolicy.ts"
+import type {
+  BoundPolicy,
+  OperationPolicy,
+  Server as OfferedServer
+} from "../../../authorization/policy/OperationPolicy.ts"
+import { scopes as scopesPolicy } from "../../../authorization/policy/Policy.ts"
+import { BoundRule, policyOf, RequiredPolicy, unknownServer } from "../../../authorization/RequirePolicy.ts"
 import type { Operation } from "../../../protocol/Operation.ts"
 import * as ScopeToken from "../../../protocol/ScopeToken.ts"
 import * as TemplateIndex from "../../host/TemplateIndex.ts"
@@ -20,6 +26,12 @@ type Annotations = Context.Context<never>
 export const Guarded: Context.Reference<ReadonlySet<Annotations>> = Context.Reference<ReadonlySet<Annotations>>(
   "effect-mcp-auth/servers/Guarded",
   { defaultValue: () => new Set() }
+)
+
+/** The scopes of the server for which registrations are built. `layerHttp` and `layerLocal` provide it. */
+export const OfferedScopes: Context.Reference<OfferedServer | undefined> = Context.Reference<OfferedServer | undefined>(
+  "effect-mcp-auth/servers/OfferedScopes",
+  { defaultValue: () => undefined }
 )
 
 /** Creates, from the annotations of a registration, the services that guard its calls. */
@@ -56,7 +68,7 @@ export const observe = (server: Server, guardOf: GuardOf): void => {
   const { addPrompt, addResource, addResourceTemplate, addTool } = server
 
   const withGuard = <O extends Registration>(options: O, descriptor: object): Effect.Effect<O> => {
-    if (ofAnyCall(options.annotations).length === 0) return Effect.succeed(options)
+    if (!isProtected(options.annotations)) return Effect.succeed(options)
     known.guarded.add(descriptor)
     const services = options.services ?? Context.empty()
     return Context.get(services, Guarded).has(options.annotations)
@@ -151,21 +163,40 @@ export const makePolicyFor = (server: Server): PolicyFor => {
     if (operation.kind === undefined) return undefined
     const candidates = candidatesOf(operation)
     if (candidates.length === 0) return unlistedPolicy
-    if (candidates.length === 1) return policyForEntry(candidates[0]!, operation.params)
-    const policies = candidates.map((entry) => policyForEntry(entry, operation.params))
+    const isCompletion = operation.method === "completion/complete"
+    const policyForCandidate = (entry: Entry) => beforeCall(policyForEntry(entry, operation.params), isCompletion)
+    if (candidates.length === 1) return policyForCandidate(candidates[0]!)
+    const policies = candidates.map(policyForCandidate)
     // If any candidate is visible, only the visible ones count here. Guards inside the server check the hidden ones, because
     // only the server determines which candidate runs.
     const visible = policies.filter(({ unauthorized }) => unauthorized !== "hide")
     const relevant = visible.length === 0 ? policies : visible
     return {
-      scopes: ScopeToken.unique(relevant.flatMap(({ scopes }) => scopes)),
-      unauthorized: visible.length === 0 ? "hide" : "challenge",
+      ...combine(relevant),
+      unauthorized: visible.length === 0 ? "hide" : visible.some(denies) ? "deny" : "challenge",
       authenticated: relevant.some(({ authenticated }) => authenticated === true)
     }
   }
 }
 
 const none: ReadonlyArray<never> = []
+
+/** Returns the policy of a completion, in which checks of calls count as passed: there are no arguments yet. */
+export const beforeCall = (policy: OperationPolicy, isCompletion = true): OperationPolicy =>
+  isCompletion && policy.rule !== undefined
+    ? { ...policy, rule: policy.rule.evaluator.withoutCallChecks(policy.rule) }
+    : policy
+
+const denies = ({ unauthorized }: OperationPolicy): boolean => unauthorized === "deny"
+
+/** Combines the policies of the registrations that an operation can run: the caller must satisfy all of them. */
+const combine = (policies: ReadonlyArray<OperationPolicy>): Pick<OperationPolicy, "rule" | "scopes"> => {
+  const scopes = ScopeToken.unique(policies.flatMap(({ scopes }) => scopes))
+  const [first, ...others] = policies.flatMap(({ rule }) => rule ?? [])
+  if (first === undefined) return { scopes }
+  const rules = scopes.length === 0 ? others : [...others, scopesPolicy(...(scopes as never)).bind(first.server)]
+  return { scopes: [], rule: first.evaluator.allOf([first, ...rules]) }
+}
 
 const isConditional = ({ annotations }: Entry): boolean =>
   Context.getOrUndefined(annotations as Context.Context<McpSchema.EnabledWhen>, McpSchema.EnabledWhen) !== undefined
@@ -245,12 +276,35 @@ const makeIndex = <A extends { readonly annotations: Annotations }>(
 // Annotations never change, so policies that do not depend on arguments are cached by annotations.
 const constant = new WeakMap<Context.Context<never>, OperationPolicy>()
 
+/**
+ * Returns the bound policy of a registration. A registration that no function of this library made has no services, so its checks
+ * that use one fail, and the server answers 500.
+ */
+export const ruleOf = (annotations: Context.Context<never>): BoundPolicy | undefined => {
+  const bound = Context.get(annotations, BoundRule)
+  if (bound !== undefined) return bound
+  const policy = policyOf(annotations)
+  return policy?.bind(unknownServer(policy))
+}
+
+/** Returns whether a registration requires anything of its callers. */
+const isProtected = (annotations: Annotations): boolean =>
+  ofAnyCall(annotations).length > 0 || Context.get(annotations, RequiredPolicy) !== undefined
+
+/** Returns every scope that a call of a registration may require. */
+export const scopesOf = (annotations: Annotations): ReadonlyArray<string> => [
+  ...ofAnyCall(annotations),
+  ...(Context.get(annotations, RequiredPolicy)?.scopes ?? [])
+]
+
 /** Returns the policy of a call. `params` are those of its JSON-RPC message. */
 export const policyForCall = (annotations: Context.Context<never>, params: unknown): OperationPolicy => {
   const known = constant.get(annotations)
   if (known !== undefined) return known
+  const rule = ruleOf(annotations)
   const policy: OperationPolicy = {
-    scopes: ofCall(annotations, params),
+    scopes: rule === undefined ? ofCall(annotations, params) : [],
+    rule,
     unauthorized: Context.get(annotations, Unauthorized),
     authenticated: Context.get(annotations, Authenticated)
   }

@@ -1,14 +1,20 @@
 import * as McpSchema from "effect/ai/McpSchema"
 import * as McpServer from "effect/ai/McpServer"
+import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as Caller from "../../../authorization/Caller.ts"
 import { RequiredScopes, Unauthorized } from "../../../authorization/Policy.ts"
 import type { OperationPolicy } from "../../../authorization/policy/OperationPolicy.ts"
+import type { Verdict } from "../../../authorization/policy/Verdict.ts"
 import type { Rejection } from "../../../authorization/Rejection.ts"
+import { AccessDenied } from "../../../protocol/AuthError.ts"
+import { own } from "../../../protocol/Json.ts"
+import { sanitizeCause } from "../../../protocol/RemoteText.ts"
 import { Principal } from "../../../verification/Principal.ts"
 import * as effectRequest from "../../host/EffectRequest.ts"
 import * as Registry from "./registry.ts"
@@ -42,33 +48,123 @@ export type PolicyForCall = (target: string, payload?: { readonly params: unknow
  * anonymous caller.
  */
 const scopeGuard = (policyFor: PolicyForCall) =>
-  McpServer.middleware((effect, { payload, target }) => {
+  McpServer.middleware((effect, { method, payload, target }) => {
     // `payload` is missing if the server makes a list. No call runs then, so there are no arguments.
-    const required = policyFor(target, payload === undefined ? undefined : { params: payload })?.scopes ?? []
+    const policy = policyFor(target, payload === undefined ? undefined : { params: payload })
+    if (policy?.rule !== undefined) {
+      return payload === undefined
+        ? effect
+        : ruleGuard(effect, Registry.beforeCall(policy, method === "completion/complete"), { method, payload, target })
+    }
+    const required = policy?.scopes ?? []
     return required.length === 0 ? effect : Effect.withFiber((fiber) => {
-      const services = fiber.context as Context.Context<any>
-      const principal = Context.getOrUndefined(services, Principal)
+      const principal = Context.getOrUndefined(fiber.context as Context.Context<any>, Principal)
       if (principal !== undefined && required.every((scope) => principal.scopes.has(scope))) return effect
-      const request = Context.getOrUndefined(services, HttpServerRequest.HttpServerRequest)
-      const inFront = request === undefined ? undefined : effectRequest.gateContextOf(request)
-      if (request === undefined || inFront === undefined) return fail(principal, undefined)
-      const { caller, gate } = inFront
-      const call = { method: target, target: undefined, kind: undefined, params: undefined, isNotification: false }
-      const authorized = gate.authorize(
-        Caller.make(caller.request, principal, caller.timing),
-        [call],
-        () => ({ scopes: required, unauthorized: "challenge" })
-      )
-      return Effect.matchEffect(authorized, {
-        onSuccess: () => fail(principal, undefined),
-        onFailure: (rejection) => {
-          // If the response has started, this handler does not run, and the client finds the challenge in the JSON-RPC error.
-          effectRequest.replaceResponse(fiber.context, gate, request, rejection)
-          return fail(principal, rejection)
-        }
-      })
+      const unauthorized = policy?.unauthorized === "deny" ? "deny" : "challenge"
+      return rejectWith(fiber, principal, target, { scopes: required, unauthorized })
     })
   })
+
+/** Rejects a call with the answer of the gate to `policy`, if a gate is in front of the request. */
+const rejectWith = (
+  fiber: Fiber.Fiber<unknown, unknown>,
+  principal: Principal | undefined,
+  target: string,
+  policy: OperationPolicy | AccessDenied
+): Effect.Effect<never, ScopeRejected> => {
+  const request = Context.getOrUndefined(fiber.context as Context.Context<any>, HttpServerRequest.HttpServerRequest)
+  const inFront = request === undefined ? undefined : effectRequest.gateContextOf(request)
+  if (request === undefined || inFront === undefined) return fail(principal, undefined)
+  const { gate } = inFront
+  const caller = Caller.make(inFront.caller.request, principal, inFront.caller.timing)
+  const call = { method: target, target: undefined, kind: undefined, params: undefined, isNotification: false }
+  const rejected = policy instanceof AccessDenied
+    ? gate.reject(caller, policy, [call])
+    : gate.authorize(caller, [call], () => policy)
+  return Effect.matchEffect(rejected, {
+    onSuccess: () => fail(principal, undefined),
+    onFailure: (rejection) => {
+      // If the response has started, this handler does not run, and the client finds the challenge in the JSON-RPC error.
+      effectRequest.replaceResponse(fiber.context as Context.Context<any>, gate, request, rejection)
+      return fail(principal, rejection)
+    }
+  })
+}
+
+/** The request of the gate, which identifies the results of the checks that the gate ran. */
+const gateRequestOf = (fiber: Fiber.Fiber<unknown, unknown>): object | undefined => {
+  const request = Context.getOrUndefined(fiber.context as Context.Context<any>, HttpServerRequest.HttpServerRequest)
+  return request === undefined ? undefined : effectRequest.gateContextOf(request)?.caller.request
+}
+
+/**
+ * Evaluates the policy of a call again. Scopes, roles and claims are compared again, and the results of checks come from the gate,
+ * if it evaluated them for this request.
+ */
+const ruleGuard = <A, E, R>(
+  effect: Effect.Effect<A, E, R>,
+  policy: OperationPolicy,
+  { method, payload, target }: { readonly method: string; readonly payload: unknown; readonly target: string }
+) =>
+  Effect.withFiber((fiber): Effect.Effect<A, E | ScopeRejected | McpSchema.InvalidParams, R> => {
+    const principal = Context.getOrUndefined(fiber.context as Context.Context<any>, Principal)
+    const rule = policy.rule!
+    const call = { method, target, arguments: own(payload, "arguments") }
+    const answer = (verdict: Verdict): Effect.Effect<A, E | ScopeRejected | McpSchema.InvalidParams, R> => {
+      switch (verdict._tag) {
+        case "Granted":
+          return effect
+        case "InvalidArguments":
+          return Effect.fail(new McpSchema.InvalidParams({ message: "Invalid arguments" }))
+        case "Denied":
+          return rejectWith(fiber, principal, target, new AccessDenied({ reason: "denied", failed: verdict.failed }))
+        case "MissingScopes":
+        case "SignIn":
+          return policy.unauthorized === "challenge" || verdict._tag === "SignIn"
+            ? rejectWith(fiber, principal, target, {
+              scopes: policy.unauthorized === "challenge" ? verdict.required : [],
+              unauthorized: "challenge",
+              authenticated: true
+            })
+            : rejectWith(
+              fiber,
+              principal,
+              target,
+              new AccessDenied({ reason: "denied", failed: verdict.required.map((scope) => `scope ${scope}`) })
+            )
+      }
+    }
+    const verdict = rule.evaluator.evaluateCall(rule, principal, call, gateRequestOf(fiber))
+    return Effect.isEffect(verdict) ? Effect.flatMap(verdict, answer) : answer(verdict)
+  })
+
+/**
+ * Returns whether a hidden registration exists for the caller of the fiber. If a check dies, the registration is hidden, and the
+ * others are not affected.
+ */
+export const isVisible = (policy: OperationPolicy): Effect.Effect<boolean> => {
+  const { rule, scopes, unauthorized } = policy
+  if (unauthorized !== "hide") return Effect.succeed(true)
+  return Effect.withFiber((fiber): Effect.Effect<boolean> => {
+    const principal = Context.getOrUndefined(fiber.context as Context.Context<any>, Principal)
+    if (rule === undefined) {
+      return Effect.succeed(
+        scopes.length === 0 || (principal !== undefined && scopes.every((scope) => principal.scopes.has(scope)))
+      )
+    }
+    const verdict = rule.evaluator.evaluateList(rule, principal, gateRequestOf(fiber))
+    return Effect.isEffect(verdict)
+      ? Effect.map(verdict, (list) => list !== "none")
+      : Effect.succeed(verdict !== "none")
+  }).pipe(
+    Effect.catchDefect((defect) =>
+      Effect.as(
+        Effect.logError("The check of a policy failed, so its operation is hidden", sanitizeCause(Cause.die(defect))),
+        false
+      )
+    )
+  )
+}
 
 /**
  * Removes hidden registrations from lists. A call to a hidden registration fails as if the registration did not exist. The
@@ -77,12 +173,7 @@ const scopeGuard = (policyFor: PolicyForCall) =>
 const visibilityFilter = (policyFor: PolicyForCall) =>
   McpServer.visibility(({ target }) => {
     const policy = policyFor(target)
-    return policy === undefined || policy.unauthorized !== "hide" || policy.scopes.length === 0
-      ? Effect.succeed(true)
-      : Effect.withFiber((fiber) => {
-        const principal = Context.getOrUndefined(fiber.context as Context.Context<any>, Principal)
-        return Effect.succeed(principal !== undefined && policy.scopes.every((scope) => principal.scopes.has(scope)))
-      })
+    return policy === undefined ? Effect.succeed(true) : isVisible(policy)
   })
 
 /** Guards the registrations that have these annotations, and records that they are guarded. */
@@ -117,5 +208,14 @@ export const policyFromAnnotations = (
   payload?: { readonly params: unknown }
 ): OperationPolicy =>
   payload === undefined
-    ? { scopes: Context.get(annotations, RequiredScopes), unauthorized: Context.get(annotations, Unauthorized) }
+    ? partOf(annotations)
     : Registry.policyForCall(annotations, payload.params)
+
+/** The part of a policy that applies to every call. */
+const partOf = (annotations: Context.Context<never>): OperationPolicy => {
+  const rule = Registry.ruleOf(annotations)
+  const unauthorized = Context.get(annotations, Unauthorized)
+  return rule === undefined
+    ? { scopes: Context.get(annotations, RequiredScopes), unauthorized }
+    : { scopes: [], unauthorized, rule }
+}
