@@ -95,7 +95,7 @@ describe("Decision", () => {
         assert.deepStrictEqual([checked, expected], ["Host", "\"todos.internal\""])
         assert.strictEqual(
           advice,
-          "If clients reach this server under that name, add it without the port to allowedHosts"
+          "Let a proxy forward the Host header of the client. If clients reach this server under that name, add it without the port to allowedHosts, or its URL to PublicUrl.byHost"
         )
       }
     }))
