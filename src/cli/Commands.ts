@@ -17,6 +17,7 @@ import * as Option from "effect/Option"
 import * as Ref from "effect/Ref"
 import * as Terminal from "effect/Terminal"
 import * as HttpUri from "../protocol/HttpUri.ts"
+import * as OptionValue from "../protocol/OptionValue.ts"
 import * as Check from "../provider/check/Check.ts"
 import * as Doctor from "../provider/doctor/Doctor.ts"
 import { shown } from "../provider/report/Json.ts"
@@ -34,6 +35,8 @@ import * as Secret from "./Secret.ts"
 import * as TokenFlags from "./TokenFlags.ts"
 
 const spec = Flag.Literals("spec", revisions).pipe(
+  // The option of the library is called `revision`.
+  Flag.withAlias("revision"),
   Flag.withDescription("The revision of MCP to check against. Default: the newest"),
   Flag.withDefault(revisions[0])
 )
@@ -398,12 +401,11 @@ const bare = Command.make(
   Effect.fnUntraced(function*({ spec: revision, timeout, url, ...printed }) {
     if (Option.isNone(url)) return yield* prompt
     if (!/^https?:/i.test(url.value)) {
+      const closest = OptionValue.closest(url.value.toLowerCase(), subcommands.map(({ name }) => name))
       return yield* new Check.InvalidInput({
-        detail:
-          `${
-            shown(url.value)
-          } is neither a command nor a URL. The commands are check, doctor, decode and page. A URL ` +
-          "begins with https://"
+        detail: `${shown(url.value)} is neither a command nor a URL. ` +
+          (closest === undefined ? "" : `The closest command is ${closest}. `) +
+          "The commands are check, doctor, decode and page. A URL begins with https://"
       })
     }
     return yield* printChecked(

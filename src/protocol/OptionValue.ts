@@ -115,7 +115,14 @@ const renamed: ReadonlyArray<readonly [RegExp, ...ReadonlyArray<string>]> = [
   [/tokenage/, "verifier"]
 ]
 
-const closest = (name: string, names: ReadonlyArray<string>): string | undefined => {
+/**
+ * Returns the name that was probably meant: one with few other characters, or the name of this library for an option of another
+ * one. Returns `undefined` if no name is similar. `name` is in lower case.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const closest = (name: string, names: ReadonlyArray<string>): string | undefined => {
   const ranked = names.map((known) => [distance(name, known.toLowerCase()), known] as const)
     .sort(([one], [other]) => one - other)
   const [edits, known] = ranked[0] ?? [Infinity]

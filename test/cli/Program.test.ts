@@ -94,8 +94,31 @@ describe("check", () => {
     }))
 
   it.effect.each([
-    ["chekc", /^effect-mcp-auth: chekc is neither a command nor a URL\. The commands are check, doctor/],
-    ["check --bogus", /--bogus.*\nUsage: effect-mcp-auth check .*\nRun effect-mcp-auth check --help for help\.$/],
+    [
+      "chekc",
+      /^effect-mcp-auth: chekc is neither a command nor a URL\. The closest command is check\. The commands are check, doctor/
+    ],
+    ["xyzzy", /^effect-mcp-auth: xyzzy is neither a command nor a URL\. The commands are check, doctor/],
+    [
+      "check --revison 2025-11-25",
+      /^effect-mcp-auth: Unrecognized flag: --revison in command effect-mcp-auth check\. The closest one is\s--revision$/m
+    ],
+    [
+      "--formt json",
+      /^effect-mcp-auth: Unrecognized flag: --formt in command effect-mcp-auth\. The closest one is\s--format$/m
+    ],
+    [
+      "doctor --forein-token a",
+      /^effect-mcp-auth: Unrecognized flag: --forein-token in[^]*closest\sone\sis\s--foreign-token$/m
+    ],
+    [
+      "decode a --xyzzy",
+      /Unrecognized flag: --xyzzy in command effect-mcp-auth decode\. The flags are --at,\s--help, /
+    ],
+    [
+      "check --bogus",
+      /--bogus[^]*--format[^]*\nUsage: effect-mcp-auth check .*\nRun effect-mcp-auth check --help for help\.$/
+    ],
     [`check ${issuer} --timeout 0`, /--timeout: "0"\. Expected: a number of seconds greater than 0/],
     ["decode abc --at yesterday", /--at: "yesterday"\. Expected: a time with its zone, such as/]
   ])("explains the error of the command line %j", ([line, expected]) =>

@@ -96,6 +96,36 @@ describe("options that are not a plain object", () => {
   })
 })
 
+describe("the error of options that lack a required one", () => {
+  it.each<readonly [string, Make]>(makes)("names all of them if %s has no options", async (_, make) => {
+    assert.strictEqual(
+      await problemOf(make, undefined),
+      "options: the value is missing; expected an object. Give one with resource, authorizationServers and scopes"
+    )
+  })
+
+  it.each(makes.flatMap(([name, make]) => Object.keys(options).map((option) => [option, name, make] as const)))(
+    "names the option %s of %s",
+    async (option, _, make) => {
+      const { [option as "scopes"]: __, ...others } = options
+      assert.match(await problemOf(make, others), new RegExp(`^${option}: the value is missing; expected `))
+    }
+  )
+
+  it.each(mocks)("names scopes if %s has no options", async (name, mock) => {
+    for (const given of [undefined, {}]) assert.match(await problemOf(mock, given), /\bscopes\b/, name)
+  })
+})
+
+describe("the error of a URL as the option audience", () => {
+  it.each(makes)("suggests the option resource in %s", async (_, make) => {
+    assert.match(
+      await problemOf(make, { ...options, audience: resource }),
+      /^audience: "https:\/\/server\.test\/mcp" is not a rule of Audience .* Write the URL of the server as resource/
+    )
+  })
+})
+
 describe("the options that the error of a misspelled option lists", () => {
   it.each<readonly [string, Make, ReadonlyArray<string>]>(makes.map(([name, make]) => [
     name,

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import type * as CliError from "effect/cli/CliError"
 import type * as CliOutput from "effect/cli/CliOutput"
 import type * as HelpDoc from "effect/cli/HelpDoc"
 import * as Console from "effect/Console"
@@ -73,6 +74,19 @@ const toHelp = (doc: HelpDoc.HelpDoc, { color, width }: Layout): string => {
   ].join("\n").trimEnd()
 }
 
+const toFlagNames = ({ flags, globalFlags }: HelpDoc.HelpDoc): string =>
+  [...flags, ...globalFlags ?? []].map(({ name }) => `--${name}`).join(", ")
+
+/** Returns the lines of an error. For a misspelled flag, names the closest flag, or all flags if none is similar. */
+const toLines = (error: CliError.CliError, doc: HelpDoc.HelpDoc): ReadonlyArray<string> => {
+  const lines = error.message.split("\n").map((line) => line.trim()).filter((line) => line !== "")
+  if (error._tag !== "UnrecognizedOption") return lines
+  const advice = error.suggestions.length > 0
+    ? `The closest one is ${error.suggestions.join(" or ")}`
+    : `The flags are ${toFlagNames(doc)}`
+  return [`${lines[0]}. ${advice}`]
+}
+
 /**
  * Creates a presenter that prints help to standard output, and the errors of a command line to standard error, with the usage
  * instead of the whole help.
@@ -90,8 +104,8 @@ export const makePresenter = (layout: Layout): CliOutput.Presenter => ({
       case "InvalidInvocation":
         return Effect.forEach(
           [
-            ...event.errors.flatMap((error) => error.message.split("\n").filter((_) => _.trim() !== ""))
-              .flatMap((line) => wrap(`effect-mcp-auth: ${sanitize(line.trim())}`, layout.width)),
+            ...event.errors.flatMap((error) => toLines(error, event.helpDoc))
+              .flatMap((line) => wrap(`effect-mcp-auth: ${sanitize(line)}`, layout.width)),
             ...getUsages(event.helpDoc).flatMap((usage) => wrap(`Usage: ${usage}`, layout.width)),
             ...wrap(`Run ${event.commandPath.join(" ")} --help for help.`, layout.width)
           ],

@@ -268,8 +268,8 @@ const intersects = (claim: unknown, values: ReadonlySet<string>): boolean =>
  */
 export const check: (rule: unknown, option: string) => void = ConfigOption.rule(
   (rule) => isInOrder(rule),
-  "a rule of Audience with at least one value (an empty list would check nothing)",
-  "Write one such as Audience.oneOf([\"api://todos\"]), or leave it out to require the resource itself",
+  "a rule of Audience with at least one value",
+  "Write the URL of the server as resource, and any other audience such as Audience.oneOf([\"api://todos\"])",
   "missing"
 )
 

@@ -345,14 +345,14 @@ const wrong: ReadonlyArray<Wrong> = [
     changes: { audience: { _tag: "OneOf", values: [] } },
     reason: "missing",
     option: "audience",
-    fix: /an empty list would check nothing/
+    fix: /a rule of Audience with at least one value/
   },
   {
     title: "JWT-25 an empty list of clients: construction fails",
     changes: { audience: Audience.all([Audience.resource, { _tag: "ClientIds", values: [] }]) },
     reason: "missing",
     option: "audience",
-    fix: /an empty list would check nothing/
+    fix: /a rule of Audience with at least one value/
   },
   {
     title: "JWT-25 no rules at all: construction fails",

@@ -233,7 +233,10 @@ describe("check", () => {
     if (Result.isFailure(checked)) {
       assert.strictEqual(checked.failure._tag, "AuthConfigError")
       assert.strictEqual(checked.failure.option, "audience")
-      assert.match(checked.failure.fix, /with at least one value/)
+      assert.match(
+        checked.failure.fix,
+        /with at least one value\. Write the URL of the server as resource, and any other/
+      )
     }
   })
 })
