@@ -18,6 +18,7 @@ import { McpAuth } from "effect-mcp-auth/mcp"
 import { McpAuthNode } from "effect-mcp-auth/node"
 import { Check, Doctor, Profiles, TokenReport } from "effect-mcp-auth/provider"
 import { PublicUrl } from "effect-mcp-auth/public-url"
+import { Quotas } from "effect-mcp-auth/quotas"
 import { McpAuthSdk as SdkV1 } from "effect-mcp-auth/sdk-v1"
 import { McpAuthSdk as SdkV2 } from "effect-mcp-auth/sdk-v2"
 import { SessionStore } from "effect-mcp-auth/sessions"
@@ -326,6 +327,11 @@ const entries: Readonly<Record<string, Entry>> = {
     call: (given) => makeFetch({ apiKeys: ApiKeys.make(given) }),
     valid: { header: "x-api-key", store: { find: () => Effect.undefined } },
     misspelled: ["headr", "header"]
+  },
+  "quotas/Quotas.make": {
+    call: (given) => makeFetch({ quotas: Quotas.make(given) }),
+    valid: { requests: { limit: 600, window: "1 minute" } },
+    misspelled: ["request", "requests"]
   },
   "sessions/SessionStore.memory": {
     call: (given) => run(SessionStore.memory(given)),
