@@ -48,7 +48,7 @@ export const make = (own: string, allowed: Input = [], allowsNull = false): Allo
   return (origin) => {
     if (known.has(origin)) return true
     if (isListed || !isWellFormed(origin)) return false
-    const isAllowed: unknown = allowed(origin)
+    const isAllowed: unknown = OptionValue.ignoreFailure(allowed(origin))
     if (typeof isAllowed === "boolean") return isAllowed
     throw ConfigOption.invalid(
       "allowedOrigins",

@@ -21,6 +21,7 @@ import {
   type RevocationStoreUnavailable
 } from "../protocol/AuthError.ts"
 import * as Credentials from "../protocol/Credentials.ts"
+import * as OptionValue from "../protocol/OptionValue.ts"
 import type * as ApiKeys from "../verification/api-keys/ApiKeys.ts"
 import type { Principal } from "../verification/Principal.ts"
 import type { Tenants } from "../verification/tenants/Tenants.ts"
@@ -148,7 +149,7 @@ export const make = (parts: Parts): Authentication => {
       )
       return Effect.flatMapEager(traceVerification(found, request.fiber), decodeClaims)
     }
-    const verification = verifier.verify(credentials, request, timing)
+    const verification = OptionValue.ignoreFailure(verifier.verify(credentials, request, timing))
     // The verifier can be custom code, so its result is checked: a request without a principal must not be admitted.
     const found: Effect.Effect<Principal, VerificationError | RevocationStoreUnavailable> =
       !Effect.isEffect(verification as unknown)

@@ -17,6 +17,7 @@ import * as References from "effect/References"
 import * as Tracer from "effect/Tracer"
 import type { AuthError } from "../protocol/AuthError.ts"
 import type { Operation } from "../protocol/Operation.ts"
+import * as OptionValue from "../protocol/OptionValue.ts"
 import { sanitize, sanitizeCause } from "../protocol/RemoteText.ts"
 import type { Principal } from "../verification/Principal.ts"
 import type { Request } from "./Caller.ts"
@@ -125,7 +126,7 @@ export const make = (options: Options, broken: Rejection): RecordDecision => {
       const decision = toDecision(facts, subject, Duration.millis(milliseconds), explanation)
       const notified = Effect.catchCause(
         Effect.suspend(() => {
-          const heard = listener(decision)
+          const heard = OptionValue.ignoreFailure(listener(decision))
           if (!Effect.isEffect(heard as unknown)) return Effect.die(noEffect)
           return Exit.isExit(heard)
             ? heard

@@ -30,6 +30,30 @@ export const describe = (value: unknown): string => {
 }
 
 /**
+ * Returns a value that a function of the author of the server returned. If it is a promise, handles its failure: the gate rejects
+ * the request at once, and Node would end the process if no code handled the failure later.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const ignoreFailure = <A>(value: A): A => {
+  if (value instanceof Promise) value.catch(() => {})
+  return value
+}
+
+/**
+ * Returns the effect that a function of the author of the server returned. Any other value becomes a defect that names the function.
+ * Without this check, Effect would end the fiber of the request without a response.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const toEffect = <A, E, R>(returned: Effect.Effect<A, E, R>, name: string): Effect.Effect<A, E, R> =>
+  Effect.isEffect(returned as unknown)
+    ? returned
+    : Effect.die(new TypeError(`${name} returned ${describe(ignoreFailure(returned))}; expected an Effect`))
+
+/**
  * Tells whether a value can be an object of options. Lists, promises, effects and `Redacted` values cannot.
  *
  * @category guards

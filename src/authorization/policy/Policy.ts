@@ -9,6 +9,7 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as ConfigOption from "../../protocol/ConfigOption.ts"
+import * as OptionValue from "../../protocol/OptionValue.ts"
 import type { Principal } from "../../verification/Principal.ts"
 import type { Answer, Call, Condition } from "./Condition.ts"
 import { type Alternative, both, minimize, sorted } from "./internal/alternatives.ts"
@@ -261,7 +262,7 @@ export const claim = (name: string, predicate: (value: unknown) => boolean): Pol
     key: Symbol(),
     label: `claim ${checkName(name, "Policy.claim")}`,
     dependsOn: "token",
-    test: ({ claims }) => Object.hasOwn(claims, name) && predicate(claims[name])
+    test: ({ claims }) => Object.hasOwn(claims, name) && OptionValue.ignoreFailure(predicate(claims[name]))
   })
 }
 
@@ -283,7 +284,7 @@ export const claims = <I, A>(
     dependsOn: "caller",
     test: () =>
       Effect.contextWith((context: Context.Context<never>) =>
-        Effect.sync(() => predicate(Context.getUnsafe(context, service)))
+        Effect.sync(() => OptionValue.ignoreFailure(predicate(Context.getUnsafe(context, service))))
       )
   })
 }

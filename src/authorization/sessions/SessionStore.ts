@@ -12,6 +12,7 @@ import type * as Scope from "effect/Scope"
 import { sha256 } from "../../crypto/Sha256.ts"
 import { type AuthConfigError, SessionStoreUnavailable } from "../../protocol/AuthError.ts"
 import * as ConfigOption from "../../protocol/ConfigOption.ts"
+import * as OptionValue from "../../protocol/OptionValue.ts"
 import type { Principal } from "../../verification/Principal.ts"
 import { selectorOf, sessionOf, type Target } from "../../verification/tokens/TokenTarget.ts"
 import type { SharedSessions } from "../Sessions.ts"
@@ -125,7 +126,10 @@ const timeLimit = "2 seconds"
 const inTime = <A>(
   operation: () => Effect.Effect<A, SessionStoreUnavailable>
 ): Effect.Effect<A, SessionStoreUnavailable> =>
-  Effect.timeoutOrElse(Effect.suspend(operation), { duration: timeLimit, orElse: () => Effect.fail(down) })
+  Effect.timeoutOrElse(Effect.suspend(() => OptionValue.toEffect(operation(), "a function of the session store")), {
+    duration: timeLimit,
+    orElse: () => Effect.fail(down)
+  })
 
 /** Hashes the names for one resource, so that two servers with one store share no session. */
 const share = (store: Store, resource: string, limit: number): SharedSessions => {

@@ -21,7 +21,7 @@ export const policiesFrom = (
     )
   }
   const policies = Effect.succeed<PolicyFor>((operation) => {
-    const policy = policyOf?.(operation)
+    const policy = OptionValue.ignoreFailure(policyOf?.(operation))
     if (policy === undefined) return undefined
     const { authenticated, scopes = [] } = checkPolicy(policy)
     return { scopes, unauthorized: "challenge", authenticated }

@@ -366,8 +366,9 @@ const protectTable: ConfigOption.Table<keyof ProtectOptions> = { tenant: true }
  * app.use(auth.metadataRouter())
  * app.post("/mcp", auth.protect(makeServer), async (req, res) => {
  *   const transport = new StreamableHTTPServerTransport({})
- *   // The server that `makeServer` returned for this request.
- *   await auth.serverFor(req)?.connect(transport as never)
+ *   // The server that `makeServer` returned for this request. A request without messages has none yet.
+ *   const server = auth.serverFor(req) ?? makeServer()
+ *   await server.connect(transport as never)
  *   await transport.handleRequest(req, res, req.body)
  * })
  * ```

@@ -98,6 +98,11 @@ export class InstrumentedServer {
     return foreign
   }
 
+  /** Returns whether this is the `McpServer`, and not its member `server`. */
+  isOf(server: object): boolean {
+    return this.#server === server
+  }
+
   /** Guards a transport, and calls the original `connect` of the server. */
   connect(args: ReadonlyArray<unknown>): unknown {
     if (typeof args[0] === "object" && args[0] !== null) this.#guardTransport(this.#server, args[0])

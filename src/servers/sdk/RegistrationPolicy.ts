@@ -53,6 +53,28 @@ export const checkPolicy = (
   })
 }
 
+/**
+ * Evaluates the scopes of a call that depend on its arguments. Throws what the function throws, or an `AuthConfigError` if the
+ * function returns no list.
+ */
+export const scopesFor = (
+  scopes: (args: any) => ReadonlyArray<string>,
+  args: unknown,
+  operation: string
+): ReadonlyArray<string> => {
+  const needed: unknown = OptionValue.ignoreFailure(scopes(args))
+  if (Array.isArray(needed)) return needed
+  throw new AuthConfigError({
+    reason: "malformed",
+    option: "scopes",
+    fix:
+      `the function of ${operation} returned ${
+        OptionValue.describe(needed)
+      }; expected a list of scopes. Return one such as ` +
+      "[\"todos:write\"], and no promise"
+  })
+}
+
 /** The policy of operations for which the author of the server set no policy: any valid token is enough. */
 export const needsCaller: OperationPolicy = { scopes: [], unauthorized: "challenge", authenticated: true }
 

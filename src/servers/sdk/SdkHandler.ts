@@ -13,7 +13,7 @@ import { sanitizeCause } from "../../protocol/RemoteText.ts"
 import type { Principal } from "../../verification/Principal.ts"
 import * as handlerRejection from "./HandlerRejection.ts"
 import type { AnyHandler } from "./Register.ts"
-import { hasScopes, type RegistrationPolicy } from "./RegistrationPolicy.ts"
+import { hasScopes, type RegistrationPolicy, scopesFor } from "./RegistrationPolicy.ts"
 import type { State } from "./SdkTypes.ts"
 import type { SetupLog } from "./SetupLog.ts"
 import { otherServer } from "./TransportGuard.ts"
@@ -58,7 +58,9 @@ export const make =
     const context = parameters[last] as Record<string, unknown>
     const caller = options.callerOf(context)
     const dynamic = typeof policy.scopes === "function"
-    const scopes = typeof policy.scopes === "function" ? policy.scopes(parameters[0]) : policy.scopes
+    const scopes = typeof policy.scopes === "function"
+      ? scopesFor(policy.scopes, parameters[0], operation)
+      : policy.scopes
     if (caller === undefined && (dynamic || scopes.length > 0 || !options.anonymous)) {
       options.log("Error", withoutGate(operation))
       throw await reject(options, context, operation, caller, scopes)

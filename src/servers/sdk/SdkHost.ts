@@ -119,14 +119,16 @@ export const make = async <E, Schema>(
     if (typeof server === "object") return policiesFor(() => server)
     return policiesFor(({ operations, session }) => {
       const found = server(session)
-      return found instanceof Promise ? found.then((_) => storeServer(operations, _)) : storeServer(operations, found)
+      return sdkPolicies.isThenable(found)
+        ? found.then((_) => storeServer(operations, _))
+        : storeServer(operations, found)
     })
   }
 
   /** The servers that functions returned, by the operations of their requests. */
   const servers = new WeakMap<Admitted["operations"], object>()
   const storeServer = (operations: Admitted["operations"], server: object | undefined): object | undefined => {
-    if (server !== undefined) servers.set(operations, server)
+    if (typeof server === "object" && server !== null) servers.set(operations, server)
     return server
   }
 

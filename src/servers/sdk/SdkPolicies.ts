@@ -5,16 +5,21 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type { OperationPolicy } from "../../authorization/policy/OperationPolicy.ts"
 import { AuthConfigError } from "../../protocol/AuthError.ts"
+import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import * as Operation from "../../protocol/Operation.ts"
 import * as OptionValue from "../../protocol/OptionValue.ts"
 import type { McpRequest, Policies, PolicyFor } from "../host/Admission.ts"
-import { needsCaller } from "./RegistrationPolicy.ts"
+import { needsCaller, scopesFor } from "./RegistrationPolicy.ts"
 import type { ReadArguments } from "./SdkArguments.ts"
 import type { Found, Registry } from "./SdkRegistry.ts"
 import type { SetupLog } from "./SetupLog.ts"
 
 /** Returns the server that answers a request, or `undefined` if there is none. */
-export type Find = (request: McpRequest) => object | undefined | Promise<object | undefined>
+export type Find = (request: McpRequest) => object | undefined | PromiseLike<object | undefined>
+
+/** Returns whether a value is a promise, also of another library than the platform. */
+export const isThenable = (value: object | undefined): value is PromiseLike<object | undefined> =>
+  typeof (value as { readonly then?: unknown } | null | undefined)?.then === "function"
 
 /** The operations whose scopes were evaluated from their arguments. */
 const evaluated = new WeakSet<Operation.Operation>()
@@ -60,6 +65,7 @@ export const make = (registry: Registry, readArguments: ReadArguments, find: Fin
     { body, operations, principal }: McpRequest
   ): Effect.Effect<PolicyFor, AuthConfigError> => {
     if (server === undefined) return unknownServer
+    if (typeof server !== "object" || server === null) return Effect.fail(noServer(server))
     try {
       registry.instrument(server)
     } catch (error) {
@@ -121,10 +127,10 @@ export const make = (registry: Registry, readArguments: ReadArguments, find: Fin
     } catch (cause) {
       return Effect.fail(notFound(cause))
     }
-    if (!(found instanceof Promise)) return policiesFor(found, request)
+    if (!isThenable(found)) return policiesFor(found, request)
     const waiting = found
     return Effect.flatMap(
-      Effect.tryPromise({ try: () => waiting, catch: notFound }),
+      Effect.tryPromise({ try: async () => waiting, catch: notFound }),
       (server) => policiesFor(server, request)
     )
   }
@@ -190,7 +196,9 @@ const requiredScopes = (
   offered: ReadonlySet<string>
 ): Effect.Effect<ReadonlyArray<string>, AuthConfigError> =>
   Effect.suspend(() => {
-    const needed = scopes(args)
+    const evaluated = ConfigOption.attempt(() => scopesFor(scopes, args, `${method} ${target}`))
+    if (Result.isFailure(evaluated)) return Effect.fail(evaluated.failure)
+    const needed = evaluated.success
     const missing = needed.find((scope) => !offered.has(scope))
     return missing === undefined ? Effect.succeed(needed) : Effect.fail(
       new AuthConfigError({
@@ -201,6 +209,17 @@ const requiredScopes = (
           "it to scopes (baseline or stepUp)"
       })
     )
+  })
+
+const noServer = (value: unknown): AuthConfigError =>
+  new AuthConfigError({
+    reason: "malformed",
+    option: "protect",
+    fix:
+      `the function that returns the MCP server of a request returned ${
+        OptionValue.describe(value)
+      }; expected an McpServer. ` +
+      "Return undefined for a request without a server"
   })
 
 const notFound = (cause: unknown): AuthConfigError =>

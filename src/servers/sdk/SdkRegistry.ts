@@ -40,7 +40,7 @@ export interface Registry {
   readonly setPolicy: (registration: object, policy: RegistrationPolicy) => void
   /**
    * Makes a server hide registrations from callers. Returns `false` if it is not an `McpServer`. Throws `AuthConfigError` if
-   * another gate has instrumented the server.
+   * another gate has instrumented the server, or if it is the member `server` of an instrumented `McpServer`.
    */
   readonly instrument: (server: object) => boolean
   /**
@@ -84,6 +84,12 @@ const otherGate = new AuthConfigError({
     "McpServer for each gate, or one gate for all authorization servers"
 })
 
+const isMember = new AuthConfigError({
+  reason: "malformed",
+  option: "server",
+  fix: "this is the member server of an McpServer, which has no registrations. Give the McpServer itself"
+})
+
 const notFresh = new AuthConfigError({
   reason: "conflict",
   option: "createMcpHandler",
@@ -123,7 +129,11 @@ export const make = (
       if (template !== undefined) matcherOf(template)
     },
     instrument: (server) => {
-      if (instrumentedOf(server) !== undefined) return true
+      const known = instrumentedOf(server)
+      if (known !== undefined) {
+        if (!known.isOf(server)) throw isMember
+        return true
+      }
       if (!isServer(server)) return false
       if ((server as Instrumented)[key] !== undefined) throw otherGate
       const instrumented = new InstrumentedServer(server, wrapHandler, guardTransport)

@@ -14,6 +14,7 @@ import { Sharing } from "../../outbound/Sharing.ts"
 import * as SingleFlight from "../../outbound/SingleFlight.ts"
 import { ApiKeyStoreUnavailable, InvalidApiKey } from "../../protocol/AuthError.ts"
 import { textOf } from "../../protocol/Credentials.ts"
+import * as OptionValue from "../../protocol/OptionValue.ts"
 import * as ScopeToken from "../../protocol/ScopeToken.ts"
 import { BoundedMap } from "../../store/BoundedMap.ts"
 import * as monotonic from "../../store/MonotonicTime.ts"
@@ -142,7 +143,7 @@ export const make = (
         // The age of a record counts from the beginning of its look-up.
         const since = monotonic.millisOf(clock)
         const before = invalidations
-        return Effect.suspend(() => store.find(identifier)).pipe(
+        return Effect.suspend(() => OptionValue.toEffect(store.find(identifier), "find of the store of API keys")).pipe(
           Effect.catch(() => down),
           Effect.timeoutOrElse({ duration: timeLimit, orElse: () => slow }),
           Effect.flatMap((value) =>

@@ -12,6 +12,7 @@ import * as publicJwk from "../../crypto/PublicJwk.ts"
 import { sha256 } from "../../crypto/Sha256.ts"
 import * as Signature from "../../crypto/Signature.ts"
 import { InvalidDpopProof, InvalidToken, MalformedRequest } from "../../protocol/AuthError.ts"
+import * as OptionValue from "../../protocol/OptionValue.ts"
 import * as uri from "../../protocol/UriNormalization.ts"
 import { BoundedMap } from "../../store/BoundedMap.ts"
 import * as monotonic from "../../store/MonotonicTime.ts"
@@ -188,7 +189,8 @@ export const make = (
       }
       // Counted after the signature, so that only the holder of the key uses up the quota, and before the store keeps the proof.
       if (countProof !== undefined) yield* countProof(owner)
-      if (!(yield* store.firstUse({ thumbprint, jti, owner, until, lifetime: until - now }))) {
+      const firstUse = store.firstUse({ thumbprint, jti, owner, until, lifetime: until - now })
+      if (!(yield* OptionValue.toEffect(firstUse, "firstUse of the replay store"))) {
         return yield* Effect.fromResult(reject("proof-replayed"))
       }
       // The store keeps a use for a limited time. If the wait was longer than `maximumWait`, the store may have evicted an

@@ -240,8 +240,8 @@ const down = new RevocationStoreUnavailable({ reason: "revocation-store-down", r
 const slow = Effect.fail(new RevocationStoreUnavailable({ reason: "revocation-store-slow", retryAfter: 1 }))
 
 const inTime = (isRevoked: IsRevoked): IsRevoked => (principal) => {
-  const answer = isRevoked(principal)
-  return !Effect.isEffect(answer as unknown) || Exit.isExit(answer)
+  const answer = OptionValue.toEffect(isRevoked(principal), "the function of Revocations.check")
+  return Exit.isExit(answer)
     ? answer
     : Effect.timeoutOrElse(answer, { duration: timeLimit, orElse: () => slow })
 }

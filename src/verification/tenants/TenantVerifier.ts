@@ -18,6 +18,7 @@ import { withTimeLimit } from "../../outbound/TimeLimit.ts"
 import type { AuthConfigError, AuthorizationServerUnavailable } from "../../protocol/AuthError.ts"
 import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import * as HttpUri from "../../protocol/HttpUri.ts"
+import * as OptionValue from "../../protocol/OptionValue.ts"
 import { toleranceOf } from "../claims/Claims.ts"
 import type { Rules } from "../claims/Rules.ts"
 import * as AuthorizationServer from "../issuers/AuthorizationServer.ts"
@@ -177,7 +178,9 @@ const makeRegistry = Effect.fnUntraced(function*<P, R>(
   const fetcher = yield* options[allowPrivateAddresses] === true ? Fetcher : guardedFetcher(parts.rules.resource)
   return yield* tenantRegistry.make({
     lookUp: Effect.fnUntraced(function*(name: string, before: Cached<P> | undefined) {
-      const inputs = yield* Effect.suspend(() => options.authorizationServers(name)).pipe(
+      const inputs = yield* Effect.suspend(() =>
+        OptionValue.toEffect(options.authorizationServers(name), "authorizationServers of tenants")
+      ).pipe(
         Effect.updateContext((request: Context.Context<never>) => Context.merge(services, request)),
         withTimeLimit("5 seconds", name, "The tenant look-up for")
       )

@@ -218,6 +218,7 @@ const forOrigins = {
   "a function for origins": () => origins(isPartner),
   "a function for origins that throws": () => origins(throws),
   "a function for origins that returns a promise": () => origins(async () => true),
+  "a function for origins that returns a promise that fails": () => origins(rejects),
   "a function for origins that returns nothing": () => origins(() => undefined),
   "a function for origins that returns a text": () => origins(() => "true")
 } satisfies Record<string, () => Made>
@@ -229,6 +230,8 @@ const secret = "a secret of the author's function"
 const throws = (): never => {
   throw new Error(secret)
 }
+// Vitest fails, and Node ends a process, if no code handles the failure of this promise.
+const rejects = async (): Promise<never> => throws()
 const dies = () => Effect.die(secret)
 const diesLater = () => Effect.andThen(Effect.yieldNow, Effect.die(secret))
 const returnsNothing = () => undefined as never
@@ -278,19 +281,23 @@ const broken = {
       })
     }
   }),
+  "a verifier that returns a promise that fails": () => verifier(rejects as never),
   "a verifier that throws": () => verifier(throws),
   "a verifier that dies": () => verifier(dies),
   "a verifier that dies later": () => verifier(diesLater),
   "a verifier that fails with an unknown value": () => verifier(() => Effect.fail(secret) as never),
+  "a revocation that returns a promise that fails": () => revocation(rejects as never),
   "a revocation that throws": () => revocation(throws),
   "a revocation that dies": () => revocation(dies),
   "a revocation that dies later": () => revocation(diesLater),
   "a revocation that returns nothing": () => revocation(returnsNothing),
   "a schema of claims that throws": () => claims(throws),
+  "a function for tenants that returns a promise that fails": () => tenants(rejects as never),
   "a function for tenants that throws": () => tenants(throws),
   "a function for tenants that dies": () => tenants(dies),
   "a function for tenants that returns nothing": () => tenants(returnsNothing),
   "a function for tenants that finds no list": () => tenants(succeedsWithNothing),
+  "a look-up that returns a promise that fails": () => lookUp(rejects as never),
   "a look-up that throws": () => lookUp(throws),
   "a look-up that dies": () => lookUp(dies),
   "a look-up that returns nothing": () => lookUp(returnsNothing),
@@ -309,6 +316,7 @@ const rejecting = {
 const brokenOptions = {
   "a policy that throws": () => policy(throws),
   "a policy that returns a promise": () => policy(async () => ({ scopes: [] })),
+  "a policy that returns a promise that fails": () => policy(rejects),
   "a policy that returns a misspelled member": () => policy(() => ({ scope: ["todos:write"] })),
   "a policy that returns a list": () => policy(() => ["todos:write"]),
   "a policy that returns null": () => policy(() => null),

@@ -59,6 +59,7 @@ const servers = {
   both: { functions: "a function for origins", options: { allowNullOrigin: true } },
   throwing: { functions: "a function for origins that throws", options: {} },
   async: { functions: "a function for origins that returns a promise", options: {} },
+  failing: { functions: "a function for origins that returns a promise that fails", options: {} },
   empty: { functions: "a function for origins that returns nothing", options: {} },
   truthy: { functions: "a function for origins that returns a text", options: {} }
 } as const satisfies Record<string, { readonly functions: Name; readonly options: object }>
@@ -141,7 +142,7 @@ describe.each(hosts)("origins, $name", (host) => {
     }
   })
 
-  it.each(["throwing", "async", "empty", "truthy"] as const)(
+  it.each(["throwing", "async", "failing", "empty", "truthy"] as const)(
     "[T-AUD-02c] a broken function rejects every origin that it receives: %s",
     async (name) => {
       await expectOutcome(name, "https://a.partner.test", 500)

@@ -121,6 +121,60 @@ describe("Two gates on one server", () => {
   })
 })
 
+describe("A function that returns the server of a request", () => {
+  const send = async (returned: (auth: Awaited<ReturnType<typeof mock>>) => unknown) => {
+    const { layer, lines } = collect()
+    await using auth = await mock(layer)
+    const handle = auth.protectFetch(
+      (() => returned(auth)) as () => McpServer,
+      async (request, options) => answer(() => auth.serverFor(request) as never)(request, options)
+    )
+    const { status } = await handle(post(callTool("write")))
+    return { status, log: JSON.stringify(lines) }
+  }
+
+  it("is reported if it returns no McpServer", async () => {
+    for (const value of [null, 1]) {
+      const { log, status } = await send(() => value)
+      assert.strictEqual(status, 500)
+      assert.include(log, `returned ${value}; expected an McpServer`)
+    }
+  })
+
+  it("is reported if it returns the member server of an McpServer, which has no registrations", async () => {
+    const { log, status } = await send((auth) => makeServer(auth)().server)
+    assert.strictEqual(status, 500)
+    assert.include(log, "Give the McpServer itself")
+    await using auth = await mock(collect().layer)
+    assert.throws(
+      () => auth.protectFetch(makeServer(auth)().server as never, () => new Response()),
+      /Give the McpServer itself/
+    )
+  })
+
+  it("may return a promise of another library", async () => {
+    const { status } = await send((auth) => {
+      const promise = Promise.resolve(makeServer(auth)())
+      return { then: promise.then.bind(promise) }
+    })
+    assert.strictEqual(status, 403)
+  })
+})
+
+describe("Scopes that depend on the arguments", () => {
+  it("are reported if the function returns no list, and a promise that fails ends no process", async () => {
+    for (const scopes of [async () => assert.fail("late"), () => "write", () => undefined, () => new Set(["write"])]) {
+      const { layer, lines } = collect()
+      await using auth = await mock(layer)
+      const server = new McpServer(info)
+      auth.registerTool(server, "write", { scopes: scopes as never }, () => text("never"))
+      const { status } = await auth.protectFetch(server, () => new Response("ran"))(post(callTool("write")))
+      assert.strictEqual(status, 500)
+      assert.include(JSON.stringify(lines), "the function of tools/call write returned ")
+    }
+  })
+})
+
 describe("With anonymous: \"allow-unscoped\"", () => {
   it("the log names public tools once, and a tool of the SDK itself that rejects an anonymous request", async () => {
     const { layer, lines } = collect()

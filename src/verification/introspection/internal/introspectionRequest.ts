@@ -13,6 +13,7 @@ import {
   type InvalidMetadata
 } from "../../../protocol/AuthError.ts"
 import { isRecord } from "../../../protocol/Json.ts"
+import * as OptionValue from "../../../protocol/OptionValue.ts"
 import * as Claims from "../../claims/Claims.ts"
 import type { Rules } from "../../claims/Rules.ts"
 import type { Issuer } from "../../issuers/OpaqueTokens.ts"
@@ -47,7 +48,7 @@ const fromLookUp = <R>(server: Issuer, lookUp: LookUp<R>): Effect.Effect<Request
     const fetcher = yield* Fetcher
     const services = yield* Effect.context<R>()
     return (token) =>
-      Effect.suspend(() => lookUp(token)).pipe(
+      Effect.suspend(() => OptionValue.toEffect(lookUp(token), "the function of Introspection.lookUp")).pipe(
         withTimeLimit(lookUpTime, server.issuer, "The look-up function for tokens of"),
         Effect.updateContext((request: Context.Context<never>) =>
           Context.add(Context.merge(services, request), Fetcher, fetcher)

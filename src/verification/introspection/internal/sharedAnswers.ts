@@ -9,6 +9,7 @@ import { sha256 } from "../../../crypto/Sha256.ts"
 import * as CircuitBreaker from "../../../outbound/CircuitBreaker.ts"
 import { Sharing } from "../../../outbound/Sharing.ts"
 import { isRecord } from "../../../protocol/Json.ts"
+import * as OptionValue from "../../../protocol/OptionValue.ts"
 import { sanitize } from "../../../protocol/RemoteText.ts"
 import { BoundedMap } from "../../../store/BoundedMap.ts"
 import * as monotonic from "../../../store/MonotonicTime.ts"
@@ -116,7 +117,7 @@ const guardStore = (issuer: string) => {
     Effect.flatMap(monotonic.millis, (now) => {
       const call = breaker.admit(now)
       if (typeof call === "number") return Effect.undefined
-      return Effect.suspend(operation).pipe(
+      return Effect.suspend(() => OptionValue.toEffect(operation(), "a function of the shared store")).pipe(
         Effect.timeout(storeTime),
         Effect.tap(() => Effect.sync(() => breaker.succeed(call))),
         Effect.catchCause((cause) =>

@@ -4,6 +4,7 @@ import * as base64url from "../../../crypto/Base64Url.ts"
 import * as compactJws from "../../../crypto/CompactJws.ts"
 import type { InvalidToken } from "../../../protocol/AuthError.ts"
 import * as ConfigOption from "../../../protocol/ConfigOption.ts"
+import * as OptionValue from "../../../protocol/OptionValue.ts"
 import * as WellKnown from "../../../protocol/WellKnown.ts"
 import * as Claims from "../../claims/Claims.ts"
 import type { PublishedAt } from "../../tokens/Presentation.ts"
@@ -171,7 +172,7 @@ const inPaths = (
   const root = WellKnown.protectedResourceMetadataRoot
   const ofUnauthenticated = (request: PresentedRequest | undefined): Named => {
     const path = request?.path === undefined ? undefined : toPublicPath(request.path)
-    const parameterValue = request?.routeParameter?.(parameter)
+    const parameterValue = OptionValue.ignoreFailure(request?.routeParameter?.(parameter))
     if (parameterValue === undefined && path === url.pathname) return absent
     if (id._tag === "Route") return named(parameterValue, inPath)
     const found = path === undefined ? malformed : ofPath(path)
