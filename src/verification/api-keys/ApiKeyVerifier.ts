@@ -139,11 +139,16 @@ export const make = (
     const lookUp = (identifier: string): Effect.Effect<Entry | undefined, ApiKeyStoreUnavailable> =>
       Clock.clockWith((clock) => {
         if (running >= maximumLookUps) return busy
-        running++
+        // Counted inside of `ensuring`: an interruption before that would leave the count too high for good.
+        let isCounted = false
         // The age of a record counts from the beginning of its look-up.
         const since = monotonic.millisOf(clock)
         const before = invalidations
-        return Effect.suspend(() => OptionValue.toEffect(store.find(identifier), "find of the store of API keys")).pipe(
+        return Effect.suspend(() => {
+          isCounted = true
+          running++
+          return OptionValue.toEffect(store.find(identifier), "find of the store of API keys")
+        }).pipe(
           Effect.catch(() => down),
           Effect.timeoutOrElse({ duration: timeLimit, orElse: () => slow }),
           Effect.flatMap((value) =>
@@ -155,7 +160,9 @@ export const make = (
                 unknown.delete(identifier)
               }))
           ),
-          Effect.ensuring(Effect.sync(() => void running--))
+          Effect.ensuring(Effect.sync(() => {
+            if (isCounted) running--
+          }))
         )
       })
 

@@ -8,6 +8,7 @@ import { Tenants } from "effect-mcp-auth/tenants"
 import { TokenHeader } from "effect-mcp-auth/token-header"
 import { TestClock } from "effect/testing"
 import { createHash } from "node:crypto"
+import { Sharing } from "../../../src/outbound/Sharing.ts"
 import { authenticate, authenticateCaller, authorize } from "../../authorization/steps.ts"
 import {
   bearer,
@@ -18,6 +19,7 @@ import {
   resource,
   toolCall
 } from "../../authorization/support.ts"
+import { interruptedAt } from "../../interruptedAt.ts"
 
 const now = 1_800_000_000
 
@@ -369,6 +371,20 @@ describe("a store of API keys that fails", () => {
       }
       assert.deepStrictEqual(yield* reason(keys[100]!.key), [401, "api-key-unknown"])
       assert.strictEqual(store.lookedUp.length, 101)
+    }))
+
+  it.live("[T-APIKEY-05] has room for look-ups after callers were interrupted at any step", () =>
+    Effect.gen(function*() {
+      const { present, reason } = yield* Effect.provideService(
+        gateOf({ find: () => Effect.undefined }, { cache: 0 }),
+        Sharing,
+        false
+      )
+      const { key } = yield* generate()
+      for (let at = 1; at <= 60; at++) {
+        for (let time = 0; time <= 100; time++) yield* interruptedAt(at, present(key))
+      }
+      assert.deepStrictEqual(yield* reason(key), [401, "api-key-unknown"])
     }))
 })
 
