@@ -17,6 +17,7 @@ import type * as SessionStore from "../authorization/sessions/SessionStore.ts"
 import type * as Credentials from "../protocol/Credentials.ts"
 import type * as ApiKeys from "../verification/api-keys/ApiKeys.ts"
 import type * as Audience from "../verification/claims/Audience.ts"
+import type { RoleSource } from "../verification/claims/Roles.ts"
 import type * as TokenType from "../verification/claims/TokenType.ts"
 import type * as AuthorizationServer from "../verification/issuers/AuthorizationServer.ts"
 import type { OpaqueTokens } from "../verification/issuers/OpaqueTokens.ts"
@@ -156,6 +157,12 @@ export interface Common<
   readonly scopes: S & LiteralScopes<S>
   /** Maps a scope to the scopes that it includes, such as `{ "todos:write": ["todos:read"] }`. */
   readonly scopeHierarchy?: ScopeHierarchy | undefined
+  /**
+   * The claims that contain the roles of a caller, for `Policy.role` and `Principal.roles`: paths such as
+   * `["realm_access", "roles"]`, or functions from the claims to the roles. Several sources are combined. They replace the sources
+   * of a profile. Default: those of the profile. Without a profile, callers have no roles.
+   */
+  readonly roles?: ReadonlyArray<RoleSource> | undefined
   /**
    * The rule for the audience of tokens. It overrides the rule of a profile. Default: the rule of the profile, or else
    * `Audience.resource`.

@@ -11,6 +11,7 @@ import * as Decision from "../authorization/Decision.ts"
 import * as Sessions from "../authorization/Sessions.ts"
 import * as ConfigOption from "../protocol/ConfigOption.ts"
 import * as Audience from "../verification/claims/Audience.ts"
+import { checkRoles } from "../verification/claims/Roles.ts"
 import type * as TokenType from "../verification/claims/TokenType.ts"
 import * as AuthorizationServer from "../verification/issuers/AuthorizationServer.ts"
 import * as JwkSet from "../verification/keys/JwkSet.ts"
@@ -70,6 +71,7 @@ export const table: ConfigOption.Table<keyof Common<Scopes> | keyof Issuers | "r
     "Write Revocations.stored or Revocations.check(function)"
   ),
   revocationInterval: ConfigOption.duration("1 second", "1 hour", "30 seconds"),
+  roles: checkRoles,
   scopeHierarchy: true,
   scopes: true,
   sessionStore: ConfigOption.marked(

@@ -101,7 +101,8 @@ export const makeGate = <S extends Scopes, C, A, RD, RT, RR, RK, RS, RQ>(
         audience: options.audience,
         tokenType: options.tokenType,
         clockTolerance: options.clockTolerance === undefined ? undefined : Duration.toSeconds(options.clockTolerance),
-        effectiveScopes: resource.effectiveScopes
+        effectiveScopes: resource.effectiveScopes,
+        roles: options.roles
       }
       if (options.tenants !== undefined && options.anonymous === "allow-unscoped") {
         return yield* ConfigOption.error(

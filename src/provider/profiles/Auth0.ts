@@ -63,6 +63,7 @@ export const auth0 = (options: Auth0Options): Profile.Profile => {
       ? { sources: [{ path: ["permissions"], shape: "string-or-list" }] }
       : {},
     clientIdClaims: ["client_id", "azp"],
+    roles: [["permissions"]],
     opaque: {
       issued: "sometimes",
       verifiedBy: "none",

@@ -59,6 +59,7 @@ export const authentik = (options: AuthentikOptions): Profile.Profile => {
     tokenType: TokenType.standard(["uid"]),
     accessTokenMarks: [{ claim: "uid" }],
     clientIdClaims: ["azp", "client_id"],
+    roles: [["groups"]],
     confirmed: false,
     notes: [
       "No real token was seen. The claims uid and azp are those of authentik's source code, and scope is not confirmed. An access " +

@@ -82,6 +82,7 @@ export const cognito = (options: CognitoOptions): Profile.Profile => {
     accessTokenMarks: [{ claim: "token_use", values: ["access"] }],
     scopes: prefix === undefined ? {} : { requested: { prefix }, grantedPrefix: prefix },
     clientIdClaims: ["client_id"],
+    roles: [["cognito:groups"]],
     confirmed: true,
     notes: [
       "The metadata of 2019 have no PKCE field and no registration endpoint. No newer document was found.",

@@ -71,7 +71,8 @@ const common = (reader: OptionReader, options: EntraApplication) => {
       sources: [{ path: ["scp"], shape: "string" }, { path: ["roles"], shape: "string-or-list" }],
       requested: { prefix: `${uri.replace(/\/$/, "")}/` }
     },
-    clientIdClaims: ["azp", "appid"]
+    clientIdClaims: ["azp", "appid"],
+    roles: [["roles"]]
   } satisfies Partial<Profile.Profile>
 }
 

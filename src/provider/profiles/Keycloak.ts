@@ -23,6 +23,8 @@ export interface KeycloakOptions {
    * `"scope"`.
    */
   readonly scopesFrom?: "scope" | "realm-roles" | { readonly clientRoles: string } | undefined
+  /** The client whose roles are roles of the caller, in addition to the roles of the realm. Default: none. */
+  readonly clientRoles?: string | undefined
 }
 
 /**
@@ -48,10 +50,16 @@ export interface KeycloakOptions {
  * @since 0.1.0
  */
 export const keycloak = (options: KeycloakOptions): Profile.Profile => {
-  const reader = readOptions("keycloak", options, { url: true, realm: true, audience: true, scopesFrom: true })
+  const reader = readOptions("keycloak", options, {
+    url: true,
+    realm: true,
+    audience: true,
+    scopesFrom: true,
+    clientRoles: true
+  })
   const url = reader.url("url", options.url, "https://sso.example.com")
   const realm = reader.id("realm", options.realm, "the realm's name, such as todos")
-  const { scopesFrom = "scope" } = options
+  const { clientRoles, scopesFrom = "scope" } = options
   if (typeof scopesFrom !== "object" || scopesFrom === null) {
     reader.choice("scopesFrom", scopesFrom, ["scope", "realm-roles", "{ clientRoles }"])
   }
@@ -79,6 +87,18 @@ export const keycloak = (options: KeycloakOptions): Profile.Profile => {
         requested: "none"
       },
     clientIdClaims: ["azp", "client_id"],
+    roles: [
+      ["realm_access", "roles"],
+      ...(clientRoles === undefined
+        ? []
+        : [
+          [
+            "resource_access",
+            reader.id("clientRoles", clientRoles, "a client id, such as todos", /^\S+$/),
+            "roles"
+          ] as const
+        ])
+    ],
     confirmed: true,
     notes: [
       "To write the resource into aud, add an audience mapper to a client scope that your clients have by default. The parameter " +

@@ -61,6 +61,7 @@ export const okta = (options: OktaOptions): Profile.Profile => {
     audience: toAudience(options.audience),
     accessTokenMarks: [{ claim: "cid" }],
     clientIdClaims: ["cid"],
+    roles: [["groups"]],
     // `sub` is a user name whose format the application determines, so it can be equal for two people. Tokens of programs have
     // no `uid`.
     subjectClaims: ["uid", "sub"],

@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import type * as Audience from "./Audience.ts"
+import type { RoleSource } from "./Roles.ts"
 import type * as TokenType from "./TokenType.ts"
 
 /**
@@ -24,6 +25,8 @@ export interface Rules {
   readonly clockTolerance: number | undefined
   /** Returns the effective scopes for the scopes of a token. */
   readonly effectiveScopes: (granted: ReadonlySet<string>) => ReadonlySet<string>
+  /** The claims that contain the roles. Default: those of the profile. */
+  readonly roles?: ReadonlyArray<RoleSource> | undefined
   /** The tenant that the authorization servers belong to. It becomes `Principal.tenant`. Default: none. */
   readonly tenant?: string | undefined
 }

@@ -12,6 +12,7 @@ import {
   type Tolerance,
   toleranceOf
 } from "../claims/Claims.ts"
+import { readRoles } from "../claims/Roles.ts"
 import type { Rules } from "../claims/Rules.ts"
 import * as TokenType from "../claims/TokenType.ts"
 import * as Profile from "./Profile.ts"
@@ -35,6 +36,7 @@ export interface IssuerRules extends Pick<Rules, "effectiveScopes" | "tenant"> {
   /** Returns the subject, or `undefined` for a token that was issued to a program for itself. */
   readonly subject: (claims: Claims, clientId: string | undefined) => Result.Result<Subject | undefined, InvalidToken>
   readonly scopes: (claims: Claims) => Result.Result<ReadonlySet<string>, InvalidToken>
+  readonly roles: (claims: Claims) => ReadonlySet<string>
   /**
    * Returns the accepted values of the member `issuer` of a key. The argument is the `iss` value of the token that the key
    * verifies. Returns `undefined` if the member is not checked.
@@ -51,6 +53,7 @@ export const compile = (server: { readonly profile: TokenTraits | undefined }, g
   const subjectClaims = general.subjectClaims ?? profile?.subjectClaims ?? Profile.standardSubjects
   const machineMarks = general.machineMarks ?? profile?.machineMarks ?? []
   const sources = profile?.scopes.sources ?? Profile.standardScopes
+  const roles = general.roles ?? profile?.roles ?? []
   const prefix = profile?.scopes.grantedPrefix
   return {
     tolerance: toleranceOf(general.clockTolerance),
@@ -80,6 +83,7 @@ export const compile = (server: { readonly profile: TokenTraits | undefined }, g
       return claim === undefined ? reject("subject") : readSubject(claims, claim)
     },
     scopes: (claims) => Result.map(readScopes(claims, sources), (scopes) => withoutPrefix(scopes, prefix)),
+    roles: (claims) => readRoles(claims, roles),
     keyIssuers: (issuer) => {
       const tenant = tenants === undefined ? undefined : Profile.tenantOf(tenants, issuer)
       return tenants === undefined || tenant === undefined

@@ -13,6 +13,7 @@ import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import * as OptionValue from "../../protocol/OptionValue.ts"
 import * as Audience from "../claims/Audience.ts"
 import { standardClientIds, standardScopes } from "../claims/Claims.ts"
+import { checkRoles } from "../claims/Roles.ts"
 import { checkMachineMarks, checkSubjectClaims } from "../claims/SubjectClaims.ts"
 import * as TokenType from "../claims/TokenType.ts"
 import type { OpaqueTokens } from "./OpaqueTokens.ts"
@@ -28,6 +29,14 @@ export type { MachineMark, Mark, OpaqueRule, ScopeRule, Tenants, TokenTraits } f
  * @since 0.1.0
  */
 export type { ScopeSource } from "../claims/Claims.ts"
+
+/**
+ * Describes a claim that contains roles.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type { RoleSource } from "../claims/Roles.ts"
 
 /**
  * Lists the default claims that contain the scopes and the client id.
@@ -193,6 +202,7 @@ const table: ConfigOption.Table<Exclude<keyof Profile, typeof TypeId>> = {
   scopes: true,
   clientIdClaims: true,
   subjectClaims: true,
+  roles: true,
   machineMarks: true,
   opaque: true
 }
@@ -204,6 +214,7 @@ const check = (profile: Profile, option: string): void => {
   ConfigOption.check(members, `${option}.profile`, table)
   if (!isProfile(profile)) throw notAProfile(profile, option)
   checkSubjectClaims(profile.subjectClaims, `${option}.subjectClaims`)
+  if (profile.roles !== undefined) checkRoles(profile.roles, `${option}.roles`)
   checkMachineMarks(profile.machineMarks, `${option}.machineMarks`)
   if (profile.tenants !== undefined) {
     const { allowed, issuers } = profile.tenants

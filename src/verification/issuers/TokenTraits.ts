@@ -5,6 +5,7 @@
  */
 import type { Audience } from "../claims/Audience.ts"
 import type { ScopeSource } from "../claims/Claims.ts"
+import type { RoleSource } from "../claims/Roles.ts"
 import type * as TokenType from "../claims/TokenType.ts"
 
 /**
@@ -149,6 +150,8 @@ export interface TokenTraits {
    * never assigns to a second person.
    */
   readonly subjectClaims: readonly [string, ...ReadonlyArray<string>]
+  /** The claims that contain the roles of the caller. Several claims are combined. Default: none, so callers have no roles. */
+  readonly roles?: ReadonlyArray<RoleSource> | undefined
   /**
    * The marks of tokens that were issued to a program for itself. They are used for a token that has none of the
    * `subjectClaims`. If such a token has one of these marks and a client id, it is accepted, and `Principal.owner` identifies

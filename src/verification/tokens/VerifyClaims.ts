@@ -45,6 +45,7 @@ export const verifyClaims = (
     clientId: clientId.success,
     granted: granted.success,
     scopes: rules.effectiveScopes(granted.success),
+    roles: rules.roles(claims),
     audience: Claims.readAudience(claims),
     expiresAt: expiresAt.success,
     claims,
