@@ -112,9 +112,8 @@ export type Options<
     /**
      * The resource identifier: the URL at which clients reach the server, in canonical form. It must be https, except on
      * loopback. If it has no path, `https://host` and `https://host/` are the same resource (RFC 3986 §6.2.3). If it has a path, a final
-     * slash makes a difference.
-     * loopback. If a reverse proxy changes the path, or if the server has several public URLs, a value of `PublicUrl` from
-     * `effect-mcp-auth/public-url`.
+     * slash makes a difference. If a reverse proxy changes the path, or if the server has several public URLs, write a value of
+     * `PublicUrl` from `effect-mcp-auth/public-url`.
      */
     readonly resource: string | PublicUrl
   }

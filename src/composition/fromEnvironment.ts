@@ -48,7 +48,9 @@ export const fromEnvironment = (
   environment: Readonly<Record<string, unknown>> | undefined = platformEnvironment()
 ): EnvironmentOptions => {
   if (typeof environment !== "object" || environment === null) {
-    throw problem("missing", "environment", "this platform has no process.env. Give an object with the variables")
+    throw environment === undefined
+      ? problem("missing", "environment", "this platform has no process.env. Give an object with the variables")
+      : problem("malformed", "environment", "the value is not an object. Give one with the variables, or leave it out")
   }
   const read = (name: string): ReadonlyArray<string> => {
     const value = environment[name]

@@ -13,13 +13,14 @@ import { sanitize } from "./RemoteText.ts"
 const longest = 100
 
 /**
- * Describes a value in a few words, on one line. Omits the members of objects and lists, because a member can be a secret.
+ * Describes a value in a few words, on one line. Omits the members of objects and lists, the user and the password of a URL, and
+ * its query and fragment, because each of them can be a secret.
  *
  * @category encoding
  * @since 0.1.0
  */
 export const describe = (value: unknown): string => {
-  if (typeof value === "string") return sanitize(JSON.stringify(value), longest)
+  if (typeof value === "string") return sanitize(JSON.stringify(withoutSecrets(value)), longest)
   if (typeof value === "function") return "a function"
   if (typeof value !== "object" || value === null) return String(value)
   if (Array.isArray(value)) return value.length === 0 ? "an empty list" : "a list"
@@ -27,6 +28,13 @@ export const describe = (value: unknown): string => {
   if (Duration.isDuration(value)) return Duration.format(value)
   if (Effect.isEffect(value)) return "an Effect"
   return value instanceof Promise ? "a promise" : "an object"
+}
+
+/** Replaces the parts of a URL that can be secrets. A text before `@` counts as one even if the text is not a valid URL. */
+const withoutSecrets = (text: string): string => {
+  const withoutUser = text.replace(/^([a-z][a-z0-9+.-]*:[\\/]+)?.*@/is, "$1…@")
+  const end = withoutUser.search(/[?#]/)
+  return end !== -1 && withoutUser.slice(0, end).includes("://") ? `${withoutUser.slice(0, end + 1)}…` : withoutUser
 }
 
 /**
@@ -129,11 +137,12 @@ export const noSuchOption = (name: string, names: ReadonlyArray<string>): string
 /** Names of options in other libraries, each with options of this library. The first option that exists is suggested. */
 const renamed: ReadonlyArray<readonly [RegExp, ...ReadonlyArray<string>]> = [
   [/is+uer|^auth_?servers?/, "authorizationServers", "authorizationServer", "issuer"],
+  [/^metadata_?ur[il]/, "metadataUrl", "authorizationServers[].metadataUrl"],
   [/audience|(resource|base|server)_?ur[il]/, "resource"],
   [/scope/, "scopes"],
   [/alg/, "algorithms", "authorizationServers[].algorithms"],
   [/jwks/, "jwksUri", "authorizationServers[].jwksUri"],
-  [/client|^fetch|agent$/, "httpClient", "fetch"],
+  [/client$|^fetch|agent$/, "httpClient", "fetch"],
   [/cors|origin/, "allowedOrigins"],
   [/leeway|skew/, "clockTolerance"],
   [/tokenage/, "verifier"]

@@ -7,6 +7,13 @@ describe("the description of a wrong value", () => {
     ["text", "a\"b", "\"a\\\"b\""],
     ["text with terminal commands", "\u001b[2J\u202e", "\"\\u001b[2J\\u202e\""],
     ["a long text", "x".repeat(1_000), `"${"x".repeat(98)}…`],
+    ["a URL with a password", "https://user:secret@host.test/a", "\"https://…@host.test/a\""],
+    ["a URL with an @ in its password", "https://user:sec@ret@host.test", "\"https://…@host.test\""],
+    ["a URL without slashes, with a password", "https:user:secret@host.test", "\"…@host.test\""],
+    ["a host with a password", "user:secret@host.test", "\"…@host.test\""],
+    ["a URL with a query", "https://host.test/a?key=secret#b", "\"https://host.test/a?…\""],
+    ["a URL with a fragment", "https://host.test/a#secret", "\"https://host.test/a#…\""],
+    ["text with a question mark", "/a?b", "\"/a?b\""],
     ["NaN", Number.NaN, "NaN"],
     ["a bigint", 1n, "1"],
     ["null", null, "null"],
@@ -26,6 +33,20 @@ describe("the description of a wrong value", () => {
   it("does not call a missing value undefined", () => {
     assert.strictEqual(OptionValue.isNot(undefined, "a list"), "the value is missing; expected a list")
     assert.strictEqual(OptionValue.isNot(5, "a list"), "5 is not a list")
+  })
+})
+
+describe("the name of an option that does not exist", () => {
+  it.each<[name: string, closest: string | undefined]>([
+    ["metadataUrl", "authorizationServers[].metadataUrl"],
+    ["jwks_uri", "authorizationServers[].jwksUri"],
+    ["httpClient", "fetch"],
+    ["resourceUrl", "resource"],
+    ["clientId", undefined],
+    ["clientSecret", undefined]
+  ])("is %s, and the closest one is %s", (name, closest) => {
+    const message = OptionValue.noSuchOption(name, ["authorizationServers", "fetch", "resource", "scopes"])
+    assert.strictEqual(/The closest one is (.*?)\. /.exec(message)?.[1], closest)
   })
 })
 

@@ -53,6 +53,14 @@ describe.each([
     const malformed = run(entry, module, { ...required, MCP_AUTH_RESOURCE: "user:hunter2/mcp" })
     assert.include(malformed, "MCP_AUTH_RESOURCE (resource) is not an absolute https URL")
     assert.notInclude(malformed, "hunter2")
+    for (const name of ["MCP_AUTH_ALLOWED_ORIGINS", "MCP_AUTH_ALLOWED_HOSTS"]) {
+      const output = run(entry, module, { ...required, [name]: "https://user:hunter2@app.example.com" })
+      assert.include(output, "AuthConfigError")
+      assert.notInclude(output, "hunter2")
+    }
+    const query = run(entry, module, { ...required, MCP_AUTH_RESOURCE: "https://todos.example.com/mcp?key=hunter2" })
+    assert.include(query, "has a query")
+    assert.notInclude(query, "hunter2")
     const relative = run(entry, module, { MCP_AUTH_RESOURCE: "/hunter2" })
     assert.include(relative, "MCP_AUTH_RESOURCE (resource) is not an absolute https URL")
     assert.notInclude(relative, "hunter2")

@@ -63,6 +63,7 @@ export interface Options {
   /**
    * The URL in challenges at which clients find the metadata, if the proxy does not forward the well-known URL. It must have the
    * origin of `url`. The server publishes the metadata at the path that the proxy makes of this URL, and at the well-known path.
+   * This path must not be that of the resource on this server.
    * Default: the well-known URL (RFC 9728 §3.1).
    */
   readonly metadataUrl?: string | undefined
@@ -260,19 +261,14 @@ const check = (given: unknown, option: string, urlOption = `${option}.url`): Pro
       "conflict"
     )
   }
+  const { toInternalPath, toPublicPath } = proxyPaths(url.pathname, publicPrefix, internalPrefix)
   return {
     url: options.url,
-    toPublicPath: publicPrefix === internalPrefix && publicPrefix === ""
-      ? identity
-      : replacePrefix(internalPrefix, publicPrefix),
+    toPublicPath: publicPrefix === "" && internalPrefix === "" ? identity : toPublicPath,
     ...(metadataUrl === undefined ? undefined : {
       metadata: {
         url: metadataUrl,
-        path: metadataPath(
-          checkMetadataUrl(metadataUrl, `${option}.metadataUrl`, url, allowsHttp),
-          internalPrefix,
-          publicPrefix
-        )
+        path: metadataPath(metadataUrl, `${option}.metadataUrl`, url, allowsHttp, toInternalPath)
       }
     }),
     allowsHttp,
@@ -287,10 +283,23 @@ const warningAbout = (url: string): string =>
 const isBelow = (prefix: string, path: string): boolean =>
   path.startsWith(prefix) && (prefix === "" || path.length === prefix.length || path[prefix.length] === "/")
 
-/** Creates a function that replaces the beginning of a path. It returns `undefined` for a path that begins otherwise. */
-const replacePrefix = (from: string, to: string) => (path: string): string | undefined => {
-  const replaced = isBelow(from, path) ? to + path.slice(from.length) : ""
-  return replaced === "" ? undefined : replaced
+const replacePrefix = (path: string, from: string, to: string): string | undefined =>
+  isBelow(from, path) ? to + path.slice(from.length) : undefined
+
+/**
+ * Returns the functions between the paths that clients request and the paths that this server receives. They return `undefined`
+ * for a path that the proxy does not forward.
+ */
+const proxyPaths = (resourcePath: string, publicPrefix: string, internalPrefix: string) => {
+  // If the proxy replaces the whole path of the resource, its new path can be empty, and a request then has the path `/`.
+  const isWhole = resourcePath === (publicPrefix || "/")
+  const whole = internalPrefix || "/"
+  return {
+    toPublicPath: (path: string): string | undefined =>
+      isWhole && path === whole ? resourcePath : replacePrefix(path, internalPrefix, publicPrefix) || undefined,
+    toInternalPath: (path: string): string | undefined =>
+      isWhole && path === resourcePath ? whole : replacePrefix(path, publicPrefix, internalPrefix)
+  }
 }
 
 const checkMetadataUrl = (value: unknown, option: string, resource: URL, allowsHttp: boolean): URL => {
@@ -314,6 +323,20 @@ const checkMetadataUrl = (value: unknown, option: string, resource: URL, allowsH
   throw ConfigOption.error(option, `${url.href} is the URL of the resource itself. Write another path`, "conflict")
 }
 
-/** Returns the path under which a request for the metadata reaches this server. */
-const metadataPath = ({ pathname }: URL, internalPrefix: string, publicPrefix: string): string =>
-  replacePrefix(publicPrefix, internalPrefix)(pathname) ?? pathname
+/** Checks the URL of the metadata. Returns the path under which a request for the metadata reaches this server. */
+const metadataPath = (
+  metadataUrl: string,
+  option: string,
+  resource: URL,
+  allowsHttp: boolean,
+  toInternalPath: (path: string) => string | undefined
+): string => {
+  const { pathname } = checkMetadataUrl(metadataUrl, option, resource, allowsHttp)
+  const path = toInternalPath(pathname) ?? pathname
+  if (path !== toInternalPath(resource.pathname)) return path || "/"
+  throw ConfigOption.error(
+    option,
+    `requests for ${metadataUrl} reach this server at ${path}, where the resource itself is. Write another path`,
+    "conflict"
+  )
+}

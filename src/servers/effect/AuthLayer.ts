@@ -3,13 +3,16 @@
  *
  * @since 0.1.0
  */
+import * as Cause from "effect/Cause"
 import * as Config from "effect/Config"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
 import type * as HttpClient from "effect/http/HttpClient"
 import type * as HttpRouter from "effect/http/HttpRouter"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as SchemaIssue from "effect/SchemaIssue"
 import * as Gate from "../../authorization/Gate.ts"
@@ -119,9 +122,8 @@ export interface Places<I extends Servers | Config.Config<ReadonlyArray<Authoriz
   /**
    * The resource identifier: the URL at which clients reach the server, in canonical form. The scheme must be https, except on
    * loopback. If it has no path, `https://host` and `https://host/` are the same resource (RFC 3986 §6.2.3). If it has a path, a final
-   * slash makes a difference.
-   * loopback. If a reverse proxy changes the path, or if the server has several public URLs, a value of `PublicUrl` from
-   * `effect-mcp-auth/public-url`.
+   * slash makes a difference. If a reverse proxy changes the path, or if the server has several public URLs, write a value of
+   * `PublicUrl` from `effect-mcp-auth/public-url`.
    */
   readonly resource: string | PublicUrl | FromConfig<string | PublicUrl, EC>
   /**
@@ -326,7 +328,7 @@ const readConfigs = Effect.fnUntraced(function*(options: object) {
       read[name] = withoutSpaces(result.success)
       continue
     }
-    const variables = yield* findMissing(result.failure)
+    const variables = yield* findMissing(config, result.failure)
     if (variables.length === 0) return yield* Effect.fail(result.failure)
     missing.push(...variables.map((variable) => [variable, name] as const))
   }
@@ -341,18 +343,48 @@ const readConfigs = Effect.fnUntraced(function*(options: object) {
   )
 })
 
+/** The most attempts to find missing variables of one `Config`. */
+const maximumAttempts = 32
+
 /** Returns the variables because of which a `Config` failed, if they are not set. */
-const findMissing = Effect.fnUntraced(function*(error: Config.ConfigError) {
-  if (error.cause._tag !== "SchemaError") return []
+const findMissing = Effect.fnUntraced(function*(config: Config.Config<unknown>, failure: Config.ConfigError) {
   const provider = yield* ConfigProvider.ConfigProvider
-  const missing: Array<string> = []
-  for (const { path = [] } of formatIssue(error.cause.issue).issues) {
-    const names = path.map((step) => String(typeof step === "object" ? step.key : step))
-    if (names.length === 0 || (yield* provider.load(names)) !== undefined) return []
-    missing.push(names.join("_"))
+  const missing = new Set<string>()
+  // A `Config` stops at the first missing variable. The others are found with a value in its place, which suits texts and numbers.
+  const replacement = ConfigProvider.make((path) =>
+    Effect.succeed(missing.has(nameOf(path)) ? ConfigProvider.makeValue("1") : undefined)
+  )
+  let error = failure
+  for (let attempt = 0; attempt < maximumAttempts; attempt++) {
+    const paths = pathsIn(error)
+    const unset = yield* Effect.filter(
+      paths,
+      (path) => Effect.map(provider.load(path), (node) => node === undefined && path.length > 0)
+    )
+    // A variable with a wrong value is reported by the error of the `Config` itself.
+    if (attempt === 0 && unset.length < paths.length) return []
+    const before = missing.size
+    for (const path of unset) missing.add(nameOf(path))
+    if (missing.size === before) break
+    const exit = yield* Effect.exit(
+      Effect.provideService(config, ConfigProvider.ConfigProvider, ConfigProvider.orElse(provider, replacement))
+    )
+    const next = Exit.isFailure(exit) ? Cause.findErrorOption(exit.cause) : Option.none()
+    if (Option.isNone(next)) break
+    error = next.value
   }
-  return missing
+  return [...missing]
 })
+
+const nameOf = (path: ReadonlyArray<string | number>): string => path.join("_")
+
+/** Returns the paths of the values that an error is about. */
+const pathsIn = ({ cause }: Config.ConfigError): ReadonlyArray<ReadonlyArray<string>> =>
+  cause._tag !== "SchemaError" ?
+    [] :
+    formatIssue(cause.issue).issues.map(({ path = [] }) =>
+      path.map((step) => String(typeof step === "object" ? step.key : step))
+    )
 
 const formatIssue = SchemaIssue.makeFormatterStandardSchemaV1()
 

@@ -155,13 +155,15 @@ export const metadata: Layer.Layer<never, AuthConfigError, AuthLayer | HttpRoute
           "once, as a constant, and provide that; or give each layer a different resource, one without a path first"
       })
     }
-    const unroutable = resources.find((_) => _.metadataPaths.some((path) => patternOf(path) === undefined))
-    if (unroutable !== undefined) {
+    for (const { metadataPaths: [wellKnownPath, configuredPath], metadataUrl, resource } of resources) {
+      const isWellKnown = patternOf(wellKnownPath) === undefined
+      if (!isWellKnown && (configuredPath === undefined || patternOf(configuredPath) !== undefined)) continue
       return yield* new AuthConfigError({
         reason: "malformed",
-        option: "resource",
-        fix:
-          `${unroutable.resource} has a path that no route can match. Write the path with letters, digits and / - . _ ~ only`
+        option: isWellKnown ? "resource" : "resource.metadataUrl",
+        fix: `${
+          isWellKnown ? resource : metadataUrl
+        } has a path that no route can match. Write the path with letters, digits and / - . _ ~ only`
       })
     }
     const findFor = (path: string, request: HttpServerRequest.HttpServerRequest) =>

@@ -113,6 +113,23 @@ describe("the options of PublicUrl", () => {
       "resource.metadataUrl",
       "conflict"
     ],
+    [
+      "metadata whose path on the server is that of the resource",
+      () => PublicUrl.make({ url, publicPrefix: "/tools", metadataUrl: "https://api.example.com/mcp" }),
+      "resource.metadataUrl",
+      "conflict"
+    ],
+    [
+      "metadata whose path on the server is the root, as that of the resource",
+      () =>
+        PublicUrl.make({
+          url: "https://api.example.com/tools",
+          publicPrefix: "/tools",
+          metadataUrl: "https://api.example.com/"
+        }),
+      "resource.metadataUrl",
+      "conflict"
+    ],
     ["an empty list", () => PublicUrl.byHost([] as never), "resource", "malformed"],
     ["a text instead of a list", () => PublicUrl.byHost(url as never), "resource", "malformed"],
     ["a wrong URL in a list", () => PublicUrl.byHost([url, "https://b.test/mcp#a"]), "resource[1]", "malformed"],
@@ -180,6 +197,17 @@ describe("the path of a proxy", () => {
       ["/app/v1/mcp", "/tools/mcp"],
       ["/app/v1", "/tools"],
       ["/app/mcp", undefined]
+    ]],
+    ["a removed path", { url: "https://api.example.com/tools", publicPrefix: "/tools" }, [
+      ["/", "/tools"],
+      ["/mcp", "/tools/mcp"]
+    ]],
+    ["an added path", { url: "https://api.example.com", internalPrefix: "/app" }, [
+      ["/app", "/"],
+      ["/app/", "/"],
+      ["/app/mcp", "/mcp"],
+      ["/", undefined],
+      ["/apple", undefined]
     ]],
     ["a replaced path", { url: "https://api.example.com/tools", publicPrefix: "/tools", internalPrefix: "/mcp" }, [
       ["/mcp", "/tools"],

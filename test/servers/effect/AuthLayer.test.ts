@@ -4,6 +4,7 @@ import { Audience, AuthError, AuthLayer, Principal, requireScopes, TokenType } f
 import type { Gate } from "effect-mcp-auth/host"
 import { Introspection } from "effect-mcp-auth/introspection"
 import { Challenge } from "effect-mcp-auth/protocol"
+import { PublicUrl } from "effect-mcp-auth/public-url"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import { Algorithm, AuthorizationServer } from "effect-mcp-auth/verification"
 import { HttpClient, HttpClientRequest, HttpRouter, HttpServerResponse } from "effect/http"
@@ -901,10 +902,58 @@ describe("options from a Config", () => {
       assert.include(
         error.message,
         "at resource, authorizationServers: RESOURCE_URL (resource) is not set; " +
-          "AUTHORIZATION_SERVERS (authorizationServers) is not set"
+          "AUTHORIZATION_SERVERS (authorizationServers) is not set. Set them"
+      )
+    }))
+
+  it.effect("the error names every missing variable of a Config that reads several, and none that has a default", () =>
+    Effect.gen(function*() {
+      const server = Config.all({
+        issuer: Config.nested(Config.String("ISSUER"), "AUTH"),
+        metadataUrl: Config.String("METADATA_URL"),
+        jwksUri: Config.withDefault(Config.String("JWKS_URI"), undefined),
+        tokenIssuers: Config.map(
+          Config.all([Config.Int("TENANT"), Config.String("REGION")]),
+          ([tenant, region]) => [`https://${region}.test/${tenant}`] as const
+        )
+      })
+      const missing = (env: Record<string, string>) =>
+        Effect.map(
+          Effect.flip(
+            Effect.scoped(Layer.build(AuthLayer.make({
+              resource,
+              authorizationServers: Config.map(server, (server) => [server]),
+              scopes: ["todos:read"]
+            }))).pipe(
+              Effect.provide(Layer.mergeAll(HttpRouter.layer, ConfigProvider.layer(ConfigProvider.fromEnvRecord(env))))
+            )
+          ),
+          (error) => [...String(error.message).matchAll(/(\w+) \(\w+\) is not set/g)].map(([, name]) => name)
+        )
+      assert.deepStrictEqual(yield* missing({}), ["AUTH_ISSUER", "METADATA_URL", "TENANT", "REGION"])
+      assert.deepStrictEqual(yield* missing({ AUTH_ISSUER: "https://auth.test", TENANT: "5" }), [
+        "METADATA_URL",
+        "REGION"
+      ])
+      // The value is wrong, and nothing is missing.
+      assert.deepStrictEqual(
+        yield* missing({ AUTH_ISSUER: "https://auth.test", METADATA_URL: "x", TENANT: "x", REGION: "eu" }),
+        []
       )
     }))
 })
+
+it.effect("a metadata URL that no route can match fails the layer, and the error names it", () =>
+  Effect.gen(function*() {
+    const error = yield* Effect.flip(Effect.scoped(Layer.build(
+      AuthLayer.make({
+        ...options,
+        resource: PublicUrl.make({ url: resource, metadataUrl: "https://server.test/*" })
+      }).pipe(Layer.provide(HttpRouter.layer))
+    )))
+    assert.deepInclude(error, { _tag: "AuthConfigError", option: "resource.metadataUrl" })
+    assert.include(String(error), "https://server.test/* has a path that no route can match")
+  }))
 
 describe("mock", () => {
   const whoami = requireScopes("todos:read")(
