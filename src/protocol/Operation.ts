@@ -12,9 +12,12 @@ import { isRecord, own } from "./Json.ts"
  *
  * **Details**
  *
- * `target` is the name of the tool or prompt, or the URI of the resource. For `completion/complete` it is the prompt name or
- * the URI template whose argument is completed. It is `undefined` if the method or the message has no target. A notification
- * counts as an operation, because some servers execute it.
+ * `target` is the name of the tool or prompt, the URI of the resource, or the id of the task. For `completion/complete` it is the
+ * prompt name or the URI template whose argument is completed. It is `undefined` if the method or the message has no target. A
+ * notification counts as an operation, because some servers execute it.
+ *
+ * Every method that begins with `tasks/` has the kind `"task"`. Only `tasks/list` has no target. An operation of this kind
+ * without a policy requires an authenticated caller, on every host.
  *
  * @category models
  * @since 0.1.0
@@ -22,7 +25,7 @@ import { isRecord, own } from "./Json.ts"
 export interface Operation {
   readonly method: string
   readonly target: string | undefined
-  readonly kind: "tool" | "prompt" | "resource" | undefined
+  readonly kind: "tool" | "prompt" | "resource" | "task" | undefined
   readonly params: unknown
   readonly isNotification: boolean
 }
@@ -197,7 +200,7 @@ const targetOf = (method: string, params: unknown): Target => {
         : ["resource", own(reference, "uri")]
     }
     default:
-      return [undefined, undefined]
+      return method.startsWith("tasks/") ? ["task", own(params, "taskId")] : [undefined, undefined]
   }
 }
 

@@ -32,6 +32,11 @@ describe("Operation.fromBody", () => {
     ["a tool call", request("tools/call", { name: "add" }), [["tools/call", "tool", "add"]]],
     ["a prompt", request("prompts/get", { name: "plan" }), [["prompts/get", "prompt", "plan"]]],
     ["a resource", request("resources/read", { uri: "todo://1" }), [["resources/read", "resource", "todo://1"]]],
+    ["the state of a task", request("tasks/get", { taskId: "1" }), [["tasks/get", "task", "1"]]],
+    ["the result of a task", request("tasks/result", { taskId: "1" }), [["tasks/result", "task", "1"]]],
+    ["the end of a task", request("tasks/cancel", { taskId: "1" }), [["tasks/cancel", "task", "1"]]],
+    ["input for a task", request("tasks/update", { taskId: "1" }), [["tasks/update", "task", "1"]]],
+    ["the list of tasks", request("tasks/list"), [["tasks/list", "task", undefined]]],
     ["a subscription to a resource", request("resources/subscribe", { uri: "todo://1" }), [[
       "resources/subscribe",
       "resource",
@@ -214,6 +219,7 @@ describe("Operation.fromBody", () => {
     ["the end of a subscription", "resources/unsubscribe", (uri) => ({ uri })],
     ["a prompt to complete", "completion/complete", (name) => ({ ref: { type: "ref/prompt", name } })],
     ["a template to complete", "completion/complete", (uri) => ({ ref: { type: "ref/resource", uri } })],
+    ["a task", "tasks/get", (taskId) => ({ taskId })],
     ["a watched resource", "subscriptions/listen", (uri) => ({ notifications: { resourceSubscriptions: ["a", uri] } })]
   ])("[T-AUD-04d] rejects a target that is not a string: %s", (_, method, paramsOf) => {
     for (const target of [["add"], { toString: "add" }, 1, true, null]) {

@@ -21,10 +21,11 @@ import {
   type ShapeOutput,
   type ZodRawShapeCompat
 } from "@modelcontextprotocol/sdk/server/zod-compat.js"
-import type { RequestHandlerExtra } from "@modelcontextprotocol/sdk/shared/protocol.js"
+import type { RequestHandlerExtra, RequestTaskStore } from "@modelcontextprotocol/sdk/shared/protocol.js"
 import type { Variables } from "@modelcontextprotocol/sdk/shared/uriTemplate.js"
 import type {
   CallToolResult,
+  CreateTaskResult,
   GetPromptResult,
   ReadResourceResult,
   ServerNotification,
@@ -129,6 +130,43 @@ export type Handler<Input, P, Result, Env> = Input extends ZodRawShapeCompat | A
   : (extra: Extra<P>) => Outcome<Result, Env>
 
 /**
+ * The last argument of a handler that creates a task: the context of the SDK with its task store, and with `principal` and
+ * `state` in addition.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type TaskExtra<P> = Extra<P> & { readonly taskStore: RequestTaskStore }
+
+/**
+ * A handler that creates a task. It receives arguments if the registration has a schema for them. It returns the task, a promise
+ * of the task, or an effect.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type TaskHandler<Input, P, Env> = Input extends ZodRawShapeCompat | AnySchema
+  ? (args: Arguments<Input>, extra: TaskExtra<P>) => Outcome<CreateTaskResult, Env>
+  : (extra: TaskExtra<P>) => Outcome<CreateTaskResult, Env>
+
+/**
+ * The policy of a tool whose calls create tasks. Its scopes cannot depend on the arguments, because later requests for the task
+ * have none.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface TaskPolicy<Need extends string> {
+  /** The required scopes: the caller needs all of them, also for the tasks of the tool. Default: none. */
+  readonly scopes?: ReadonlyArray<Need> | undefined
+  /**
+   * Decides the answer if the caller lacks a scope. `"challenge"`: the server answers 403 with the missing scopes. `"hide"`: the
+   * server answers as if the tool and its tasks did not exist. Default: `"challenge"`.
+   */
+  readonly unauthorized?: "challenge" | "hide" | undefined
+}
+
+/**
  * An `McpServer` of `@modelcontextprotocol/sdk`, as `import` and `require` declare it.
  *
  * @category models
@@ -195,10 +233,8 @@ export interface McpAuthSdk<Offered extends string, Claims, R, N extends Anonymo
    *
    * **Gotchas**
    *
-   * Tools of `server.experimental.tasks` are registered with the SDK itself. They require a valid token and no scope. A task
-   * belongs to its session. If the transport has no sessions, a task belongs to its caller, and the task store receives a name
-   * of the caller as `sessionId`. This applies to servers that are passed to `protect` or `protectFetch`, and to servers on
-   * which this gate registered something. Use `extra.taskStore` in handlers, and compare `sessionId` in your own task store.
+   * Tools of `server.experimental.tasks` are registered with the SDK itself. They require a valid token and no scope. Use
+   * `registerToolTask` to give them a policy.
    *
    * An `InsufficientScope` inside an effect comes too late for a 403. The client receives it as an error result of the tool.
    *
@@ -220,6 +256,70 @@ export interface McpAuthSdk<Offered extends string, Claims, R, N extends Anonymo
       readonly _meta?: Record<string, unknown>
     } & Policy<Need, Arguments<Input>>,
     handler: Handler<Input, CallerOf<Claims, N, Need>, CallToolResult, Services<Offered, R, N, Need>>
+  ) => RegisteredTool & Scoped<Need>
+  /**
+   * Registers a tool whose calls create tasks. The server needs a `taskStore`, and the capability `tasks`.
+   *
+   * **Details**
+   *
+   * The options are those of `server.experimental.tasks.registerToolTask` and the policy of the tool. The handler creates a task
+   * in `extra.taskStore`, and returns it. Default of `execution.taskSupport`: `"required"`.
+   *
+   * A task belongs to the principal that created it, in every session and on every instance that shares the store. For every
+   * other caller it does not exist. The policy of the tool applies to `tasks/get`, `tasks/result` and `tasks/cancel` as well:
+   * a caller that has lost a scope receives the challenge of the tool. `tasks/list` contains the caller's own tasks of the tools
+   * that it may use. A call with `task`, and every method of tasks, requires a valid token, also if anonymous requests are
+   * allowed.
+   *
+   * **Gotchas**
+   *
+   * The task store receives a name of the caller and the tool as `sessionId`. A custom store must return a task only for the
+   * `sessionId` that created it. A task that the store returns for another `sessionId` does not exist for any caller, and the log
+   * names the mistake. The same is true for a task that a program creates in the store without `sessionId`. The SDK passes no
+   * `sessionId` to a message queue.
+   *
+   * If a tool is renamed or no longer registered, its tasks do not exist any more. A tool that is not registered for tasks cannot
+   * create one.
+   *
+   * **Example** (A report that takes long)
+   *
+   * ```ts
+   * import { InMemoryTaskStore } from "@modelcontextprotocol/sdk/experimental/tasks/stores/in-memory.js"
+   * import { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js"
+   * import { McpAuthSdk } from "effect-mcp-auth/sdk-v1"
+   *
+   * const auth = await McpAuthSdk.mock({ subject: "alice", scopes: ["reports:create"] })
+   * const server = new McpServer({ name: "reports", version: "1.0.0" }, {
+   *   capabilities: { tasks: { list: {}, cancel: {}, requests: { tools: { call: {} } } } },
+   *   taskStore: new InMemoryTaskStore()
+   * })
+   * auth.registerToolTask(server, "create_report", { scopes: ["reports:create"] }, async ({ principal, taskStore }) => {
+   *   const task = await taskStore.createTask({ ttl: 60_000 })
+   *   const content = [{ type: "text", text: `The report of ${principal.subject}` }]
+   *   await taskStore.storeTaskResult(task.taskId, "completed", { content })
+   *   return { task: await taskStore.getTask(task.taskId) }
+   * })
+   * ```
+   *
+   * @since 0.1.0
+   */
+  readonly registerToolTask: <
+    Output extends ZodRawShapeCompat | AnySchema,
+    Input extends undefined | ZodRawShapeCompat | AnySchema = undefined,
+    const Need extends Offered = never
+  >(
+    server: SdkServer,
+    name: string,
+    config: {
+      readonly title?: string
+      readonly description?: string
+      readonly inputSchema?: Input
+      readonly outputSchema?: Output
+      readonly annotations?: ToolAnnotations
+      readonly execution?: { readonly taskSupport: "required" | "optional" }
+      readonly _meta?: Record<string, unknown>
+    } & TaskPolicy<Need>,
+    handler: TaskHandler<Input, CallerOf<Claims, N, Need>, Services<Offered, R, N, Need>>
   ) => RegisteredTool & Scoped<Need>
   /**
    * Registers a prompt. Completing its arguments requires the same scopes. If the scopes depend on the arguments, completing

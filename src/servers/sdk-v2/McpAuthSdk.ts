@@ -429,7 +429,9 @@ export const mock = async <
 
 /** Creates the public gate. Its types are `any`, because `make` and `mock` declare the types for their options. */
 const toGate = (sdk: sdkHost.SdkHost): McpAuthSdk<any, any, any, any> => ({
-  ...sdk.register,
+  registerTool: sdk.register.registerTool,
+  registerPrompt: sdk.register.registerPrompt,
+  registerResource: sdk.register.registerResource,
   ...sdk.endpoints,
   local: sdk.local,
   protectFetch: sdk.protectFetch,

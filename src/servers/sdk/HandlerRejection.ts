@@ -47,7 +47,7 @@ export const find = (owner: unknown): HandlerRejected | undefined => (owner as O
 
 /**
  * Makes the result of a handler of the SDK fail with the stored error. The SDKs turn every error of a tool into an error result,
- * which cannot contain a challenge.
+ * which cannot contain a challenge. For a call that creates a task, SDK v1 then rejects the error result, because it is no task.
  */
 export const rethrow = (result: unknown, context: unknown): unknown =>
   result instanceof Promise
@@ -55,5 +55,7 @@ export const rethrow = (result: unknown, context: unknown): unknown =>
       const error = find(context)
       if (error !== undefined) throw error
       return value
+    }, (cause: unknown) => {
+      throw find(context) ?? cause
     })
     : result

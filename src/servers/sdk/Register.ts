@@ -6,6 +6,7 @@ import { AuthConfigError } from "../../protocol/AuthError.ts"
 import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import * as OptionValue from "../../protocol/OptionValue.ts"
 import type { RegistrationPolicy } from "./RegistrationPolicy.ts"
+import type { RequestTaskStore } from "./SdkPrivates.ts"
 import type { Registry } from "./SdkRegistry.ts"
 import type { McpServerLike } from "./SdkTypes.ts"
 import type { SetupLog } from "./SetupLog.ts"
@@ -22,6 +23,8 @@ interface Config {
  */
 export interface Register {
   readonly registerTool: (server: McpServerLike, name: string, config: Config, handler: unknown) => any
+  /** Registers a tool of SDK v1 whose calls create tasks. `handler` creates the task. */
+  readonly registerToolTask: (server: McpServerLike, name: string, config: Config, handler: unknown) => any
   readonly registerPrompt: (server: McpServerLike, name: string, config: Config, handler: unknown) => any
   readonly registerResource: (
     server: McpServerLike,
@@ -87,6 +90,19 @@ export const make = (
         handler,
         (config, wrapped) => server.registerTool(name, config, wrapped)
       ),
+    registerToolTask: (server, name, config, handler) => {
+      const what = `tool ${name}`
+      if (typeof (config as Config | undefined)?.scopes === "function") throw dynamicTask(what)
+      return register(server, what, config, handler, (config, createTask) => {
+        if (!registry.hasTasks(server)) throw noTaskStore(what)
+        return (server as TaskServer).experimental.tasks.registerToolTask(name, config, {
+          createTask,
+          // The task store that handlers receive finds only the tasks that the caller may use.
+          getTask: (...parameters) => taskOf(parameters, "getTask"),
+          getTaskResult: (...parameters) => taskOf(parameters, "getTaskResult")
+        })
+      })
+    },
     registerPrompt: (server, name, config, handler) =>
       register(
         server,
@@ -105,6 +121,41 @@ export const make = (
       )
   }
 }
+
+/** The experimental members of an `McpServer` of SDK v1. */
+interface TaskServer extends McpServerLike {
+  readonly experimental: {
+    readonly tasks: {
+      readonly registerToolTask: (name: string, config: object, handler: Readonly<Record<string, AnyHandler>>) => object
+    }
+  }
+}
+
+/** The context of a handler that reads a task. */
+interface TaskExtra {
+  readonly taskId: string
+  readonly taskStore: Pick<RequestTaskStore, "getTask" | "getTaskResult">
+}
+
+/** Reads a task from the store of the request. The SDK passes the context as the last parameter. */
+const taskOf = (parameters: ReadonlyArray<unknown>, method: keyof TaskExtra["taskStore"]): Promise<unknown> => {
+  const { taskId, taskStore } = parameters.at(-1) as TaskExtra
+  return taskStore[method](taskId)
+}
+
+const dynamicTask = (what: string): AuthConfigError =>
+  ConfigOption.error(
+    `${what}.scopes`,
+    "scopes of a task cannot depend on the arguments, because later requests for the task have none. Give a list of scopes",
+    "conflict"
+  )
+
+const noTaskStore = (what: string): AuthConfigError =>
+  ConfigOption.error(
+    what,
+    "the server has no task store. Give one to the McpServer: new McpServer(info, { taskStore, capabilities: { tasks: { … } } })",
+    "missing"
+  )
 
 /** Names that the author of a server may write by mistake instead of `scopes` and `unauthorized`. */
 const misspelled = /^(?:required?_?)?scopes?$|^unauthori[sz]ed$/i

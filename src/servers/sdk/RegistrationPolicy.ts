@@ -87,6 +87,8 @@ export interface RegistrationPolicies {
   readonly set: (registration: object, policy: RegistrationPolicy) => void
   /** Returns the policy of a registration, or `undefined` if the registration was made without this library. */
   readonly get: (registration: object) => RegistrationPolicy | undefined
+  /** Returns whether a caller may use a registration whose policy does not depend on arguments. */
+  readonly isAllowed: (registration: object, principal: Principal | undefined) => boolean
   /** Returns whether a registration is hidden from a caller. */
   readonly isHidden: (registration: object, principal: Principal | undefined) => boolean
   /** Returns whether any registration can be hidden. */
@@ -108,6 +110,10 @@ export const makePolicies = (): RegistrationPolicies => {
       ;(registration as Registration)[key] = policy
     },
     get,
+    isAllowed: (registration, principal) => {
+      const scopes = get(registration)?.scopes ?? []
+      return typeof scopes !== "function" && hasScopes(principal, scopes)
+    },
     isHidden: (registration, principal) => {
       const policy = get(registration)
       return policy?.unauthorized === "hide" && Array.isArray(policy.scopes) && !hasScopes(principal, policy.scopes)

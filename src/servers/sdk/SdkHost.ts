@@ -83,14 +83,15 @@ export const make = async <E, Schema>(
   const limits = body.checkLimits(given)
   const host = await Host.make(layer)
   const callerOf = makeCallerOf(host.gate)
+  const localCallers: LocalServer.LocalCallers = new WeakMap()
+  const log = SetupLog.make(host.runtime)
   const registry = sdkRegistry.make(
     host.gate.resource.offered,
     callerOf,
-    sdkTasks.makeOwnerOf(host.gate, callerOf),
+    (isAllowed) =>
+      sdkTasks.make({ gate: host.gate, callerOf, isAllowed, log, recheck: makeRecheck(host, localCallers) }),
     (server, transport) => transportGuard.guard(guard, server, transport)
   )
-  const localCallers: LocalServer.LocalCallers = new WeakMap()
-  const log = SetupLog.make(host.runtime)
   const anonymous = host.gate.published.anonymous === "allow-unscoped"
   const wrap = sdkHandler.make<any>({
     runtime: host.runtime,
@@ -172,6 +173,15 @@ const makeReject =
     const call = { method: operation, target: undefined, kind: undefined, params: undefined, isNotification: false }
     const decided = await run(() => gate.authorize(caller, [call], () => ({ ...needsCaller, scopes })))
     return Result.isFailure(decided) ? decided.failure : undefined
+  }
+
+/** Creates the function that checks after a long wait whether the token of a caller is still valid. */
+const makeRecheck =
+  ({ fiber, gate, run }: Host.Host, localCallers: LocalServer.LocalCallers): sdkTasks.Recheck => async (principal) => {
+    if (localCallers.has(principal)) return undefined
+    const { request, timing } = Caller.unknown(fiber)
+    const checked = await run(() => gate.recheck(Caller.make(request, principal, timing), true))
+    return Result.isFailure(checked) ? checked.failure : undefined
   }
 
 /** Creates the function that returns the principal as handlers receive it, with its claims decoded. */

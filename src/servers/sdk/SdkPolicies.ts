@@ -6,6 +6,7 @@ import * as Result from "effect/Result"
 import type { OperationPolicy } from "../../authorization/policy/OperationPolicy.ts"
 import { AuthConfigError } from "../../protocol/AuthError.ts"
 import * as ConfigOption from "../../protocol/ConfigOption.ts"
+import { own } from "../../protocol/Json.ts"
 import * as Operation from "../../protocol/Operation.ts"
 import * as OptionValue from "../../protocol/OptionValue.ts"
 import type { McpRequest, Policies, PolicyFor } from "../host/Admission.ts"
@@ -100,8 +101,29 @@ export const make = (registry: Registry, readArguments: ReadArguments, find: Fin
       )
     }
 
+    let tasks: Map<Operation.Operation, Found> | undefined
+
+    /** Looks up the tool of a task. If the store fails, any valid token is enough here, because the handler looks it up again. */
+    const findTask = (operation: Operation.Operation): Effect.Effect<void> | undefined => {
+      const { kind, target } = operation
+      if (kind !== "task" || target === undefined || target.length > Operation.maximumTarget) return undefined
+      if (principal === undefined || !registry.hasTasks(server)) return undefined
+      return Effect.map(
+        Effect.result(Effect.tryPromise(() => registry.findTask(server, target, principal))),
+        (found) => {
+          if (Result.isFailure(found) || found.success === undefined) return
+          tasks ??= new Map()
+          tasks.set(operation, found.success)
+        }
+      )
+    }
+
+    /** Returns whether an operation creates a task, or names one. Tasks have no anonymous owner. */
+    const isOfTask = ({ kind, params }: Operation.Operation): boolean =>
+      kind === "task" || (kind === "tool" && own(params, "task") !== undefined && registry.hasTasks(server))
+
     const policyFor: PolicyFor = (operation) => {
-      const found = find(operation)
+      const found = operation.kind === "task" ? tasks?.get(operation) ?? unknownTask : find(operation)
       if (found === undefined) return "unknown"
       const { policy } = found
       if (policy === undefined) {
@@ -111,10 +133,12 @@ export const make = (registry: Registry, readArguments: ReadArguments, find: Fin
       // The policy "challenge" for hidden registrations as well: `find` returns only registrations that this caller can see.
       return typeof policy.scopes === "function"
         ? dynamic?.get(operation) ?? needsCaller
-        : { scopes: policy.scopes, unauthorized: "challenge" }
+        : { scopes: policy.scopes, unauthorized: "challenge", authenticated: isOfTask(operation) }
     }
 
-    const evaluations = operations.map(evaluate).filter((_) => _ !== undefined)
+    const evaluations = operations.map((operation) => evaluate(operation) ?? findTask(operation)).filter((_) =>
+      _ !== undefined
+    )
     return evaluations.length === 0
       ? Effect.succeed(policyFor)
       : Effect.as(Effect.all(evaluations, { discard: true }), policyFor)
@@ -186,6 +210,9 @@ const withoutInvisible = (
 const notPublic = ({ kind, target }: Operation.Operation): string =>
   `${kind} ${target} was registered with the SDK itself, so an anonymous request for it is rejected with 401. To make it ` +
   "public, register it with this gate and without scopes"
+
+/** Stands for a task that the caller does not have. The SDK answers that it does not exist. */
+const unknownTask: Found = { registration: undefined, policy: undefined }
 
 const unknownServer = Effect.succeed<PolicyFor>(() => needsCaller)
 

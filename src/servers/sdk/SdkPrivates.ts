@@ -59,15 +59,44 @@ export interface Protocol extends TaskProtocol {
 
 /** A request, as the SDK passes it to `_onrequest`. */
 export interface Request {
-  readonly params?: { readonly _meta?: Readonly<Record<string, unknown>> }
+  readonly method?: string
+  readonly params?: { readonly _meta?: Readonly<Record<string, unknown>>; readonly name?: string }
+}
+
+/** A page of `tasks/list`. */
+export interface TaskPage {
+  readonly tasks: ReadonlyArray<{ readonly taskId: string }>
+  readonly nextCursor?: string | undefined
+}
+
+/** The member of a task store that finds a task by its id and its `sessionId`. */
+export interface TaskStore {
+  readonly getTask: (taskId: string, sessionId: string) => Promise<object | null | undefined>
+}
+
+/** The task store that handlers receive. */
+export interface RequestTaskStore {
+  readonly createTask: (params: unknown) => Promise<unknown>
+  readonly getTask: (taskId: string) => Promise<unknown>
+  readonly getTaskResult: (taskId: string) => Promise<unknown>
+  readonly storeTaskResult: (taskId: string, ...others: ReadonlyArray<unknown>) => Promise<unknown>
+  readonly updateTaskStatus: (taskId: string, ...others: ReadonlyArray<unknown>) => Promise<unknown>
+  readonly listTasks: (cursor: string | undefined) => Promise<TaskPage>
+}
+
+/** The queue of messages of tasks. */
+export interface TaskMessageQueue {
+  readonly enqueue: (taskId: string, message: unknown, sessionId: string | undefined, maximum?: number) => unknown
+  readonly dequeue: (taskId: string, sessionId: string | undefined) => unknown
+  readonly dequeueAll: (taskId: string, sessionId: string | undefined) => unknown
 }
 
 /** The members of a `Protocol` for tasks. Only `@modelcontextprotocol/sdk` has a task store. */
 export interface TaskProtocol {
-  readonly _taskStore?: unknown
-  readonly _transport?: { readonly sessionId?: unknown } | undefined
+  readonly _taskStore?: TaskStore | undefined
+  _taskMessageQueue?: TaskMessageQueue | undefined
   _onrequest: (request: Request, extra: unknown) => unknown
-  requestTaskStore: (request: unknown, sessionId: string | undefined) => unknown
+  requestTaskStore: (request: Request, sessionId?: string | undefined) => RequestTaskStore
 }
 
 /** The records of an `McpServer` that hold its registrations. */

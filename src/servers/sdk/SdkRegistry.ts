@@ -47,6 +47,13 @@ export interface Registry {
    * Returns what an operation of this caller runs, or `undefined` if the SDK answers that the target or method does not exist.
    */
   readonly find: (server: object, operation: Operation, principal: Principal | undefined) => Found | undefined
+  /**
+   * Returns the tool that created a task of this caller, and the policy of the tool. Returns `undefined` if the caller has no such
+   * task, or the tool is hidden from the caller.
+   */
+  readonly findTask: (server: object, taskId: string, caller: Principal) => Promise<Found | undefined>
+  /** Returns whether a server has a task store. */
+  readonly hasTasks: (server: object) => boolean
   /** Returns whether `resources/read` of a server can read only registered resources. */
   readonly readsRegisteredOnly: (server: object) => boolean
   /**
@@ -102,10 +109,11 @@ const notFresh = new AuthConfigError({
 export const make = (
   offered: ReadonlySet<string>,
   callerOf: (extra: unknown) => Principal | undefined,
-  taskOwnerOf: sdkTasks.OwnerOf,
+  makeTasks: (isAllowed: RegistrationPolicies["isAllowed"]) => sdkTasks.Tasks,
   guardTransport: GuardTransport
 ): Registry => {
   const policies = makePolicies()
+  const tasks = makeTasks(policies.isAllowed)
   const matcherOf = uriMatcher.make()
   const lookUp = lookup.make(matcherOf)
 
@@ -118,7 +126,7 @@ export const make = (
   const isServer = (value: object): value is McpServer => instrumentedOf(value) !== undefined || isMcpServer(value)
 
   const isInvisible = makeIsInvisible({ isServer, instrumentedOf, lookUp, matcherOf, policies })
-  const wrapHandler = makeWrapHandler({ callerOf, isInvisible, policies, taskOwnerOf })
+  const wrapHandler = makeWrapHandler({ callerOf, isInvisible, policies, tasks })
 
   return {
     offered,
@@ -141,7 +149,7 @@ export const make = (
       ;(server.server as Instrumented)[key] = instrumented
       server.server.setRequestHandler = setRequestHandler
       server.server.connect = connect
-      sdkTasks.instrument(server.server, taskOwnerOf)
+      tasks.instrument(server)
       return true
     },
     find: (server, operation, principal) => {
@@ -152,6 +160,14 @@ export const make = (
         ? undefined
         : { registration: undefined, policy: undefined }
     },
+    findTask: async (server, taskId, caller) => {
+      if (!isServer(server)) return undefined
+      const registration = await tasks.findTool(server, taskId, caller)
+      return registration === undefined || policies.isHidden(registration, caller)
+        ? undefined
+        : { registration, policy: policies.get(registration) }
+    },
+    hasTasks: (server) => isServer(server) && server.server._taskStore !== undefined,
     readsRegisteredOnly: (server) => isServer(server) && readsRegisteredOnly(server, instrumentedOf(server)),
     isInvisible,
     removeHidden: (server, principal) => {
@@ -171,11 +187,11 @@ export const make = (
 
 /** Creates the function that wraps the handlers of servers: it hides registrations, and separates the tasks of callers. */
 const makeWrapHandler = (
-  { callerOf, isInvisible, policies, taskOwnerOf }: {
+  { callerOf, isInvisible, policies, tasks }: {
     readonly callerOf: (extra: unknown) => Principal | undefined
     readonly isInvisible: Registry["isInvisible"]
     readonly policies: RegistrationPolicies
-    readonly taskOwnerOf: sdkTasks.OwnerOf
+    readonly tasks: sdkTasks.Tasks
   }
 ): WrapHandler => {
   // The author of the server writes the handler for subscriptions, and this handler looks up no registration. Subscriptions to
@@ -187,7 +203,7 @@ const makeWrapHandler = (
   }
 
   return (server, method, handler) => {
-    if (sdkTasks.methods.includes(method)) return sdkTasks.withOwner(handler, taskOwnerOf)
+    if (sdkTasks.methods.includes(method)) return tasks.wrap(server, method, handler)
     if (method === "resources/subscribe") return subscribeVisible(server, handler)
     const hiding = hideFromHandler(server, handler, policies, callerOf)
     if (method === "tools/call") return (request, extra) => handlerRejection.rethrow(hiding(request, extra), extra)

@@ -1,60 +1,253 @@
 /**
- * Separates the tasks of callers on `@modelcontextprotocol/sdk`, which stores tasks by session id. On a transport without
- * sessions, a name of the caller replaces the session id, so that no caller reaches the tasks of another caller.
+ * Separates the tasks of callers on `@modelcontextprotocol/sdk`, and applies the policy of a tool to its tasks.
+ *
+ * The task store of the SDK keeps one name for each task, which the SDK calls `sessionId`. This file replaces that name: it
+ * consists of the resource, the key of the principal, and the tool that created the task. A task is looked up under the names of
+ * the tools that its caller may use, so the store alone keeps which tool a task belongs to, for all instances that share it.
  */
 import type { Gate } from "../../authorization/Gate.ts"
+import type { Rejection } from "../../authorization/Rejection.ts"
 import type { Principal } from "../../verification/Principal.ts"
-import type { Handler, Request, TaskProtocol } from "./SdkPrivates.ts"
+import * as handlerRejection from "./HandlerRejection.ts"
+import { authInfoOf } from "./SdkHandler.ts"
+import {
+  getRegistration,
+  type Handler,
+  type McpServer,
+  type Protocol,
+  type Request,
+  type RequestTaskStore,
+  type TaskPage,
+  type TaskStore
+} from "./SdkPrivates.ts"
+import type { SetupLog } from "./SetupLog.ts"
 
 /** The methods that read or change the task store. */
 export const methods: ReadonlyArray<string> = ["tasks/get", "tasks/result", "tasks/list", "tasks/cancel"]
 
-/**
- * Returns the name of a caller for the task store. The name is the same on every instance of the program, and differs between
- * resources. An anonymous caller gets a new name each time, so that no other caller finds its tasks.
- */
-export type OwnerOf = (extra: unknown) => string
+/** A tool of a server that creates tasks. `undefined` in its place stands for methods that the author of the server added. */
+type Tool = string | undefined
 
-/** Creates the function that names callers. A name consists of the resource and the key of the principal. */
-export const makeOwnerOf = (gate: Gate, callerOf: (extra: unknown) => Principal | undefined): OwnerOf => (extra) => {
-  const caller = callerOf(extra)
-  return caller === undefined
-    ? crypto.randomUUID()
-    : JSON.stringify([gate.published.resourceFor(caller).resource, caller.key])
+/** The tasks of all callers of one gate. */
+export interface Tasks {
+  /** Makes a server keep the tasks of callers apart. Does nothing if the server has no task store. */
+  readonly instrument: (server: McpServer) => void
+  /** Wraps a handler of one of the `methods`, so that it finds only the tasks that the caller may use. */
+  readonly wrap: (server: McpServer, method: string, handler: Handler) => Handler
+  /**
+   * Returns the tool that created a task of this caller, whether or not the caller may still use the tool. Returns `undefined`
+   * if the caller has no such task.
+   */
+  readonly findTool: (server: McpServer, taskId: string, caller: Principal) => Promise<object | undefined>
 }
 
-/**
- * Wraps a handler of one of the `methods`. The SDK passes the `sessionId` of `extra` to the task store, so the wrapper sets a
- * missing `sessionId` to the name of the caller.
- */
-export const withOwner = (handler: Handler, ownerOf: OwnerOf): Handler => (request, extra) => {
-  const { sessionId, taskStore } = extra as { readonly sessionId?: unknown; readonly taskStore?: unknown }
-  return sessionId !== undefined || taskStore === undefined
-    ? handler(request, extra)
-    : handler(request, { ...extra as object, sessionId: ownerOf(extra) })
+/** Returns the rejection of a caller whose token has expired or was revoked since the request arrived. */
+export type Recheck = (caller: Principal) => Promise<Rejection | undefined>
+
+/** The parts of a gate that decide about tasks. */
+interface Parts {
+  readonly gate: Gate
+  readonly callerOf: (extra: unknown) => Principal | undefined
+  /** Returns whether the policy of a registration admits a caller. */
+  readonly isAllowed: (registration: object, caller: Principal | undefined) => boolean
+  readonly recheck: Recheck
+  readonly log: SetupLog
 }
 
-/** Restricts the task store that handlers receive: it creates and finds only tasks of the caller. */
-export const instrument = (protocol: TaskProtocol, ownerOf: OwnerOf): void => {
-  if (protocol._taskStore === undefined) return
-  const { _onrequest, requestTaskStore } = protocol
-  let owner: string | undefined
-  protocol.requestTaskStore = (request, sessionId) =>
-    Reflect.apply(requestTaskStore, protocol, [request, sessionId ?? owner])
-  protocol._onrequest = (request, extra) => {
-    if (protocol._transport?.sessionId !== undefined) return Reflect.apply(_onrequest, protocol, [request, extra])
-    // The SDK calls `requestTaskStore` before `_onrequest` returns, so `owner` belongs to this request.
-    owner = ownerOf(extra)
-    try {
-      return Reflect.apply(_onrequest, protocol, [withoutRelatedTask(request), extra])
-    } finally {
-      owner = undefined
+/** Creates the tasks of a gate. */
+export const make = ({ callerOf, gate, isAllowed, log, recheck }: Parts): Tasks => {
+  const ownerOf = (caller: Principal | undefined): Owner => new Owner(gate, caller)
+
+  /** Returns the tools whose tasks a caller may use, and `undefined` for tasks that no tool created. */
+  const allowedTools = (server: McpServer, caller: Principal | undefined): ReadonlyArray<Tool> => [
+    ...taskTools(server).filter((name) => isAllowed(server._registeredTools[name]!, caller)),
+    undefined
+  ]
+
+  /** Returns whether the store shows a task to every caller: it has no owner, or the store does not compare `sessionId`. */
+  const isShared = async (store: TaskStore, taskId: string): Promise<boolean> => {
+    const shared = await store.getTask(taskId, crypto.randomUUID()) != null
+    if (shared) log("Error", sharedTask)
+    return shared
+  }
+
+  /** Returns the name under which the store keeps a task. Throws if the caller has no such task, or may not use it. */
+  const nameOf = async (
+    store: TaskStore,
+    owner: Owner,
+    tools: ReadonlyArray<Tool>,
+    taskId: string
+  ): Promise<string> => {
+    for (const tool of tools) {
+      const name = owner.nameFor(tool)
+      if (await store.getTask(taskId, name) == null) continue
+      if (!await isShared(store, taskId)) return name
+      break
     }
+    throw new InvalidParams("Task not found")
+  }
+
+  /** Lists tasks under the names of all tools. A page ends where the store ends its page. */
+  const list = async (
+    store: TaskStore,
+    tools: ReadonlyArray<Tool>,
+    cursor: string | undefined,
+    pageOf: (tool: Tool, cursor: string | undefined) => Promise<TaskPage>
+  ): Promise<TaskPage> => {
+    const start = cursor === undefined ? { index: 0, rest: undefined } : parseCursor(tools, cursor)
+    let rest = start.rest
+    const tasks: Array<TaskPage["tasks"][number]> = []
+    for (const tool of tools.slice(start.index)) {
+      const page = await pageOf(tool, rest)
+      for (const task of page.tasks) if (!await isShared(store, task.taskId)) tasks.push(task)
+      if (page.nextCursor !== undefined) return { ...page, tasks, nextCursor: JSON.stringify([tool, page.nextCursor]) }
+      rest = undefined
+    }
+    return { tasks }
+  }
+
+  const wrap: Tasks["wrap"] = (server, method, handler) => async (request, extra) => {
+    const store = server.server._taskStore
+    if (store === undefined) return handler(request, extra)
+    const caller = callerOf(extra)
+    const owner = ownerOf(caller)
+    const tools = allowedTools(server, caller)
+    const handleAs = (sessionId: string, changed: unknown) => handler(changed, { ...extra as object, sessionId })
+    const { params = {} } = request as { readonly params?: { readonly taskId?: string; readonly cursor?: string } }
+    if (method === "tasks/list") {
+      return list(store, tools, params.cursor, async (tool, cursor) => {
+        const { cursor: _, ...others } = params
+        const changed = { ...request as object, params: cursor === undefined ? others : { ...others, cursor } }
+        return await handleAs(owner.nameFor(tool), changed) as TaskPage
+      })
+    }
+    const result = await handleAs(await nameOf(store, owner, tools, params.taskId!), request)
+    // The SDK waits until the task has ended, which may be after the token has.
+    const rejection = method === "tasks/result" && caller !== undefined ? await recheck(caller) : undefined
+    if (rejection === undefined) return result
+    const error = new handlerRejection.HandlerRejected("Authentication required", rejection)
+    handlerRejection.store(authInfoOf(extra), error)
+    throw error
+  }
+
+  const instrument: Tasks["instrument"] = (server) => {
+    const protocol = server.server
+    const store = protocol._taskStore
+    if (store === undefined) return
+    const { _onrequest, requestTaskStore } = protocol
+    let caller: Principal | undefined
+    protocol.requestTaskStore = (request) => {
+      const owner = ownerOf(caller)
+      const tools = allowedTools(server, caller)
+      const storeFor = (name: string) => Reflect.apply(requestTaskStore, protocol, [request, name]) as RequestTaskStore
+      const find = async (taskId: string) => storeFor(await nameOf(store, owner, tools, taskId))
+      return {
+        createTask: async (params) => storeFor(owner.nameFor(creatorOf(server, request))).createTask(params),
+        getTask: async (taskId) => (await find(taskId)).getTask(taskId),
+        getTaskResult: async (taskId) => (await find(taskId)).getTaskResult(taskId),
+        storeTaskResult: async (taskId, ...others) => (await find(taskId)).storeTaskResult(taskId, ...others),
+        updateTaskStatus: async (taskId, ...others) => (await find(taskId)).updateTaskStatus(taskId, ...others),
+        listTasks: (cursor) => list(store, tools, cursor, (tool, rest) => storeFor(owner.nameFor(tool)).listTasks(rest))
+      }
+    }
+    protocol._onrequest = (request, extra) => {
+      // The SDK calls `requestTaskStore` before `_onrequest` returns, so `caller` belongs to this request.
+      caller = callerOf(extra)
+      try {
+        return Reflect.apply(_onrequest, protocol, [withoutRelatedTask(request), extra])
+      } finally {
+        caller = undefined
+      }
+    }
+    ignoreSessions(protocol)
+  }
+
+  const findTool: Tasks["findTool"] = async (server, taskId, caller) => {
+    const store = server.server._taskStore
+    if (store === undefined) return undefined
+    const owner = ownerOf(caller)
+    for (const tool of taskTools(server)) {
+      if (await store.getTask(taskId, owner.nameFor(tool)) == null) continue
+      return await isShared(store, taskId) ? undefined : getRegistration(server._registeredTools, tool)
+    }
+    return undefined
+  }
+
+  return { instrument, wrap, findTool }
+}
+
+/** The caller of one request, as the owner of tasks. */
+class Owner {
+  readonly #resource: string
+  readonly #key: string
+
+  /** An anonymous caller gets a new key for each request, so that no other caller finds its tasks. */
+  constructor(gate: Gate, caller: Principal | undefined) {
+    this.#resource = caller === undefined ? "anonymous" : gate.published.resourceFor(caller).resource
+    this.#key = caller === undefined ? crypto.randomUUID() : caller.key
+  }
+
+  /** Returns the name under which the store keeps the tasks of a tool. It is the same on every instance of the program. */
+  nameFor(tool: Tool): string {
+    return JSON.stringify([this.#resource, this.#key, ...(tool === undefined ? [] : [tool])])
+  }
+}
+
+/** Returns the names of the tools that create tasks: those that `registerToolTask` registered. */
+const taskTools = ({ _registeredTools }: McpServer): ReadonlyArray<string> =>
+  Object.keys(_registeredTools).filter((name) => isTaskTool(_registeredTools[name]!))
+
+const isTaskTool = (registration: object): boolean => {
+  const { handler } = registration as { readonly handler?: unknown }
+  return typeof handler === "object" && handler !== null && "createTask" in handler
+}
+
+/** Returns the tool that a request calls. Throws if tasks of this tool would have no policy. */
+const creatorOf = ({ _registeredTools }: McpServer, { method, params }: Request): Tool => {
+  if (method !== "tools/call") return undefined
+  const name = params?.name
+  const registration = getRegistration(_registeredTools, name)
+  if (registration !== undefined && isTaskTool(registration)) return name
+  throw new Error(`tool ${name} cannot create tasks. Register it with registerToolTask`)
+}
+
+/** The error of a task that does not exist for the caller, and of a cursor that `tasks/list` did not return. */
+class InvalidParams extends Error {
+  override readonly name = "InvalidParams"
+  readonly code = -32602
+}
+
+/** Reads a cursor of `list`: a tool, and the cursor of the store for the tasks of this tool. */
+const parseCursor = (
+  tools: ReadonlyArray<Tool>,
+  cursor: string
+): { readonly index: number; readonly rest: string } => {
+  let parsed: unknown
+  try {
+    parsed = JSON.parse(cursor)
+  } catch {
+    throw new InvalidParams("Invalid cursor")
+  }
+  const [tool, rest] = Array.isArray(parsed) ? parsed : []
+  const index = tools.indexOf(tool === null ? undefined : tool)
+  if (index < 0 || typeof rest !== "string") throw new InvalidParams("Invalid cursor")
+  return { index, rest }
+}
+
+/** Makes the queue of a server ignore sessions. Ids of tasks are unique, and the store decides which caller finds a task. */
+const ignoreSessions = (protocol: Protocol): void => {
+  const queue = protocol._taskMessageQueue
+  if (queue === undefined) return
+  protocol._taskMessageQueue = {
+    enqueue: (taskId, message, _, maximum) => queue.enqueue(taskId, message, undefined, maximum),
+    dequeue: (taskId) => queue.dequeue(taskId, undefined),
+    dequeueAll: (taskId) => queue.dequeueAll(taskId, undefined)
   }
 }
 
 /**
- * Removes the related task from a request. Without sessions, the SDK would queue the answer for that task and check no owner.
+ * Removes the related task from a request. The SDK would queue the answer for that task, and looks it up by the session, which
+ * is not the name that the store keeps.
  */
 const withoutRelatedTask = (request: Request): Request => {
   const meta = request.params?._meta
@@ -64,3 +257,7 @@ const withoutRelatedTask = (request: Request): Request => {
 }
 
 const relatedTask = "io.modelcontextprotocol/related-task"
+
+const sharedTask =
+  "the task store shows a task to every sessionId, so the gate answers that the task does not exist. Compare sessionId in the " +
+  "store, and create tasks with extra.taskStore"

@@ -7,7 +7,9 @@ import { AuthConfigError } from "../../../src/protocol/AuthError.ts"
 import * as register from "../../../src/servers/sdk/Register.ts"
 import * as sdkRegistry from "../../../src/servers/sdk/SdkRegistry.ts"
 
-const registryOf = () => sdkRegistry.make(new Set(["read"]), () => undefined, () => "anonymous", () => {})
+const noTasks = { instrument: () => {}, wrap: () => assert.fail("no tasks"), findTool: async () => undefined }
+
+const registryOf = () => sdkRegistry.make(new Set(["read"]), () => undefined, () => noTasks, () => {})
 
 const operation = (method: string, params: object) =>
   Result.getOrThrow(Operation.fromBody({ jsonrpc: "2.0", id: 1, method, params }))[0]!

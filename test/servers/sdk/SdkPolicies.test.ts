@@ -19,6 +19,8 @@ describe("SdkPolicies", () => {
         instrument: () => true,
         removeHidden: unused,
         isInvisible: unused,
+        findTask: unused,
+        hasTasks: () => false,
         readsRegisteredOnly: () => true,
         find: (_, { method, target }) => {
           looked.push(`${method} ${target}`)

@@ -1,5 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
-import { InMemoryTaskStore } from "@modelcontextprotocol/sdk/experimental/tasks/stores/in-memory.js"
+import {
+  InMemoryTaskMessageQueue,
+  InMemoryTaskStore
+} from "@modelcontextprotocol/sdk/experimental/tasks/stores/in-memory.js"
 import * as V1 from "@modelcontextprotocol/sdk/server/mcp.js"
 import * as V2 from "@modelcontextprotocol/server"
 import { z } from "zod"
@@ -34,7 +37,7 @@ const ofProtocol: Readonly<
 
 const ofTaskProtocol: Readonly<Record<keyof sdkPrivates.TaskProtocol, Check>> = {
   _taskStore: (value) => value instanceof InMemoryTaskStore,
-  _transport: (value) => typeof value === "object",
+  _taskMessageQueue: (value) => value instanceof InMemoryTaskMessageQueue,
   _onrequest: isFunction,
   requestTaskStore: isFunction
 }
@@ -62,7 +65,8 @@ const resource = { contents: [] }
 const serverV1 = async () => {
   const server = new V1.McpServer({ name: "notes", version: "1.0.0" }, {
     capabilities: { tasks: {} },
-    taskStore: new InMemoryTaskStore()
+    taskStore: new InMemoryTaskStore(),
+    taskMessageQueue: new InMemoryTaskMessageQueue()
   })
   const { completable } = await import("@modelcontextprotocol/sdk/server/completable.js")
   server.registerTool("add", {}, () => ({ content: [] }))

@@ -1,4 +1,4 @@
-import { assert, describe, it } from "@effect/vitest"
+import { afterEach, assert, describe, it, vi } from "@effect/vitest"
 import { getRequestListener } from "@hono/node-server"
 import {
   InMemoryTaskMessageQueue,
@@ -7,22 +7,25 @@ import {
 import { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js"
 import { StreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/streamableHttp.js"
 import { WebStandardStreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js"
-import { Effect, Layer, References } from "effect"
+import type { CallToolResult } from "@modelcontextprotocol/sdk/types.js"
+import { type Duration, Effect, Fiber, Layer, References } from "effect"
 import { McpAuthSdk } from "effect-mcp-auth/sdk-v1"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import type { HttpClient } from "effect/http"
 import express from "express"
 import { randomUUID } from "node:crypto"
 import type { RequestListener } from "node:http"
+import { z } from "zod"
 import { fetchOf } from "../hosts/Host.ts"
 import { listen } from "./listen.ts"
-import { callTool, initialize, post, request } from "./rpc.ts"
+import { callTool, challenged, initialize, post, request } from "./rpc.ts"
 
 const makeAuth = (resource: string, client: HttpClient.HttpClient) =>
   McpAuthSdk.make({
     resource,
     authorizationServers: ["https://issuer.test"],
-    scopes: ["read"],
+    scopes: ["read", "write"],
+    anonymous: "allow-unscoped",
     layer: Layer.succeed(References.MinimumLogLevel, "None"),
     fetch: fetchOf(client)
   })
@@ -40,15 +43,44 @@ const makeServer = (auth: Auth, { queue, store }: Tasks) => {
     taskMessageQueue: queue
   })
   auth.registerTool(server, "whoami", {}, ({ principal }) => ({
-    content: [{ type: "text", text: principal.subject ?? "" }]
+    content: [{ type: "text", text: principal?.subject ?? "" }]
   }))
-  server.experimental.tasks.registerToolTask("report", { execution: { taskSupport: "required" } }, {
-    createTask: async ({ authInfo, taskStore }) => {
-      const task = await taskStore.createTask({ ttl: null })
-      const text = `secret of ${(authInfo!.extra as { readonly subject: string }).subject}`
-      await taskStore.storeTaskResult(task.taskId, "completed", { content: [{ type: "text", text }] })
-      return { task: await taskStore.getTask(task.taskId) }
-    },
+  const complete = async ({ taskStore }: Pick<McpAuthSdk.TaskExtra<never>, "taskStore">, text: string) => {
+    const task = await taskStore.createTask({ ttl: null })
+    await taskStore.storeTaskResult(task.taskId, "completed", { content: [{ type: "text", text }] })
+    return { task: await taskStore.getTask(task.taskId) }
+  }
+  auth.registerToolTask(
+    server,
+    "report",
+    { scopes: ["read"] },
+    (extra) => complete(extra, `secret of ${(extra.authInfo!.extra as { readonly subject: string }).subject}`)
+  )
+  auth.registerToolTask(
+    server,
+    "audit",
+    { scopes: ["write"] },
+    (extra) => Effect.promise(() => complete(extra, `audit of ${extra.principal.subject}`))
+  )
+  auth.registerToolTask(
+    server,
+    "hidden",
+    { scopes: ["write"], unauthorized: "hide" },
+    (extra) => complete(extra, `hidden of ${extra.principal.subject}`)
+  )
+  auth.registerToolTask(server, "open", {}, (extra) => complete(extra, `open of ${extra.principal?.subject}`))
+  auth.registerToolTask(server, "wait", { scopes: ["read"] }, async ({ taskStore }) => ({
+    task: await taskStore.createTask({ ttl: null, pollInterval: 1 })
+  }))
+  auth.registerTool(server, "read_report", {
+    inputSchema: { taskId: z.string() }
+  }, async ({ taskId }, { taskStore }) => await taskStore!.getTaskResult(taskId) as CallToolResult)
+  auth.registerTool(server, "rogue", {}, async ({ taskStore }) => {
+    const { taskId } = await taskStore!.createTask({ ttl: null })
+    return { content: [{ type: "text", text: taskId }] }
+  })
+  server.experimental.tasks.registerToolTask("stock", { execution: { taskSupport: "required" } }, {
+    createTask: async ({ taskStore }) => await complete({ taskStore }, "stock"),
     getTask: (_) => Promise.reject(new Error("the SDK asks the store")),
     getTaskResult: (_) => Promise.reject(new Error("the SDK asks the store"))
   })
@@ -103,35 +135,48 @@ const withSessions: Host = (auth, tasks) => {
   return app
 }
 
-const start = Effect.fnUntraced(function*(host: Host) {
+const resource = "https://reports.test/mcp"
+
+/** Starts instances of one program. They share the task store, as two instances with one database do. */
+const start = Effect.fnUntraced(function*(host: Host, instances = 1, store = new InMemoryTaskStore()) {
   const { client, issuer } = yield* TestIssuer.make()
-  const tasks: Tasks = { store: new InMemoryTaskStore(), queue: new InMemoryTaskMessageQueue() }
-  let auth: Auth | undefined
-  let url = ""
-  yield* listen((origin) =>
-    Effect.promise(async () => {
-      url = `${origin}/mcp`
-      auth = await makeAuth(url, client)
-      return host(auth, tasks)
-    })
-  )
-  yield* Effect.addFinalizer(() => Effect.promise(() => auth!.dispose()))
+  const tasks: Tasks = { store, queue: new InMemoryTaskMessageQueue() }
+  const running = yield* Effect.forEach(Array.from({ length: instances }), () =>
+    Effect.gen(function*() {
+      const auth = yield* Effect.acquireRelease(
+        Effect.promise(() => makeAuth(resource, client)),
+        (auth) => Effect.promise(() => auth.dispose())
+      )
+      const origin = yield* listen(() => Effect.succeed(host(auth, tasks)))
+      return { auth, url: `${origin}/mcp` }
+    }))
   return {
-    auth: auth!,
+    auth: running[0]!.auth,
     tasks,
-    signIn: (subject: string, clientId = "client-1") =>
-      issuer.mint({ audience: url, subject, clientId, scopes: ["read"] }),
-    send: (token: string, message: object, headers: Readonly<Record<string, string>> = {}) =>
-      Effect.promise(() => post(url, message, { token, headers }))
+    signIn: (
+      subject: string,
+      { clientId = "client-1", ...given }: {
+        clientId?: string
+        scopes?: ReadonlyArray<string>
+        expiresIn?: Duration.Input
+      } = {}
+    ) => issuer.mint({ audience: resource, subject, clientId, scopes: ["read"], ...given }),
+    send: (token: string | undefined, message: object, headers: Readonly<Record<string, string>> = {}, instance = 0) =>
+      Effect.promise(() => post(running[instance]!.url, message, { token, headers }))
   }
 })
 
 type Started = Effect.Success<ReturnType<typeof start>>
 
-const report = request("tools/call", { name: "report", arguments: {}, task: {} })
+const creating = (name: string) => request("tools/call", { name, arguments: {}, task: {} })
 
-const create = ({ send }: Started, token: string, headers?: Readonly<Record<string, string>>) =>
-  Effect.map(send(token, report, headers), ({ message, text }) => {
+const create = (
+  { send }: Pick<Started, "send">,
+  token: string,
+  headers?: Readonly<Record<string, string>>,
+  name = "report"
+) =>
+  Effect.map(send(token, creating(name), headers), ({ message, text }) => {
     assert.isString(message.result?.task?.taskId, text)
     return message.result.task.taskId as string
   })
@@ -165,7 +210,7 @@ describe.each([["Express", stateless], ["the web-standard transport", webStandar
         const own = yield* findTask(started, yield* signIn("alice"), taskId)
         assert.deepStrictEqual([own.listed, own.status, own.text], [[taskId], "completed", "secret of alice"])
         assert.include(own.cancelling, "terminal status")
-        for (const other of [yield* signIn("mallory"), yield* signIn("alice", "client-2")]) {
+        for (const other of [yield* signIn("mallory"), yield* signIn("alice", { clientId: "client-2" })]) {
           const foreign = yield* findTask(started, other, taskId)
           assert.deepStrictEqual([foreign.listed, foreign.status, foreign.text], [[], undefined, undefined])
           assert.include(foreign.cancelling, "not found")
@@ -216,27 +261,254 @@ describe("tasks of sdk-v1 whose caller is unknown", () => {
   it.live("[T-AUD-20b] a task of an unknown caller belongs to no caller", () =>
     Effect.gen(function*() {
       const started = yield* start(withOwnAuthInfo)
-      const taskId = yield* create(started, yield* started.signIn("alice"))
+      const taskId = yield* create(started, yield* started.signIn("alice"), {}, "stock")
       const foreign = yield* findTask(started, yield* started.signIn("mallory"), taskId)
       assert.deepStrictEqual([foreign.listed, foreign.status, foreign.text], [[], undefined, undefined])
     }))
 })
 
+/** Opens a session, and returns the headers of its requests. */
+const openSession = ({ send }: Started, token: string, instance = 0) =>
+  Effect.map(send(token, initialize, {}, instance), ({ headers }) => ({
+    "mcp-session-id": headers.get("mcp-session-id")!
+  }))
+
 describe("tasks of sdk-v1 with sessions", () => {
-  it.live("[T-AUD-20b] a task belongs to the session that created it, and the session to its caller", () =>
+  it.live("[T-AUD-20b] a task belongs to its caller in every session, and a session to its caller", () =>
     Effect.gen(function*() {
       const started = yield* start(withSessions)
       const { send, signIn } = started
-      const open = (token: string) =>
-        Effect.map(send(token, initialize), ({ headers }) => ({ "mcp-session-id": headers.get("mcp-session-id")! }))
       const [alice, mallory] = [yield* signIn("alice"), yield* signIn("mallory")]
-      const [ofAlice, ofMallory] = [yield* open(alice), yield* open(mallory)]
+      const [ofAlice, again, ofMallory] = yield* Effect.forEach(
+        [alice, alice, mallory],
+        (token) => openSession(started, token)
+      )
       const taskId = yield* create(started, alice, ofAlice)
-      assert.strictEqual((yield* findTask(started, alice, taskId, ofAlice)).text, "secret of alice")
+      for (const session of [ofAlice, again]) {
+        const own = yield* findTask(started, alice, taskId, session)
+        assert.deepStrictEqual([own.listed, own.status, own.text], [[taskId], "completed", "secret of alice"])
+      }
       const foreign = yield* findTask(started, mallory, taskId, ofMallory)
       assert.deepStrictEqual([foreign.listed, foreign.status, foreign.text], [[], undefined, undefined])
       for (const message of [request("tasks/list"), request("tasks/get", { taskId })]) {
         assert.strictEqual((yield* send(mallory, message, ofAlice)).status, 404)
       }
+    }))
+})
+
+const everyMethod = (taskId: string) => [
+  request("tasks/get", { taskId }),
+  request("tasks/result", { taskId }),
+  request("tasks/cancel", { taskId })
+]
+
+describe.each([["without sessions", stateless, false], ["with sessions", withSessions, true]] as const)(
+  "the policies of tasks of sdk-v1, %s",
+  (_, host, hasSessions) => {
+    const startWith = Effect.fnUntraced(function*(instances = 1, store = new InMemoryTaskStore()) {
+      const started = yield* start(host, instances, store)
+      const enter = Effect.fnUntraced(function*(token: string, instance = 0) {
+        const headers = hasSessions ? yield* openSession(started, token, instance) : {}
+        return (message: object) => started.send(token, message, headers, instance)
+      })
+      const signIn = (...given: Parameters<typeof started.signIn>) => Effect.flatMap(started.signIn(...given), enter)
+      return { ...started, enter, signIn, mint: started.signIn }
+    })
+
+    const createWith = (send: (message: object) => ReturnType<Started["send"]>, name: string) =>
+      create({ send: (_, message) => send(message) }, "", {}, name)
+
+    const list = (send: (message: object) => ReturnType<Started["send"]>) =>
+      Effect.map(
+        send(request("tasks/list")),
+        ({ message }) => message.result.tasks.map((_: { readonly taskId: string }) => _.taskId) as ReadonlyArray<string>
+      )
+
+    it.live("[T-AUD-20d] the policy of a tool applies to its tasks after the caller lost the scope", () =>
+      Effect.gen(function*() {
+        const { signIn } = yield* startWith()
+        const writer = yield* signIn("alice", { scopes: ["read", "write"] })
+        const reader = yield* signIn("alice")
+        const audit = yield* createWith(writer, "audit")
+        const report = yield* createWith(writer, "report")
+        assert.strictEqual(
+          (yield* writer(request("tasks/result", { taskId: audit }))).message.result.content[0].text,
+          "audit of alice"
+        )
+        for (const message of everyMethod(audit)) {
+          const answer = yield* reader(message)
+          assert.strictEqual(answer.status, 403, message.method)
+          assert.strictEqual(challenged(answer, "error"), "insufficient_scope")
+          assert.strictEqual(challenged(answer, "scope"), "write read")
+        }
+        assert.sameMembers([...yield* list(writer)], [audit, report])
+        assert.deepStrictEqual(yield* list(reader), [report])
+      }))
+
+    it.live("[T-AUD-20d] the challenge of a task is that of its tool, and another caller receives none", () =>
+      Effect.gen(function*() {
+        const { signIn } = yield* startWith()
+        const writer = yield* signIn("alice", { scopes: ["read", "write"] })
+        const audit = yield* createWith(writer, "audit")
+        const mallory = yield* signIn("mallory")
+        for (const [foreign, unknown] of everyMethod(audit).map((_, index) => [_, everyMethod("unknown")[index]!])) {
+          const [one, other] = [yield* mallory(foreign!), yield* mallory(unknown!)]
+          assert.strictEqual(one.status, 200)
+          assert.strictEqual(one.text.replaceAll(audit, "unknown"), other.text)
+        }
+      }))
+
+    it.live("[T-AUD-20d] tasks of a hidden tool do not exist for a caller that the tool is hidden from", () =>
+      Effect.gen(function*() {
+        const { signIn } = yield* startWith()
+        const writer = yield* signIn("alice", { scopes: ["read", "write"] })
+        const reader = yield* signIn("alice")
+        const hidden = yield* createWith(writer, "hidden")
+        assert.strictEqual((yield* writer(request("tasks/get", { taskId: hidden }))).message.result.status, "completed")
+        for (const [index, message] of everyMethod(hidden).entries()) {
+          const [one, other] = [yield* reader(message), yield* reader(everyMethod("unknown")[index]!)]
+          assert.strictEqual(one.status, 200)
+          assert.strictEqual(one.text.replaceAll(hidden, "unknown"), other.text)
+        }
+        assert.deepStrictEqual(yield* list(reader), [])
+      }))
+
+    it.live("[T-AUD-20d] handlers find the tasks that their caller may use, and no others", () =>
+      Effect.gen(function*() {
+        const { signIn } = yield* startWith()
+        const writer = yield* signIn("alice", { scopes: ["read", "write"] })
+        const [report, audit] = [yield* createWith(writer, "report"), yield* createWith(writer, "audit")]
+        const read = (send: typeof writer, taskId: string) =>
+          Effect.map(send(callTool("read_report", { taskId })), ({ message }) => message.result)
+        const reader = yield* signIn("alice")
+        assert.strictEqual((yield* read(reader, report)).content[0].text, "secret of alice")
+        for (const [send, taskId] of [[reader, audit], [yield* signIn("mallory"), report]] as const) {
+          const result = yield* read(send, taskId)
+          assert.isTrue(result.isError)
+          assert.include(result.content[0].text, "not found")
+        }
+      }))
+
+    it.live("[T-AUD-20d] a tool that is not registered for tasks creates none", () =>
+      Effect.gen(function*() {
+        const { signIn, tasks } = yield* startWith()
+        const answer = yield* (yield* signIn("alice"))(callTool("rogue"))
+        assert.isTrue(answer.message.result.isError)
+        assert.include(answer.message.result.content[0].text, "registerToolTask")
+        assert.deepStrictEqual(tasks.store.getAllTasks(), [])
+      }))
+
+    it.live("[T-AUD-20d] a list of tasks has pages, and its cursors open no tasks of others", () =>
+      Effect.gen(function*() {
+        const { signIn } = yield* startWith()
+        const writer = yield* signIn("alice", { scopes: ["read", "write"] })
+        const created: Array<string> = []
+        for (const name of ["report", "audit", "open"]) {
+          for (let index = 0; index < 11; index++) created.push(yield* createWith(writer, name))
+        }
+        const mallory = yield* signIn("mallory", { scopes: ["read", "write"] })
+        const listed: Array<string> = []
+        let cursor: string | undefined
+        do {
+          const { result } = (yield* writer(request("tasks/list", cursor === undefined ? {} : { cursor }))).message
+          listed.push(...result.tasks.map((_: { readonly taskId: string }) => _.taskId))
+          cursor = result.nextCursor
+          if (cursor !== undefined) {
+            const foreign = yield* mallory(request("tasks/list", { cursor }))
+            assert.strictEqual(foreign.message.error.code, -32602, foreign.text)
+          }
+        } while (cursor !== undefined)
+        assert.sameMembers(listed, created)
+        for (const wrong of ["", "1", "[]", "{", `["report"]`, `["missing","x"]`, `["hidden",1]`]) {
+          const answer = yield* writer(request("tasks/list", { cursor: wrong }))
+          assert.strictEqual(answer.message.error?.code, -32602, wrong)
+        }
+      }))
+
+    it.live("[T-AUD-20d] tasks require a caller where anonymous requests are allowed", () =>
+      Effect.gen(function*() {
+        const { enter, mint, send, tasks } = yield* startWith()
+        const token = yield* mint("alice")
+        const taskId = yield* createWith(yield* enter(token), "open")
+        const messages = [...everyMethod(taskId), request("tasks/list"), request("tasks/update", { taskId })]
+        for (const message of [...messages, creating("open")]) {
+          const answer = yield* send(undefined, message)
+          assert.strictEqual(answer.status, 401, message.method)
+          assert.isDefined(challenged(answer, "resource_metadata"))
+        }
+        assert.strictEqual(tasks.store.getAllTasks().length, 1)
+      }))
+
+    it.live("[T-AUD-20d] every instance that shares the store finds a task, with its policy", () =>
+      Effect.gen(function*() {
+        const { enter, mint } = yield* startWith(2)
+        const scopes = ["read", "write"]
+        const writer = yield* mint("alice", { scopes })
+        const audit = yield* createWith(yield* enter(writer, 0), "audit")
+        const there = yield* enter(writer, 1)
+        assert.strictEqual((yield* there(request("tasks/get", { taskId: audit }))).message.result.status, "completed")
+        assert.deepStrictEqual(yield* list(there), [audit])
+        const reader = yield* enter(yield* mint("alice"), 1)
+        assert.strictEqual((yield* reader(request("tasks/get", { taskId: audit }))).status, 403)
+        const mallory = yield* enter(yield* mint("mallory", { scopes }), 1)
+        assert.deepStrictEqual(yield* list(mallory), [])
+      }))
+
+    it.live("[T-AUD-20d] a task without an owner exists for no caller", () =>
+      Effect.gen(function*() {
+        const { signIn, tasks } = yield* startWith()
+        const alice = yield* signIn("alice")
+        const { taskId } = yield* Effect.promise(() =>
+          tasks.store.createTask({ ttl: null }, 1, { method: "tools/call", params: {} })
+        )
+        for (const message of everyMethod(taskId)) {
+          assert.include((yield* alice(message)).message.error.message, "not found", message.method)
+        }
+        assert.deepStrictEqual(yield* list(alice), [])
+      }))
+
+    it.live("[T-AUD-20d] a store that ignores the owner shows tasks to no caller", () =>
+      Effect.gen(function*() {
+        class Careless extends InMemoryTaskStore {
+          override getTask(taskId: string) {
+            return super.getTask(taskId)
+          }
+          override listTasks(cursor?: string) {
+            return super.listTasks(cursor)
+          }
+        }
+        const { signIn, tasks } = yield* startWith(1, new Careless())
+        const { taskId } = yield* Effect.promise(() =>
+          tasks.store.createTask({ ttl: null }, 1, { method: "tools/call", params: {} }, "the owner")
+        )
+        const mallory = yield* signIn("mallory")
+        assert.include((yield* mallory(request("tasks/get", { taskId }))).message.error.message, "not found")
+        assert.deepStrictEqual(yield* list(mallory), [])
+      }))
+  }
+)
+
+describe("tasks of sdk-v1 and the end of a token", () => {
+  afterEach(() => void vi.useRealTimers())
+
+  it.live("[T-AUD-20d] a result that is complete after the token has expired is not sent", () =>
+    Effect.gen(function*() {
+      const { send, signIn, tasks } = yield* start(webStandard)
+      const token = yield* signIn("alice", { expiresIn: "1 minute" })
+      const taskId = yield* create({ send }, token, {}, "wait")
+      const waiting = yield* Effect.forkChild(send(token, request("tasks/result", { taskId })), {
+        startImmediately: true
+      })
+      // The SDK looks the task up again and again while it waits.
+      const looked = vi.spyOn(tasks.store, "getTask")
+      yield* Effect.promise(() => vi.waitUntil(() => looked.mock.calls.length > 6))
+      vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 120_000 })
+      yield* Effect.promise(() =>
+        tasks.store.storeTaskResult(taskId, "completed", { content: [{ type: "text", text: "late" }] })
+      )
+      const answer = yield* Fiber.join(waiting)
+      assert.strictEqual(answer.status, 401)
+      assert.strictEqual(challenged(answer, "error"), "invalid_token")
+      assert.notInclude(answer.text, "late")
     }))
 })
