@@ -133,7 +133,16 @@ export const promises: Readonly<Record<string, ReadonlyArray<string>>> = {
     "T-SESS-05"
   ],
   "If the store of sessions fails, the server answers 503 to requests of a session, and opens none.": ["T-SESS-04"],
-  "With `McpAuthSdk` for SDK v1, a task belongs to its session, or without sessions to its caller.": ["T-AUD-20b"],
+  "With `McpAuthSdk` for SDK v1, a task belongs to its caller on every instance that shares the store, and for others it does not exist.":
+    [
+      "T-AUD-20b",
+      "T-AUD-20d"
+    ],
+  "The policy of a tool applies to its tasks as well, also after the caller lost a scope. A method of tasks requires a caller on every host.":
+    [
+      "T-AUD-20d",
+      "T-AUD-20e"
+    ],
   "Sealed state opens only for the same caller, operation and resource.": ["T-AUD-50", "SESS-06"],
   "Answers that depend on the caller are not marked as publicly cacheable.": ["T-AUD-13b"],
   "Hidden tools, prompts and resources are answered like those that do not exist, and send no updates.": [

@@ -132,7 +132,7 @@ export const make = ({ provideCaller, record, reject: rejecting, unlisted }: Par
       }
       // A hidden operation must look as if it did not exist, so the MCP server answers it with the same error.
       const isHidden = isHiddenFrom(policy, principal)
-      if ((isHidden || policy.scopes.length === 0) && unlisted === "deny" && operation.kind !== undefined) {
+      if ((isHidden || policy.scopes.length === 0) && unlisted === "deny" && needsScopes(operation)) {
         return reject(caller, unlistedRejected, { operations })
       }
       if (isHidden || policy.authenticated === true) needsPrincipal = true
@@ -158,6 +158,9 @@ export const make = ({ provideCaller, record, reject: rejecting, unlisted }: Par
     return record({ rejection: undefined, principal, operations, required, timing }, request.fiber)
   }
 }
+
+/** Returns whether `unlisted` applies to an operation. Lists contain only what the caller may use, so they need no scopes. */
+const needsScopes = ({ kind, method }: Operation): boolean => kind !== undefined && method !== "tasks/list"
 
 /** Returns the call of an operation, as checks receive it. A policy decodes its arguments. */
 const toCall = ({ method, params, target = "" }: Operation) => ({ method, target, arguments: own(params, "arguments") })

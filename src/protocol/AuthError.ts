@@ -89,8 +89,8 @@ const malformedRequestMessages: Record<MalformedRequest["reason"], string> = {
   "too-many-operations": "The request body has more operations than this server accepts in one request",
   "content-type": "The request body must have the content type application/json",
   "too-large": "The request body is larger than this server accepts",
-  "name-too-long": "The name or URI of a tool, prompt or resource has more than 8192 characters",
-  "name-not-text": "The name or URI of a tool, prompt or resource must be a string",
+  "name-too-long": "The name, URI or id of a tool, prompt, resource or task has more than 8192 characters",
+  "name-not-text": "The name, URI or id of a tool, prompt, resource or task must be a string",
   "too-slow": "The request body did not arrive in time",
   "state": "The request state is expired, or was not issued to this caller for this operation"
 }

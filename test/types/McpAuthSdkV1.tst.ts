@@ -56,6 +56,29 @@ describe("a registration", () => {
     )
   })
 
+  test("registers a tool that creates tasks, with offered scopes that do not depend on the arguments", () => {
+    const task = auth.registerToolTask(
+      server,
+      "a",
+      { inputSchema: { all: z.boolean() }, scopes: ["write"], unauthorized: "hide" },
+      async ({ all }, { principal, taskStore }) => {
+        expect(all).type.toBe<boolean>()
+        expect(principal.owner).type.toBe<string>()
+        return { task: await taskStore.createTask({ ttl: null }) }
+      }
+    )
+    expect<NonNullable<typeof task["~effect-mcp-auth/Scoped"]>>().type.toBe<"write">()
+    const create = async ({ taskStore }: Pick<McpAuthSdk.TaskExtra<unknown>, "taskStore">) => ({
+      task: await taskStore.createTask({ ttl: null })
+    })
+    // @ts-expect-error Type '"other"' is not assignable to type '"read" | "write"'
+    auth.registerToolTask(server, "a", { scopes: ["other"] }, create)
+    // @ts-expect-error is not assignable to type
+    auth.registerToolTask(server, "a", { scopes: () => ["write"] }, create)
+    // @ts-expect-error is not assignable to type
+    auth.registerToolTask(server, "a", {}, () => text(""))
+  })
+
   test("types the arguments as the schema does", () => {
     auth.registerTool(server, "a", { inputSchema: z.object({ n: z.coerce.number() }) }, ({ n }) => {
       expect(n).type.toBe<number>()

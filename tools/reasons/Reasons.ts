@@ -90,10 +90,13 @@ export const reasons: All = {
       "A large argument, such as a file."
     ),
     "name-too-long": entry(
-      "The name or URI of a tool, prompt or resource has more than 8192 characters.",
+      "The name, URI or id of a tool, prompt, resource or task has more than 8192 characters.",
       "An attack, or data in a name."
     ),
-    "name-not-text": entry("The name or URI of an operation is not a string.", "An error in the client."),
+    "name-not-text": entry(
+      "The name, the URI or the task id of an operation is not a string.",
+      "An error in the client."
+    ),
     "too-slow": entry(
       "The body did not arrive in time.",
       "A slow connection, a stalled proxy, or an attack."

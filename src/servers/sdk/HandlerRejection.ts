@@ -47,7 +47,8 @@ export const find = (owner: unknown): HandlerRejected | undefined => (owner as O
 
 /**
  * Makes the result of a handler of the SDK fail with the stored error. The SDKs turn every error of a tool into an error result,
- * which cannot contain a challenge. For a call that creates a task, SDK v1 then rejects the error result, because it is no task.
+ * which cannot contain a challenge. If the call creates a task, SDK v1
+ * also rejects the error result, because a task was expected.
  */
 export const rethrow = (result: unknown, context: unknown): unknown =>
   result instanceof Promise

@@ -175,13 +175,17 @@ const makeReject =
     return Result.isFailure(decided) ? decided.failure : undefined
   }
 
-/** Creates the function that checks after a long wait whether the token of a caller is still valid. */
+/** Creates the function that fails a request if the token of its caller is no longer valid after a long wait. */
 const makeRecheck =
-  ({ fiber, gate, run }: Host.Host, localCallers: LocalServer.LocalCallers): sdkTasks.Recheck => async (principal) => {
-    if (localCallers.has(principal)) return undefined
+  ({ fiber, gate, run }: Host.Host, localCallers: LocalServer.LocalCallers): sdkTasks.Recheck =>
+  async (principal, extra) => {
+    if (localCallers.has(principal)) return
     const { request, timing } = Caller.unknown(fiber)
     const checked = await run(() => gate.recheck(Caller.make(request, principal, timing), true))
-    return Result.isFailure(checked) ? checked.failure : undefined
+    if (Result.isSuccess(checked)) return
+    const error = new handlerRejection.HandlerRejected("Authentication required", checked.failure)
+    handlerRejection.store(sdkHandler.authInfoOf(extra), error)
+    throw error
   }
 
 /** Creates the function that returns the principal as handlers receive it, with its claims decoded. */

@@ -6,10 +6,7 @@
  * the tools that its caller may use, so the store alone keeps which tool a task belongs to, for all instances that share it.
  */
 import type { Gate } from "../../authorization/Gate.ts"
-import type { Rejection } from "../../authorization/Rejection.ts"
 import type { Principal } from "../../verification/Principal.ts"
-import * as handlerRejection from "./HandlerRejection.ts"
-import { authInfoOf } from "./SdkHandler.ts"
 import {
   getRegistration,
   type Handler,
@@ -41,8 +38,8 @@ export interface Tasks {
   readonly findTool: (server: McpServer, taskId: string, caller: Principal) => Promise<object | undefined>
 }
 
-/** Returns the rejection of a caller whose token has expired or was revoked since the request arrived. */
-export type Recheck = (caller: Principal) => Promise<Rejection | undefined>
+/** Fails the request of a caller whose token has expired or was revoked since the request arrived. */
+export type Recheck = (caller: Principal, extra: unknown) => Promise<void>
 
 /** The parts of a gate that decide about tasks. */
 interface Parts {
@@ -123,11 +120,8 @@ export const make = ({ callerOf, gate, isAllowed, log, recheck }: Parts): Tasks 
     }
     const result = await handleAs(await nameOf(store, owner, tools, params.taskId!), request)
     // The SDK waits until the task has ended, which may be after the token has.
-    const rejection = method === "tasks/result" && caller !== undefined ? await recheck(caller) : undefined
-    if (rejection === undefined) return result
-    const error = new handlerRejection.HandlerRejected("Authentication required", rejection)
-    handlerRejection.store(authInfoOf(extra), error)
-    throw error
+    if (method === "tasks/result" && caller !== undefined) await recheck(caller, extra)
+    return result
   }
 
   const instrument: Tasks["instrument"] = (server) => {

@@ -85,7 +85,7 @@ export const ask = (
   params: Readonly<Record<string, unknown>> = {},
   others: Lines = []
 ): Sent => {
-  const name = params["name"] ?? params["uri"]
+  const name = params["name"] ?? params["uri"] ?? params["taskId"]
   return {
     method: "POST",
     path: "/mcp",
@@ -215,7 +215,7 @@ export const noSession = plain(404, undefined)
 const notJson = plain(400, { error: "invalid_request", error_description: "The request body is not JSON" })
 const nameNotText = plain(400, {
   error: "invalid_request",
-  error_description: "The name or URI of a tool, prompt or resource must be a string"
+  error_description: "The name, URI or id of a tool, prompt, resource or task must be a string"
 })
 
 const notJsonRpc = plain(400, {
@@ -240,7 +240,7 @@ const tooLarge = plain(413, {
 })
 const nameTooLong = plain(400, {
   error: "invalid_request",
-  error_description: "The name or URI of a tool, prompt or resource has more than 8192 characters"
+  error_description: "The name, URI or id of a tool, prompt, resource or task has more than 8192 characters"
 })
 const unlisted = plain(403, {
   error: "access_denied",
@@ -999,6 +999,26 @@ export const cases: ReadonlyArray<Case> = [
     ]
   },
 
+  // Tasks
+  ...["tasks/get", "tasks/result", "tasks/cancel", "tasks/update", "tasks/list"].map((method) =>
+    one(
+      `[T-AUD-20e] ${method} requires a caller where anonymous requests are allowed`,
+      () => ask([], method, method === "tasks/list" ? {} : { taskId: "1" }),
+      noCredentials,
+      anonymous
+    )
+  ),
+  one(
+    "[T-AUD-20e] a task without a policy is rejected under unlisted: \"deny\"",
+    ({ reader }) => ask(bearer(reader), "tasks/get", { taskId: "1" }),
+    unlisted,
+    { unlisted: "deny" }
+  ),
+  one(
+    "[T-AUD-20e] the id of a task that is not a string is rejected",
+    ({ reader }) => ask(bearer(reader), "tasks/get", { taskId: ["1"] }),
+    nameNotText
+  ),
   // `unlisted: "deny"`
   one("unlisted: an operation without scopes is rejected", ({ writer }) => call(bearer(writer), "whoami"), unlisted, {
     unlisted: "deny"

@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import { InMemoryTaskStore } from "@modelcontextprotocol/sdk/experimental/tasks/stores/in-memory.js"
 import * as V1 from "@modelcontextprotocol/sdk/server/mcp.js"
 import * as V2 from "@modelcontextprotocol/server"
 import { Result } from "effect"
@@ -70,6 +71,28 @@ describe("Register", () => {
     const { registerTool } = register.make(registryOf(), (_, __, handler) => handler)
     try {
       registerTool(server as never, "add", config as object, handler)
+      assert.fail("registered")
+    } catch (error) {
+      assert.instanceOf(error, AuthConfigError)
+      assert.strictEqual(error.option, option)
+    }
+  })
+
+  const taskStore = new InMemoryTaskStore()
+
+  it.each([
+    { option: "tool report", server: new V1.McpServer(names), config: {} },
+    { option: "tool report", server: new V2.McpServer(names), config: {} },
+    {
+      option: "tool report.scopes",
+      server: new V1.McpServer(names, { taskStore }),
+      config: { scopes: () => ["read"] }
+    },
+    { option: "scopes", server: new V1.McpServer(names, { taskStore }), config: { scopes: ["write"] } }
+  ])("a wrong registration for tasks throws an AuthConfigError that names $option", ({ config, option, server }) => {
+    const { registerToolTask } = register.make(registryOf(), (_, __, handler) => handler)
+    try {
+      registerToolTask(server as never, "report", config as object, () => ({}))
       assert.fail("registered")
     } catch (error) {
       assert.instanceOf(error, AuthConfigError)

@@ -307,12 +307,12 @@ describe.each([["without sessions", stateless, false], ["with sessions", withSes
   (_, host, hasSessions) => {
     const startWith = Effect.fnUntraced(function*(instances = 1, store = new InMemoryTaskStore()) {
       const started = yield* start(host, instances, store)
-      const enter = Effect.fnUntraced(function*(token: string, instance = 0) {
+      const sendWith = Effect.fnUntraced(function*(token: string, instance = 0) {
         const headers = hasSessions ? yield* openSession(started, token, instance) : {}
         return (message: object) => started.send(token, message, headers, instance)
       })
-      const signIn = (...given: Parameters<typeof started.signIn>) => Effect.flatMap(started.signIn(...given), enter)
-      return { ...started, enter, signIn, mint: started.signIn }
+      const signIn = (...given: Parameters<typeof started.signIn>) => Effect.flatMap(started.signIn(...given), sendWith)
+      return { ...started, sendWith, signIn, mint: started.signIn }
     })
 
     const createWith = (send: (message: object) => ReturnType<Started["send"]>, name: string) =>
@@ -427,9 +427,9 @@ describe.each([["without sessions", stateless, false], ["with sessions", withSes
 
     it.live("[T-AUD-20d] tasks require a caller where anonymous requests are allowed", () =>
       Effect.gen(function*() {
-        const { enter, mint, send, tasks } = yield* startWith()
+        const { sendWith, mint, send, tasks } = yield* startWith()
         const token = yield* mint("alice")
-        const taskId = yield* createWith(yield* enter(token), "open")
+        const taskId = yield* createWith(yield* sendWith(token), "open")
         const messages = [...everyMethod(taskId), request("tasks/list"), request("tasks/update", { taskId })]
         for (const message of [...messages, creating("open")]) {
           const answer = yield* send(undefined, message)
@@ -441,16 +441,16 @@ describe.each([["without sessions", stateless, false], ["with sessions", withSes
 
     it.live("[T-AUD-20d] every instance that shares the store finds a task, with its policy", () =>
       Effect.gen(function*() {
-        const { enter, mint } = yield* startWith(2)
+        const { sendWith, mint } = yield* startWith(2)
         const scopes = ["read", "write"]
         const writer = yield* mint("alice", { scopes })
-        const audit = yield* createWith(yield* enter(writer, 0), "audit")
-        const there = yield* enter(writer, 1)
+        const audit = yield* createWith(yield* sendWith(writer, 0), "audit")
+        const there = yield* sendWith(writer, 1)
         assert.strictEqual((yield* there(request("tasks/get", { taskId: audit }))).message.result.status, "completed")
         assert.deepStrictEqual(yield* list(there), [audit])
-        const reader = yield* enter(yield* mint("alice"), 1)
+        const reader = yield* sendWith(yield* mint("alice"), 1)
         assert.strictEqual((yield* reader(request("tasks/get", { taskId: audit }))).status, 403)
-        const mallory = yield* enter(yield* mint("mallory", { scopes }), 1)
+        const mallory = yield* sendWith(yield* mint("mallory", { scopes }), 1)
         assert.deepStrictEqual(yield* list(mallory), [])
       }))
 
