@@ -73,8 +73,9 @@ const problemOf = (entry: unknown): string | undefined => {
       String.raw`(origin) => /^https:\/\/[a-z0-9-]+\.example\.com$/.test(origin)`
   }
   if (isWellFormed(entry) && (!/^(?:https?|wss?|ftp|file):/.test(entry) || isWebOrigin(entry))) return undefined
-  return `is not an origin. Write scheme, host and port only, such as ${
-    URL.canParse(entry) && isWebOrigin(new URL(entry).origin) ? new URL(entry).origin : example
+  const origin = URL.canParse(entry) ? new URL(entry).origin : example
+  return `is not an origin. Write scheme, host and port of one origin only, such as ${
+    isWebOrigin(origin) && isWellFormed(origin) ? origin : example
   } or tauri://localhost`
 }
 

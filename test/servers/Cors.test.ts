@@ -36,6 +36,8 @@ const cors = untypedCors as (options: {
 
 const app = "https://app.test"
 const others = "https://other.test"
+/** The gate allows this origin, and the CORS middleware does not. */
+const partner = "https://partner.test"
 const resource = "https://server.test/mcp"
 
 const { client, issuer } = await Effect.runPromise(TestIssuer.make({ resource }))
@@ -45,7 +47,7 @@ const settings = {
   resource,
   authorizationServers: [issuer.issuer],
   scopes: ["todos:read"],
-  allowedOrigins: [app],
+  allowedOrigins: [app, partner],
   dpop: Dpop.optional()
 } as const
 const options = { ...settings, layer: fetcherWith(client) }
@@ -268,6 +270,21 @@ describe.each(setups)("CORS middleware, $name", ({ name, overwrites = false, sta
       })
       assert.strictEqual(status, 403)
     })
+
+    it.skipIf(overwrites)(
+      "credentials are not allowed for an origin that the CORS middleware does not allow",
+      async () => {
+        const { headers, status } = await overSocket(running.port).send({
+          method: "GET",
+          path: "/mcp",
+          headers: [["origin", partner]]
+        })
+        assert.strictEqual(status, 401)
+        if (headers["access-control-allow-origin"] === partner) {
+          assert.notProperty(headers, "access-control-allow-credentials")
+        } else assert.notInclude([partner, "*"], headers["access-control-allow-origin"])
+      }
+    )
 
     it("a page reads the response of the handler by the headers of the middleware", async () => {
       // On SDK v1, a GET without an event stream is not a request of MCP, but reaches the handler of the test.

@@ -72,8 +72,9 @@ export const hasHeaders = (request: { readonly headers: object }): boolean => {
   return typeof headers === "object" && headers !== null
 }
 
-/** The error for a value without headers. */
-export const withoutHeaders = ConfigOption.error(
+/** The error for a value that is not the request of the platform. */
+export const otherRequest = ConfigOption.error(
   "protect",
-  "the request has no headers. Pass the request that the server received: on Node req of node:http, elsewhere a Request"
+  "the value is not the request that the server received. Pass req of node:http to middleware for Node (request.raw of Fastify, ctx.req " +
+    "of Koa), and a Request to other functions (c.req.raw of Hono)"
 )

@@ -193,24 +193,32 @@ const toResponse = ({ body, headers, status }: Rejection.Rejection | Answer): Ht
 
 const exposing = "access-control-expose-headers"
 
+const allowOriginHeader = "access-control-allow-origin"
+const allowCredentials = "access-control-allow-credentials"
+
 /** The CORS headers that stay if a rejection replaces a response. */
-const corsHeaders = ["access-control-allow-origin", "access-control-allow-credentials", exposing, "vary"]
+const corsHeaders = [allowOriginHeader, allowCredentials, exposing, "vary"]
 
 /** Adds the CORS headers that a middleware has set in `before`, the response that this one replaces. */
 const keepCors = (
   response: HttpServerResponse.HttpServerResponse,
   before: HttpServerResponse.HttpServerResponse
-): HttpServerResponse.HttpServerResponse =>
-  corsHeaders.reduce((made, name) => {
+): HttpServerResponse.HttpServerResponse => {
+  const allowed = response.headers[allowOriginHeader]
+  const isOther = allowed !== undefined && allowed !== before.headers[allowOriginHeader]
+  return corsHeaders.reduce((made, name) => {
     const value = before.headers[name]
     const members = made.headers[name]
-    if (value === undefined || name === "access-control-allow-origin" && members !== undefined) return made
+    if (value === undefined || name === allowOriginHeader && members !== undefined) return made
+    // A middleware sets this header for the origins that it allows itself, and this is not one of them.
+    if (isOther && name === allowCredentials) return made
     return HttpServerResponse.setHeader(
       made,
       name,
       members === undefined ? value : headerLines.addMembers(value, members)
     )
   }, response)
+}
 
 const toReadable = (
   gate: Gate,
@@ -219,21 +227,36 @@ const toReadable = (
 ): HttpServerResponse.HttpServerResponse =>
   fromRejection(Rejection.allowOrigin(rejection, originOf(request), gate.published.allowsOrigin))
 
+/** Adds the CORS headers of a rejection to the response that is sent, to which a middleware may have added its headers. */
+const addCors = (
+  sent: HttpServerResponse.HttpServerResponse,
+  headers: Rejection.Rejection["headers"]
+): HttpServerResponse.HttpServerResponse => {
+  const allowed = headers[allowOriginHeader]
+  const made = allowed === undefined || sent.headers[allowOriginHeader] !== undefined
+    ? sent
+    // A middleware allows credentials for the origins that it allows itself, and this is not one of them.
+    : HttpServerResponse.setHeader(HttpServerResponse.removeHeader(sent, allowCredentials), allowOriginHeader, allowed)
+  return [exposing, "vary"].reduce((made, name) => {
+    const members = headers[name]
+    return members === undefined
+      ? made
+      : HttpServerResponse.setHeader(made, name, headerLines.addMembers(made.headers[name], members))
+  }, made)
+}
+
 /** Turns the rejection of a request into a response of Effect's server. Pages of allowed origins can read it. */
 const respondWith = (
   gate: Gate,
   request: HttpServerRequest.HttpServerRequest,
   rejection: Rejection.Rejection
 ): Effect.Effect<HttpServerResponse.HttpServerResponse> => {
-  const response = toReadable(gate, request, rejection)
-  const names = response.headers[exposing]
-  if (names === undefined) return Effect.succeed(response)
+  const response = fromRejection(rejection)
+  const { headers } = Rejection.allowOrigin(rejection, originOf(request), gate.published.allowsOrigin)
+  if (headers === rejection.headers && headers[exposing] === undefined) return Effect.succeed(response)
   return Effect.withFiber(({ context }) => {
-    // A CORS middleware such as `HttpRouter.cors` overwrites the header of the response. This handler runs after the middleware.
-    HttpEffect.appendPreResponseHandlerUnsafe(context, (_, sent) =>
-      Effect.succeed(
-        HttpServerResponse.setHeader(sent, exposing, headerLines.addMembers(sent.headers[exposing], names))
-      ))
+    // A CORS middleware such as `HttpRouter.cors` overwrites headers of the response. This handler runs after the middleware.
+    HttpEffect.appendPreResponseHandlerUnsafe(context, (_, sent) => Effect.succeed(addCors(sent, headers)))
     return Effect.succeed(response)
   })
 }

@@ -2,7 +2,7 @@ import * as Result from "effect/Result"
 import * as Caller from "../../authorization/Caller.ts"
 import type { OperationPolicy } from "../../authorization/policy/OperationPolicy.ts"
 import { isPreflight, type Rejection } from "../../authorization/Rejection.ts"
-import { type Admitted, hasHeaders, type Policies, withoutHeaders } from "./Admission.ts"
+import { type Admitted, hasHeaders, otherRequest, type Policies } from "./Admission.ts"
 import type { Limits } from "./Body.ts"
 import { andThen, make as receiver, type Receiver } from "./Callback.ts"
 import type { Host } from "./Host.ts"
@@ -59,7 +59,7 @@ export const decideCall = <A>(
 ): Admitted<A> | undefined | Promise<Admitted<A> | undefined> => {
   // The client has disconnected. `close` was emitted already, so a wait for the body would never end.
   if (res.destroyed) return undefined
-  if (!hasHeaders(req)) return rejectWithoutHeaders(host, req, res, options)
+  if (!isNodeRequest(req)) return rejectOther(host, req, res, options)
   removeAuth(req)
   const caller = host.start(() => host.admitCaller(toGateRequest(req, host.fiber, options.tenantOf)))
   const admitted = andThen(caller, (caller) => {
@@ -78,15 +78,22 @@ export const decideRoute = <A>(
   policy: OperationPolicy,
   options: DecisionOptions = {}
 ): Admitted<A> | undefined | Promise<Admitted<A> | undefined> => {
-  if (!hasHeaders(req)) return rejectWithoutHeaders(host, req, res, options)
+  if (!isNodeRequest(req)) return rejectOther(host, req, res, options)
   removeAuth(req)
   const admitted = host.start(() => host.admitRoute(toGateRequest(req, host.fiber, options.tenantOf), policy))
   return settle(host, req, res, options, admitted)
 }
 
-/** Rejects a value that lacks the headers of a request, such as the request object of another framework, with 500 and a log line. */
-const rejectWithoutHeaders = <A>(host: Host<A>, req: NodeRequest, res: NodeResponse, options: DecisionOptions) =>
-  settle(host, req, res, options, host.start(() => host.gate.reject(Caller.unknown(host.fiber), withoutHeaders)))
+/**
+ * Returns whether a value is a request of Node. The request object of a framework can have the same headers, or a `Headers` object in
+ * which no token would be found. However, no transport can answer it.
+ */
+const isNodeRequest = (req: NodeRequest): boolean =>
+  hasHeaders(req) && typeof (req as Partial<NodeRequest>).on === "function"
+
+/** Rejects a value that is not a request of Node with 500 and a log line. */
+const rejectOther = <A>(host: Host<A>, req: NodeRequest, res: NodeResponse, options: DecisionOptions) =>
+  settle(host, req, res, options, host.start(() => host.gate.reject(Caller.unknown(host.fiber), otherRequest)))
 
 /**
  * Removes `req.auth`, which another middleware may have set. Handlers must not take its value for the caller that this gate

@@ -23,6 +23,7 @@ export interface NodeResponse {
   readonly destroyed: boolean
   getHeader(name: string): number | string | ReadonlyArray<string> | undefined
   setHeader(name: string, value: string): unknown
+  removeHeader?(name: string): unknown
   on(event: string, listener: () => void): unknown
   removeListener(event: string, listener: () => void): unknown
   end(data?: string): unknown
@@ -32,6 +33,11 @@ export interface NodeResponse {
 export const send = (req: NodeRequest, res: NodeResponse, answer: Rejection | Answer): void => {
   if (res.headersSent || res.writableEnded || res.destroyed) return
   res.statusCode = answer.status
+  const allowed = answer.headers[allowOriginHeader]
+  if (allowed !== undefined && allowed !== res.getHeader(allowOriginHeader)) {
+    // A middleware sets this header for the origins that it allows itself, and this is not one of them.
+    res.removeHeader?.("access-control-allow-credentials")
+  }
   for (const [name, value] of Object.entries(answer.headers)) {
     // A CORS middleware before the gate may have set these headers.
     const before = corsHeaders.has(name) ? res.getHeader(name) : undefined
@@ -40,6 +46,8 @@ export const send = (req: NodeRequest, res: NodeResponse, answer: Rejection | An
   if (answer.body === "" || req.method === "HEAD") res.end()
   else res.end(answer.body)
 }
+
+const allowOriginHeader = "access-control-allow-origin"
 
 /** The headers whose values are lists. New members are added to the value that is already set. */
 const corsHeaders = new Set(["access-control-expose-headers", "access-control-allow-headers", "vary"])

@@ -3,7 +3,7 @@ import * as Caller from "../../authorization/Caller.ts"
 import type { OperationPolicy } from "../../authorization/policy/OperationPolicy.ts"
 import { allowOrigin, isPreflight, type Rejection } from "../../authorization/Rejection.ts"
 import * as requestPath from "../../protocol/RequestPath.ts"
-import { type Admitted, hasHeaders, type Policies, withoutHeaders } from "./Admission.ts"
+import { type Admitted, hasHeaders, otherRequest, type Policies } from "./Admission.ts"
 import type { Host } from "./Host.ts"
 import * as requestHost from "./RequestHost.ts"
 import { type TenantOf, toGateRequest } from "./WebRequest.ts"
@@ -30,16 +30,20 @@ export const respondTo = <A>(
   { preflight }: DecisionOptions
 ): Response | Promise<Response> => {
   if (preflight !== undefined && isPreflight(rejection)) return preflight()
-  const origin = hasHeaders(request) ? request.headers.get("origin") ?? undefined : undefined
+  const origin = isRequest(request) ? request.headers.get("origin") ?? undefined : undefined
   return toResponse(allowOrigin(rejection, origin, gate.published.allowsOrigin), request.method)
 }
 
-/** Rejects a value that lacks the headers of a `Request` with 500 and a log line. */
-const rejectWithoutHeaders = async <A>(host: Host<A>, request: Request, options: DecisionOptions): Promise<Response> =>
+/** Returns whether a value is a `Request`. The headers of a request of Node have no methods. */
+const isRequest = (request: Request): boolean =>
+  hasHeaders(request) && typeof (request.headers as Partial<Headers>).get === "function"
+
+/** Rejects a value that is not a `Request` with 500 and a log line. */
+const rejectOther = async <A>(host: Host<A>, request: Request, options: DecisionOptions): Promise<Response> =>
   respondTo(
     host,
     request,
-    Result.merge(await host.run(() => host.gate.reject(Caller.unknown(host.fiber), withoutHeaders))),
+    Result.merge(await host.run(() => host.gate.reject(Caller.unknown(host.fiber), otherRequest))),
     options
   )
 
@@ -61,7 +65,7 @@ export const serve = async <A>(
   options: DecisionOptions & { readonly reading: Reading; readonly policies: Policies },
   handler: (admitted: Admitted<A>, request: Request) => Response | Promise<Response>
 ): Promise<Response> => {
-  if (!hasHeaders(request)) return rejectWithoutHeaders(host, request, options)
+  if (!isRequest(request)) return rejectOther(host, request, options)
   const body = new WebRequestBody(request, options.reading)
   const admitted = await host.run(
     () => host.admit(toGateRequest(request, host.fiber, options.tenantOf), body.read, options.policies),
@@ -85,7 +89,7 @@ export const serveRoute = async <A>(
   options: DecisionOptions & { readonly policy: OperationPolicy },
   handler: (admitted: Admitted<A>) => Response | Promise<Response>
 ): Promise<Response> => {
-  if (!hasHeaders(request)) return rejectWithoutHeaders(host, request, options)
+  if (!isRequest(request)) return rejectOther(host, request, options)
   const admitted = await host.run(
     () => host.admitRoute(toGateRequest(request, host.fiber, options.tenantOf), options.policy),
     request.signal

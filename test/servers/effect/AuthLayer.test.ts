@@ -456,8 +456,15 @@ const wrong: ReadonlyArray<Wrong> = [
     fix: /is not a whole number from 1 to 100000/
   })),
   ...([
-    ["app.test", /is not an origin\. Write scheme, host and port only, such as https:\/\/app\.example\.com/],
-    ["https://app.test/", /is not an origin\. Write scheme, host and port only, such as https:\/\/app\.test or/],
+    [
+      "app.test",
+      /is not an origin\. Write scheme, host and port of one origin only, such as https:\/\/app\.example\.com/
+    ],
+    ["https://app.test,https://b.test", /of one origin only, such as https:\/\/app\.example\.com or/],
+    [
+      "https://app.test/",
+      /is not an origin\. Write scheme, host and port of one origin only, such as https:\/\/app\.test or/
+    ],
     ["https://app.test/path", /such as https:\/\/app\.test or/],
     ["https://APP.test", /such as https:\/\/app\.test or/],
     ["https://app.test:443", /such as https:\/\/app\.test or/],

@@ -1,5 +1,6 @@
 /** Code in front of a gate that reads, pauses or parses the body of a request of Node. Each request must end at once. */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import { Logger } from "effect"
 import { McpAuthFetch } from "effect-mcp-auth/fetch"
 import { McpAuthNode } from "effect-mcp-auth/node"
 import mocks from "node-mocks-http"
@@ -105,22 +106,45 @@ describe("the error of a body that other code has read", () => {
   })
 })
 
-describe("a value without headers in the place of a request", () => {
-  it("is answered with 500 on hosts with requests of Node", async () => {
-    await using auth = await McpAuthNode.mock({ subject: "alice", scopes: [], resource: "https://server.test/mcp" })
-    for (const headers of [undefined, null, "host: server.test"]) {
-      const res = mocks.createResponse()
-      await auth.protect()({ method: "POST", url: "/mcp", headers } as never, res as never)
-      assert.strictEqual(res.statusCode, 500)
+describe("a value in the place of a request", () => {
+  const collect = () => {
+    const lines: Array<string> = []
+    return { lines, layer: Logger.layer([Logger.map(Logger.formatJson, (line) => void lines.push(line))]) }
+  }
+  const mock = { subject: "alice", scopes: [], resource: "https://server.test/mcp" } as const
+  const request = () =>
+    new Request("https://server.test/mcp", { method: "POST", headers: { authorization }, body: text })
+
+  it("is answered with 500 on hosts with requests of Node, and the log names the right one", async () => {
+    const values: ReadonlyArray<object> = [
+      { headers: undefined },
+      { headers: null },
+      { headers: "host: server.test" },
+      // The request object of Fastify.
+      { headers: { "content-type": "application/json" }, method: "POST", url: "/mcp", body: JSON.parse(text), raw: {} },
+      request()
+    ]
+    for (const value of values) {
+      const { layer, lines } = collect()
+      await using auth = await McpAuthNode.mock({ ...mock, layer })
+      for (const guard of [auth.protect(), auth.protectRoute()]) {
+        const res = mocks.createResponse()
+        assert.isUndefined(await guard(value as never, res as never))
+        assert.strictEqual(res.statusCode, 500)
+      }
+      assert.strictEqual(lines.filter((line) => line.includes("request.raw of Fastify")).length, 2)
     }
   })
 
-  it("is answered with 500 on hosts with Request and Response", async () => {
-    await using auth = await McpAuthFetch.mock({ subject: "alice", scopes: [], resource: "https://server.test/mcp" })
-    const response = await auth.protect(() => new Response("ran"))(
-      { method: "POST", url: "https://server.test/mcp" } as never
-    )
-    assert.strictEqual(response.status, 500)
+  it("is answered with 500 on hosts with Request and Response, and the log names the right one", async () => {
+    for (const value of [{}, { headers: null }, { headers: { authorization }, method: "POST", url: "/mcp" }]) {
+      const { layer, lines } = collect()
+      await using auth = await McpAuthFetch.mock({ ...mock, layer })
+      for (const handle of [auth.protect(() => new Response("ran")), auth.protectRoute(() => new Response("ran"))]) {
+        assert.strictEqual((await handle(value as never)).status, 500)
+      }
+      assert.strictEqual(lines.filter((line) => line.includes("c.req.raw of Hono")).length, 2)
+    }
   })
 })
 

@@ -95,6 +95,20 @@ describe.each(["web", "node"] as const)("The stock server behind the gate, %s", 
       assert.strictEqual(headers["vary"], "Origin")
     }))
 
+  it.live("a 403 allows no credentials for an origin that HttpRouter.cors does not allow", () =>
+    Effect.gen(function*() {
+      const [app, partner] = ["https://app.test", "https://partner.test"]
+      const { host, issuer } = yield* start(kind, {
+        allowedOrigins: [app, partner],
+        middleware: HttpRouter.cors({ allowedOrigins: [app, "https://other.test"], credentials: true })
+      })
+      const token = yield* issuer.mint({ scopes: ["todos:read"] })
+      const { headers, status } = yield* host.send(Mcp.call("add", { token, headers: [["origin", partner]] }))
+      assert.strictEqual(status, 403)
+      assert.strictEqual(headers["access-control-allow-origin"], partner)
+      assert.notProperty(headers, "access-control-allow-credentials")
+    }))
+
   it.live("SCOPE-14 hides hidden operations", () =>
     Effect.gen(function*() {
       const { host, issuer, ran } = yield* start(kind)
