@@ -29,6 +29,8 @@ export const promises: Readonly<Record<string, ReadonlyArray<string>>> = {
   ],
   "A request without credentials reaches a handler only if you set `anonymous: \"allow-unscoped\"`, and then only operations without scopes.":
     ["HDR-18", "HDR-19"],
+  "With `authChallenge: \"tool-result\"`, no handler runs for a tool call that is rejected, and the decision is the same as with a status of HTTP.":
+    ["T-LAZY-01", "T-LAZY-03"],
   "No handler runs for a preflight: the gate answers it, or the function that you give as `preflight`.": [
     "T-AUD-02a",
     "T-AUD-02b"

@@ -43,6 +43,7 @@ import type { Target } from "../verification/tokens/TokenCache.ts"
 import type { TokenVerifier } from "../verification/TokenVerifier.ts"
 import * as AllowedHosts from "./AllowedHosts.ts"
 import * as AllowedOrigins from "./AllowedOrigins.ts"
+import type { AuthChallenge } from "./AuthChallenge.ts"
 import * as Authenticate from "./Authenticate.ts"
 import * as Authorize from "./Authorize.ts"
 import type { Caller, Request } from "./Caller.ts"
@@ -106,6 +107,8 @@ export interface Published {
   readonly resourceAt?: ((hosts: ReadonlyArray<string>) => ProtectedResource | undefined) | undefined
   /** Whether requests without credentials may use operations that require no scope. */
   readonly anonymous: "deny" | "allow-unscoped"
+  /** The form in which challenges for tool calls are sent. Default: `"http"`. */
+  readonly authChallenge?: AuthChallenge | undefined
   /**
    * Returns whether pages of an origin may call the server and read its responses. Returns `false` if the function of the option
    * `allowedOrigins` is broken.
@@ -269,6 +272,8 @@ export interface Options {
   readonly challengeScopes: Rejection.ChallengeScopes
   readonly unlisted: "allow" | "deny"
   readonly anonymous: "deny" | "allow-unscoped"
+  /** The form in which challenges for tool calls are sent. Default: `"http"`. */
+  readonly authChallenge?: AuthChallenge | undefined
   /** Decodes the option `claims` to a context, which the gate merges into the services of the request. */
   readonly claims: ownClaims.Decode | undefined
   /** Default: there is nothing to fetch. */
@@ -368,6 +373,7 @@ export const make = (options: Options): Gate => {
       resourceFor: rejecting.resourceFor,
       tenants,
       anonymous: options.anonymous,
+      authChallenge: options.authChallenge,
       allowsOrigin: (origin) => {
         try {
           return allowsOrigin(origin)

@@ -21,7 +21,8 @@ import type { ProtectedResource } from "./ProtectedResource.ts"
  *
  * **Details**
  *
- * The gate fails with it instead of admitting a request. The response to a preflight is a `Rejection` with status 204.
+ * The gate fails with it instead of admitting a request. The response to a preflight is a `Rejection` with status 204. With the
+ * option `authChallenge`, a challenge in a tool result is a `Rejection` with status 200.
  *
  * `reason` and `error` are for the operator. `headers` and `body` contain neither of them.
  *
@@ -30,7 +31,7 @@ import type { ProtectedResource } from "./ProtectedResource.ts"
  */
 export interface Rejection {
   readonly _tag: "Rejection"
-  readonly status: 204 | 400 | 401 | 403 | 404 | 408 | 413 | 415 | 429 | 500 | 503
+  readonly status: 200 | 204 | 400 | 401 | 403 | 404 | 408 | 413 | 415 | 429 | 500 | 503
   readonly headers: Readonly<Record<string, string>>
   readonly body: string
   readonly reason: RejectionReason

@@ -6,6 +6,7 @@
 import type * as Duration from "effect/Duration"
 import type * as Redacted from "effect/Redacted"
 import type { Input as AllowedOrigins } from "../authorization/AllowedOrigins.ts"
+import type { AuthChallenge } from "../authorization/AuthChallenge.ts"
 import type * as ClaimsDecoder from "../authorization/ClaimsDecoder.ts"
 import type * as Decision from "../authorization/Decision.ts"
 import type * as ProtectedResource from "../authorization/ProtectedResource.ts"
@@ -264,6 +265,12 @@ export interface Common<
   readonly allowedHosts?: ReadonlyArray<string> | undefined
   /** The scopes that a 403 names in its challenge. Default: `"auto"`. */
   readonly challengeScopes?: ChallengeScopes | undefined
+  /**
+   * The form of the challenge for a single tool call: the status of HTTP (`"http"`), or a tool result with the challenge in
+   * `_meta["mcp/www_authenticate"]` (`"tool-result"`), with which ChatGPT starts a sign-in. A function chooses by request. The gate
+   * then reads the body of a request that it rejects, within the usual limits. Default: `"http"`.
+   */
+  readonly authChallenge?: AuthChallenge | undefined
   /**
    * Whether tools, prompts and resources without scopes are allowed for every valid token (`"allow"`) or rejected (`"deny"`).
    * Default: `"allow"`.

@@ -6,6 +6,7 @@
 import * as Result from "effect/Result"
 import * as AllowedHosts from "../authorization/AllowedHosts.ts"
 import * as AllowedOrigins from "../authorization/AllowedOrigins.ts"
+import * as AuthChallenge from "../authorization/AuthChallenge.ts"
 import * as ClaimsDecoder from "../authorization/ClaimsDecoder.ts"
 import * as Decision from "../authorization/Decision.ts"
 import * as Sessions from "../authorization/Sessions.ts"
@@ -39,6 +40,7 @@ export const table: ConfigOption.Table<keyof Common<Scopes> | keyof Issuers | "r
     "Write ApiKeys.make({ store, header: \"x-api-key\" })"
   ),
   audience: Audience.check,
+  authChallenge: AuthChallenge.check,
   authorizationServers: true,
   challengeScopes: ConfigOption.oneOf("auto", "required", "required-and-granted"),
   claims: ClaimsDecoder.check,

@@ -164,6 +164,7 @@ export const makeGate = <S extends Scopes, C, A, RD, RT, RR, RK, RS, RQ>(
         challengeScopes: options.challengeScopes ?? "auto",
         unlisted: options.unlisted ?? "allow",
         anonymous: options.anonymous ?? "deny",
+        authChallenge: options.authChallenge,
         sessionsPerCaller: options.sessionsPerCaller,
         sessions,
         sharedSessions,

@@ -48,7 +48,8 @@ export const middleware: Layer.Layer<
   AuthLayer
 > = HttpRouter.middleware<{ provides: Principal | RequestState; handles: InsufficientScope | AccessDenied }>()(
   Effect.map(AuthLayer, (gate) => (app: App): App => {
-    const isMcp = effectRequest.decidesAboutAnonymous.has(app)
+    const mcpApp = effectRequest.mcpApps.get(app)
+    const isMcp = mcpApp !== undefined
 
     /** Runs the route of a caller that is not anonymous. */
     const runRoute = (
@@ -99,7 +100,13 @@ export const middleware: Layer.Layer<
 
     return Effect.withFiber((fiber) => {
       const request = Context.getUnsafe(fiber.context, HttpServerRequest.HttpServerRequest)
-      const authenticated = gate.authenticate(effectRequest.toGateRequest(request, fiber))
+      const authenticated = effectRequest.inForm(
+        gate,
+        request,
+        fiber,
+        mcpApp,
+        gate.authenticate(effectRequest.toGateRequest(request, fiber))
+      )
       return effectRequest.continueWith(gate, request, authenticated, (caller): App => {
         effectRequest.storeGateContext(request, gate, caller)
         if (caller.principal !== undefined) return runRoute(fiber, caller, caller.principal, request)

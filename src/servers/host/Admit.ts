@@ -1,10 +1,11 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as AuthChallenge from "../../authorization/AuthChallenge.ts"
 import type { Caller, Request } from "../../authorization/Caller.ts"
 import type { Gate } from "../../authorization/Gate.ts"
 import type { OperationPolicy } from "../../authorization/policy/OperationPolicy.ts"
 import type { Rejection } from "../../authorization/Rejection.ts"
-import { MissingCredentials } from "../../protocol/AuthError.ts"
+import { type AuthConfigError, type MalformedRequest, MissingCredentials } from "../../protocol/AuthError.ts"
 import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import type * as Operation from "../../protocol/Operation.ts"
 import type { Principal } from "../../verification/Principal.ts"
@@ -105,8 +106,15 @@ export const make = <A>(gate: Gate, claimsFor: (principal: Principal) => A | und
   }
 
   return {
-    admit: (request, read, policies) =>
-      Effect.flatMapEager(admitCaller(request), (caller) => admitBody(caller, read, policies, false)),
+    admit: (request, read, policies) => {
+      const body = gate.published.authChallenge === undefined ? read : keepResult(read)
+      return AuthChallenge.inForm(
+        gate.published.authChallenge,
+        request,
+        body,
+        Effect.flatMapEager(admitCaller(request), (caller) => admitBody(caller, body, policies, false))
+      )
+    },
     admitCaller,
     admitBody,
     admitRoute: (request, policy) =>
@@ -179,6 +187,16 @@ const undeclared: OperationPolicy = { scopes: [], unauthorized: "challenge", aut
 const policyOrDefault = (policyFor: PolicyFor, operation: Operation.Operation): OperationPolicy | undefined => {
   const policy = policyFor(operation)
   return policy === "unknown" ? undefined : policy ?? (operation.kind === undefined ? undefined : undeclared)
+}
+
+/** Makes the function that reads a body return its first result again. The stream of a body can be read only once. */
+const keepResult = (read: Read | undefined): Read | undefined => {
+  let kept: Exit.Exit<body.Message, MalformedRequest | AuthConfigError> | undefined
+  return read && (() =>
+    kept ?? Effect.onExit(Effect.suspend(read), (exit) => {
+      kept = exit
+      return Effect.void
+    }))
 }
 
 const noPolicies = Effect.succeed<PolicyFor>(() => undefined)

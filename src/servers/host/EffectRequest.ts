@@ -7,6 +7,8 @@ import * as HttpRouter from "effect/http/HttpRouter"
 import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Result from "effect/Result"
+import * as AuthChallenge from "../../authorization/AuthChallenge.ts"
+import type { ReadValue } from "../../authorization/AuthChallenge.ts"
 import type { Caller, Request } from "../../authorization/Caller.ts"
 import type { Gate } from "../../authorization/Gate.ts"
 import * as Rejection from "../../authorization/Rejection.ts"
@@ -306,8 +308,30 @@ export const respondToRejections = <E, R>(
 }
 
 /**
- * The apps that decide about anonymous requests themselves. The middleware of the MCP server adds its app to this set. The
- * middleware of `AuthLayer` rejects anonymous requests to every app that is not in the set. If another middleware wraps the app
- * of the MCP server, the wrapper is not in the set, so anonymous requests to the wrapper are rejected.
+ * The apps that decide about anonymous requests themselves. The middleware of the MCP server adds its app to this map. The
+ * middleware of `AuthLayer` rejects anonymous requests to every app that is not in the map. If another middleware wraps the app
+ * of the MCP server, the wrapper is not in the map, so anonymous requests to the wrapper are rejected.
  */
-export const decidesAboutAnonymous = new WeakSet<object>()
+export const mcpApps = new WeakMap<object, McpApp>()
+
+/** The function of an MCP server that reads and parses the body of a request. It returns the same body as often as it is called. */
+export interface McpApp {
+  readonly read: (request: HttpServerRequest.HttpServerRequest) => ReturnType<ReadValue>
+}
+
+/**
+ * Completes a step of the gate for a request to an MCP server. If it is a challenge for a tool call, the option `authChallenge`
+ * determines the form.
+ */
+export const inForm = <A>(
+  gate: Gate,
+  request: HttpServerRequest.HttpServerRequest,
+  fiber: Fiber.Fiber<unknown, unknown>,
+  app: McpApp | undefined,
+  step: Effect.Effect<A, Rejection.Rejection>
+): Effect.Effect<A, Rejection.Rejection> => {
+  const { authChallenge } = gate.published
+  return authChallenge === undefined || app === undefined
+    ? step
+    : AuthChallenge.inForm(authChallenge, toGateRequest(request, fiber), () => app.read(request), step)
+}

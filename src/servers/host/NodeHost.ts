@@ -61,6 +61,12 @@ export const decideCall = <A>(
   if (res.destroyed) return undefined
   if (!isNodeRequest(req)) return rejectOther(host, req, res, options)
   removeAuth(req)
+  if (host.gate.published.authChallenge !== undefined) {
+    // The body is read for a rejection as well, so all steps are one decision.
+    const read = bodies.bodyReader(req, reading, options.parsedBody)
+    const request = toGateRequest(req, host.fiber, options.tenantOf)
+    return settle(host, req, res, options, host.start(() => host.admit(request, read, policies)))
+  }
   const caller = host.start(() => host.admitCaller(toGateRequest(req, host.fiber, options.tenantOf)))
   const admitted = andThen(caller, (caller) => {
     const read = reading.receive<bodies.ReadResult>((end) => bodies.readBody(req, reading, end, options.parsedBody))

@@ -37,9 +37,13 @@ type Unread = MalformedRequest | AuthConfigError
 export type ReadResult = Exit.Exit<body.Message, Unread>
 
 /** Returns the function that reads the body of a request, or `undefined` for a request that neither has nor needs a body. */
-export const bodyReader = (req: NodeRequest, reading: Reading): Read | undefined =>
+export const bodyReader = (
+  req: NodeRequest,
+  reading: Reading,
+  parsedBody?: ParsedBody | undefined
+): Read | undefined =>
   hasBody(req)
-    ? () => Effect.callback<body.Message, Unread>((resume) => Effect.sync(readBody(req, reading, resume)))
+    ? () => Effect.callback<body.Message, Unread>((resume) => Effect.sync(readBody(req, reading, resume, parsedBody)))
     : undefined
 
 const hasBody = (req: NodeRequest): boolean =>

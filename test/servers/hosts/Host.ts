@@ -33,6 +33,8 @@ export type Settings =
     readonly dpop?: Functions.DpopSettings | undefined
     /** The options of `Quotas`, as JSON. */
     readonly quotas?: Functions.QuotaSettings | undefined
+    /** The option `authChallenge`, as JSON. */
+    readonly authChallenge?: "http" | "tool-result" | undefined
     /** Whether `scopes` is the empty list. The server then has only the operation `whoami`. */
     readonly isWithoutScopes?: boolean
     /** The public URLs of the server, as JSON. Default: the resource is a plain URL. */

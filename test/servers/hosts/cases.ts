@@ -105,7 +105,7 @@ export const call = (authorization: Lines, name: string, others: Lines = []): Se
   ask(authorization, "tools/call", { name, arguments: {} }, others)
 
 /** A request with this body, without the headers of an MCP revision. */
-const raw = (authorization: Lines, body: string | Uint8Array<ArrayBuffer>, others: Lines = []): Sent => ({
+export const raw = (authorization: Lines, body: string | Uint8Array<ArrayBuffer>, others: Lines = []): Sent => ({
   method: "POST",
   path: "/mcp",
   headers: [...authorization, ...json, ...others],
@@ -193,12 +193,12 @@ export const malformed = (text: string) =>
     error: "invalid_request",
     error_description: text
   })
-const oneToken = malformed(
+export const oneToken = malformed(
   "The Authorization header must appear once, with a scheme, one space and one token (RFC 6750 section 2.1)"
 )
 
 const lacks = "The access token lacks a scope that this operation needs"
-const insufficient = (scope: string) =>
+export const insufficient = (scope: string) =>
   challenged(403, `Bearer error="insufficient_scope", scope="${scope}", ${metadata}, ${described(lacks)}`, {
     error: "insufficient_scope",
     error_description: lacks,
@@ -207,18 +207,18 @@ const insufficient = (scope: string) =>
 
 const signIn = (scope: string) => challenged(401, `Bearer scope="${scope}", ${metadata}`, undefined)
 
-const foreignOrigin = plain(403, {
+export const foreignOrigin = plain(403, {
   error: "invalid_request",
   error_description: "Requests from this origin are not allowed"
 })
 export const noSession = plain(404, undefined)
-const notJson = plain(400, { error: "invalid_request", error_description: "The request body is not JSON" })
+export const notJson = plain(400, { error: "invalid_request", error_description: "The request body is not JSON" })
 const nameNotText = plain(400, {
   error: "invalid_request",
   error_description: "The name, URI or id of a tool, prompt, resource or task must be a string"
 })
 
-const notJsonRpc = plain(400, {
+export const notJsonRpc = plain(400, {
   error: "invalid_request",
   error_description: "The request body must be a JSON-RPC 2.0 message, or a batch of such messages"
 })
@@ -230,7 +230,7 @@ const tooMany = plain(400, {
   error: "invalid_request",
   error_description: "The request body has more operations than this server accepts in one request"
 })
-const contentType = plain(415, {
+export const contentType = plain(415, {
   error: "invalid_request",
   error_description: "The request body must have the content type application/json"
 })
@@ -246,7 +246,7 @@ const unlisted = plain(403, {
   error: "access_denied",
   error_description: "This server rejects operations for which no scopes are configured"
 })
-const unavailable = plain(
+export const unavailable = plain(
   503,
   {
     error: "temporarily_unavailable",
@@ -256,7 +256,7 @@ const unavailable = plain(
 )
 
 /** The same response with the CORS headers that let a page of an allowed origin read it. */
-const readable = (rejected: Rejected): Rejected => {
+export const readable = (rejected: Rejected): Rejected => {
   const exposed = [
     rejected.headers["access-control-expose-headers"],
     "retry-after" in rejected.headers ? "Retry-After" : undefined

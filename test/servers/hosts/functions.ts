@@ -223,6 +223,18 @@ const forOrigins = {
   "a function for origins that returns a text": () => origins(() => "true")
 } satisfies Record<string, () => Made>
 
+/* Functions that choose the form of a challenge */
+
+const form = (choose: (request: { readonly header: (name: string) => string | undefined }) => unknown): Made => ({
+  options: { authChallenge: choose as () => "http" }
+})
+
+const forChallenges = {
+  "a function for challenges": () => form(({ header }) => header("x-form") ?? "http"),
+  "a function for challenges that throws": () => form(throws),
+  "a function for challenges that returns nothing": () => form(() => undefined)
+} satisfies Record<string, () => Made>
+
 /* Functions that break */
 
 const secret = "a secret of the author's function"
@@ -341,7 +353,7 @@ export const brokenNames = Object.keys(broken) as ReadonlyArray<keyof typeof bro
 export const rejectingNames = Object.keys(rejecting) as ReadonlyArray<keyof typeof rejecting>
 export const brokenOptionNames = Object.keys(brokenOptions) as ReadonlyArray<keyof typeof brokenOptions>
 
-const all = { ...working, ...forOrigins, ...broken, ...rejecting, ...brokenOptions }
+const all = { ...working, ...forOrigins, ...forChallenges, ...broken, ...rejecting, ...brokenOptions }
 
 export type Name = keyof typeof all
 

@@ -2,6 +2,7 @@ import { afterAll, assert, beforeAll, describe, it, onTestFinished, vi } from "@
 import { Effect } from "effect"
 import type { TestIssuer } from "effect-mcp-auth/testing"
 import { ask, bearer, call, type Case, cases as tokenCases, mint, ownHeaders, type Tokens } from "./cases.ts"
+import { challengeCases } from "./challengeCases.ts"
 import { type Answer, type Host, makeIssuer, optionsOf, origin, type Running, type Settings } from "./Host.ts"
 import { hosts } from "./hosts.ts"
 import { keyCases } from "./keyCases.ts"
@@ -46,7 +47,7 @@ const play = async ({ endOfSession = 204 }: Host, { running, tokens }: Bench, { 
   }
 }
 
-const cases: ReadonlyArray<Case> = [...tokenCases, ...keyCases]
+const cases: ReadonlyArray<Case> = [...tokenCases, ...keyCases, ...challengeCases]
 
 /** A key for the settings of a case. Cases with the same key share a server. */
 const keyOf = ({ outage, settings }: Case) => JSON.stringify([settings ?? {}, outage ?? false])

@@ -7,7 +7,6 @@ import * as HttpEffect from "effect/http/HttpEffect"
 import * as HttpIncomingMessage from "effect/http/HttpIncomingMessage"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import type * as HttpServerResponse from "effect/http/HttpServerResponse"
-import * as Result from "effect/Result"
 import type * as Types from "effect/Types"
 import * as Caller from "../../../authorization/Caller.ts"
 import * as Decision from "../../../authorization/Decision.ts"
@@ -32,21 +31,25 @@ type App = Effect.Effect<HttpServerResponse.HttpServerResponse, Types.unhandled>
 /** The maximum length of a body if `MaxBodySize` is not provided. */
 const maximumBody = ByteSize.fromInputUnsafe(body.defaultLimit)
 
-/** Reads the operations of a request. Only POST requests have operations. The server parses the same text later. */
-const operationsOf = (
+/** Reads the message of a request, and the operations in it. Only POST requests have operations. The server parses the same text later. */
+const readMessage = (
   request: HttpServerRequest.HttpServerRequest,
   limit: ByteSize.ByteSize,
   reading: effectBody.Reading
-): Effect.Effect<ReadonlyArray<Operation.Operation>, MalformedRequest | AuthConfigError> => {
-  if (request.method !== "POST") return Effect.succeed([])
+): Effect.Effect<body.Message, MalformedRequest | AuthConfigError> => {
+  if (request.method !== "POST") return Effect.succeed(body.empty)
   const { headers } = request
   if (!body.isJson(headers["content-type"])) return Effect.fail(body.contentTypeRejected)
   if (Number(headers["content-length"] ?? 0) > Number(limit)) return Effect.fail(body.tooLarge)
   return Effect.flatMap(
     effectBody.read(request, limit, reading),
-    (text) => Effect.fromResult(Result.map(body.parseText(text, reading.limits), ({ operations }) => operations))
+    (text) => Effect.fromResult(body.parseText(text, reading.limits))
   )
 }
+
+/** Returns the maximum length of a body. */
+const limitOf = (context: Context.Context<never>): ByteSize.ByteSize =>
+  Context.get(context, HttpIncomingMessage.MaxBodySize) ?? maximumBody
 
 /**
  * Rewrites the body of a subscription without the resources that are hidden from the caller or do not exist. The server then
@@ -112,6 +115,9 @@ export const makeDispatch = (
 ) =>
   Effect.map(AuthLayer, (gate) => (app: App): App => {
     const { sessions } = gate
+    const mcpApp: effectRequest.McpApp = {
+      read: (request) => Effect.withFiber(({ context }) => readMessage(request, limitOf(context), reading))
+    }
 
     /** Sends a response after its session is recorded, or the rejection if that fails. */
     const sendAfter = (
@@ -151,15 +157,14 @@ export const makeDispatch = (
       const request = Context.getUnsafe(context, HttpServerRequest.HttpServerRequest)
       const caller = callerOf(request, Context.getOrUndefined(context, Principal), fiber)
       const session = request.headers["mcp-session-id"]
-      const limit = Context.get(context, HttpIncomingMessage.MaxBodySize) ?? maximumBody
       const authorized = Effect.flatMapEager(
         session === undefined ? Effect.void : sessions.check(caller, session),
         () => {
-          const read = Effect.matchCauseEffectEager(operationsOf(request, limit, reading), {
+          const read = Effect.matchCauseEffectEager(readMessage(request, limitOf(context), reading), {
             onFailure: (cause) => gate.reject(caller, cause),
             onSuccess: Effect.succeed
           })
-          return Effect.flatMapEager(read, (operations) =>
+          return Effect.flatMapEager(read, ({ operations }) =>
             Effect.flatMapEager(gate.recheck(caller, !Exit.isExit(read)), (current) =>
               Effect.mapEager(gate.authorize(current, operations, policyFor), () =>
                 operations)))
@@ -168,12 +173,12 @@ export const makeDispatch = (
       return effectRequest.continueWith(
         gate,
         request,
-        authorized,
+        effectRequest.inForm(gate, request, fiber, mcpApp, authorized),
         (operations): App =>
           run(request, caller, session, operations, context)
       )
     })
-    effectRequest.decidesAboutAnonymous.add(authorizedApp)
+    effectRequest.mcpApps.set(authorizedApp, mcpApp)
     return authorizedApp
   })
 
