@@ -17,7 +17,7 @@ import type { Rejection } from "./Rejection.ts"
  * @category models
  * @since 0.1.0
  */
-export type Form = "http" | "tool-result"
+export type ChallengeForm = "http" | "tool-result"
 
 /**
  * The option `authChallenge`: a form, or a function that returns the form for a request.
@@ -41,7 +41,7 @@ export type Form = "http" | "tool-result"
  * @category models
  * @since 0.1.0
  */
-export type AuthChallenge = Form | ((request: ChallengedRequest) => Form)
+export type AuthChallenge = ChallengeForm | ((request: ChallengedRequest) => ChallengeForm)
 
 /**
  * The parts of a rejected request from which the function of `authChallenge` chooses the form.

@@ -37,6 +37,8 @@ import * as EffectHttp from "./EffectHttp.ts"
 import { type Claims, withDecoder } from "./internal/schemaClaims.ts"
 import type { Protected, Provided } from "./Protected.ts"
 
+export type { AuthChallenge, ChallengedRequest, ChallengeForm } from "../../authorization/AuthChallenge.ts"
+
 export type { Cached, Common, Issuers, Scopes, Servers } from "../../composition/AuthOptions.ts"
 
 /**
