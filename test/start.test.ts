@@ -34,11 +34,11 @@ const nameOf = (url: string): string | undefined => /\/node_modules\/effect\/dis
  * modules. Raise it only for a reason.
  */
 const budgets = [
-  { entry: "node", ours: 117, effect: 70 },
-  { entry: "fetch", ours: 114, effect: 70 },
-  { entry: "sdk-v1", ours: 142, effect: 70 },
-  { entry: "sdk-v2", ours: 141, effect: 70 },
-  { entry: "host", ours: 119, effect: 70 },
+  { entry: "node", ours: 118, effect: 70 },
+  { entry: "fetch", ours: 115, effect: 70 },
+  { entry: "sdk-v1", ours: 143, effect: 70 },
+  { entry: "sdk-v2", ours: 142, effect: 70 },
+  { entry: "host", ours: 120, effect: 70 },
   { entry: "protocol", ours: 13, effect: 45 },
   { entry: "verification", ours: 68, effect: 73 },
   { entry: "introspection", ours: 69, effect: 73 },
