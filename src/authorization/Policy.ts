@@ -5,26 +5,23 @@
  * @since 0.1.0
  */
 export * from "./policy/Policy.ts"
+export { RequiredPolicy } from "./RequiredPolicy.ts"
 export {
   type CheckService,
   type CheckServicesOf,
   type Fits,
   type Protected,
-  RequiredPolicy,
   type RequirementsOf,
   requirePolicy
 } from "./RequirePolicy.ts"
 export {
   Authenticated,
-  type Conditional,
-  ConditionalScopes,
   ofAnyCall,
   ofCall,
   type RegisterWithMcpAuthToolkit,
   registerWithMcpAuthToolkit,
   type RequiredScope,
   requiredScope,
-  RequiredScopes,
   type RequiredScopesOf,
   requireScopes,
   requireScopesOf,
@@ -32,3 +29,4 @@ export {
   type ScopeList,
   Unauthorized
 } from "./RequireScopes.ts"
+export { type Conditional, ConditionalScopes, RequiredScopes } from "./ScopeAnnotations.ts"

@@ -23,17 +23,17 @@ import {
   type ServicesOf
 } from "./policy/Policy.ts"
 import { isOpen, toScopes } from "./policy/PolicyValue.ts"
+import { checkAnnotations, openConflict, RequiredPolicy } from "./RequiredPolicy.ts"
 import {
   type AnnotatedTool,
   checkTool,
-  ConditionalScopes,
   type RegisterWithMcpAuthToolkit,
-  RequiredScopes,
   type RequiredScopesOf,
   requireOfEffect,
   requireOfTool,
   withRequirements
 } from "./RequireScopes.ts"
+import { RequiredScopes } from "./ScopeAnnotations.ts"
 
 /**
  * The requirement that the registration of a tool provides the service `R` to the checks of its policy. `McpAuth.toolkit` turns it
@@ -96,21 +96,6 @@ export type Fits<T, P> = T extends Tool.Any ? [Tool.Parameters<T>] extends [Args
   : P extends AnyPolicy ? [unknown] extends [ArgsOf<P>] ? unknown
     : { readonly "the policy reads arguments, which an effect does not have": ArgsOf<P> }
   : { readonly "an open policy requires nothing of the caller of an effect": P }
-
-/**
- * The annotation for the policy of a tool, resource or prompt. Every call also requires the `RequiredScopes`. Default: no policy.
- *
- * **When to use**
- *
- * `requirePolicy` sets it. Read it in a custom adapter.
- *
- * @category annotations
- * @since 0.1.0
- */
-export const RequiredPolicy: Context.Reference<AnyPolicy | OpenPolicy<string> | undefined> = /*#__PURE__*/ Context
-  .Reference<AnyPolicy | OpenPolicy<string> | undefined>("effect-mcp-auth/RequiredPolicy", {
-    defaultValue: () => undefined
-  })
 
 /**
  * The annotation for the policy of a registration, bound to its server. `McpAuth.toolkit` sets it. Default: no policy.
@@ -186,21 +171,7 @@ const requireOfAnyTool = (tool: Tool.Any, policy: AnyPolicy | OpenPolicy<string>
   checkTool(tool, "requirePolicy")
   const annotations = tool.annotations as Context.Context<never>
   const before = Context.get(annotations, RequiredPolicy)
-  const hasScopes = Context.get(annotations, RequiredScopes).length > 0
-  if (Context.get(annotations, ConditionalScopes).length > 0) {
-    throw ConfigOption.error(
-      "requirePolicy",
-      `the tool ${tool.name} has requireScopesOf. Replace it by a policy with a check that reads the arguments`,
-      "conflict"
-    )
-  }
-  if ((isOpen(policy) && (before !== undefined || hasScopes)) || isOpen(before)) {
-    throw ConfigOption.error(
-      "requirePolicy",
-      `an open policy admits anonymous callers, and the tool ${tool.name} has another policy as well. Remove one of them`,
-      "conflict"
-    )
-  }
+  if (before !== undefined && (isOpen(policy) || isOpen(before))) throw openConflict(`the tool ${tool.name}`)
   const both = before === undefined ? policy : allOf(before as AnyPolicy, policy as AnyPolicy)
   const annotated = (tool as AnnotatedTool).annotate(RequiredPolicy, both)
   return withRequirements(annotated, policy.scopes, !isOpen(policy))
@@ -208,6 +179,7 @@ const requireOfAnyTool = (tool: Tool.Any, policy: AnyPolicy | OpenPolicy<string>
 
 /**
  * Returns the policy of a registration: its scopes and its policy together. Returns `undefined` if it has only scopes, or neither.
+ * Throws `AuthConfigError` if its annotations contradict each other.
  *
  * @category getters
  * @since 0.1.0
@@ -215,6 +187,7 @@ const requireOfAnyTool = (tool: Tool.Any, policy: AnyPolicy | OpenPolicy<string>
 export const policyOf = (annotations: Context.Context<never>): AnyPolicy | OpenPolicy<string> | undefined => {
   const policy = Context.get(annotations, RequiredPolicy)
   const [first, ...others] = Context.get(annotations, RequiredScopes)
+  checkAnnotations("the registration", annotations)
   return policy === undefined || first === undefined
     ? policy
     : allOf(scopesPolicy(...([first, ...others] as never)), policy as AnyPolicy)

@@ -16,6 +16,8 @@ import { Principal } from "../verification/Principal.ts"
 import type { Unauthorized as UnauthorizedAnswer } from "./policy/OperationPolicy.ts"
 import type { Literals } from "./policy/Policy.ts"
 import { checkScopes } from "./policy/ScopeList.ts"
+import { checkAnnotations } from "./RequiredPolicy.ts"
+import { type Conditional, ConditionalScopes, RequiredScopes } from "./ScopeAnnotations.ts"
 
 /**
  * The requirement that the configuration offers the scope `S`. `AuthLayer` provides it.
@@ -73,23 +75,6 @@ export const registerWithMcpAuthToolkit: Context.Service<RegisterWithMcpAuthTool
   .Service("effect-mcp-auth/RegisterWithMcpAuthToolkit")
 
 /**
- * The annotation that lists the required scopes of a tool, resource or prompt. Default: no scopes.
- *
- * **When to use**
- *
- * `requireScopes` sets it. Read it in a custom adapter that needs the required scopes of a tool.
- *
- * @category annotations
- * @since 0.1.0
- */
-export const RequiredScopes: Context.Reference<ReadonlyArray<string>> = /*#__PURE__*/ Context.Reference<
-  ReadonlyArray<string>
->(
-  "effect-mcp-auth/RequiredScopes",
-  { defaultValue: () => [] }
-)
-
-/**
  * The annotation that selects the response to a caller without the required scopes of a tool, resource or prompt.
  *
  * **Details**
@@ -116,32 +101,6 @@ export const RequiredScopes: Context.Reference<ReadonlyArray<string>> = /*#__PUR
 export const Unauthorized: Context.Reference<UnauthorizedAnswer> = /*#__PURE__*/ Context.Reference<UnauthorizedAnswer>(
   "effect-mcp-auth/Unauthorized",
   { defaultValue: () => "challenge" }
-)
-
-/**
- * Describes scopes of a tool that depend on the arguments of a call.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Conditional {
-  /** Every scope that a call may require. */
-  readonly scopes: ReadonlyArray<string>
-  /** Returns the scopes that the raw arguments of a call require: all of `scopes` if the arguments do not decode. */
-  readonly select: (raw: unknown) => ReadonlyArray<string>
-}
-
-/**
- * The annotation for scopes that only some calls of a tool require. Every call also requires the `RequiredScopes` of the tool.
- *
- * @category annotations
- * @since 0.1.0
- */
-export const ConditionalScopes: Context.Reference<ReadonlyArray<Conditional>> = /*#__PURE__*/ Context.Reference<
-  ReadonlyArray<Conditional>
->(
-  "effect-mcp-auth/ConditionalScopes",
-  { defaultValue: () => [] }
 )
 
 /**
@@ -346,16 +305,21 @@ export interface AnnotatedTool extends Tool.Any {
   readonly addDependency: (key: Context.Key<any, any>) => AnnotatedTool
 }
 
-/** Adds `Principal`, the requirement of `McpAuth.toolkit` and one requirement per scope to a tool. */
+/**
+ * Adds `Principal`, the requirement of `McpAuth.toolkit` and one requirement per scope to a tool. Throws `AuthConfigError` if the
+ * annotations of the tool contradict each other.
+ */
 export const withRequirements = (
   tool: AnnotatedTool,
   scopes: ReadonlyArray<string>,
   needsPrincipal = true
-): Tool.Any =>
-  [...(needsPrincipal ? [Principal] : []), registerWithMcpAuthToolkit, ...scopes.map(requiredScope)].reduce(
+): Tool.Any => {
+  checkAnnotations(`the tool ${tool.name}`, tool.annotations as Context.Context<never>)
+  return [...(needsPrincipal ? [Principal] : []), registerWithMcpAuthToolkit, ...scopes.map(requiredScope)].reduce(
     (self: AnnotatedTool, key) => self.addDependency(key),
     tool
   )
+}
 
 /**
  * The effects that `requireScopes` returned, with their scopes. If `requireScopes` is applied again, it adds its scopes to the

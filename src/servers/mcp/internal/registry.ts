@@ -9,7 +9,8 @@ import type {
   Server as OfferedServer
 } from "../../../authorization/policy/OperationPolicy.ts"
 import { scopes as scopesPolicy } from "../../../authorization/policy/Policy.ts"
-import { BoundRule, policyOf, RequiredPolicy, unknownServer } from "../../../authorization/RequirePolicy.ts"
+import { RequiredPolicy } from "../../../authorization/RequiredPolicy.ts"
+import { BoundRule, policyOf, unknownServer } from "../../../authorization/RequirePolicy.ts"
 import type { Operation } from "../../../protocol/Operation.ts"
 import * as ScopeToken from "../../../protocol/ScopeToken.ts"
 import * as TemplateIndex from "../../host/TemplateIndex.ts"
