@@ -38,7 +38,7 @@ interface Tasks {
 
 const makeServer = (auth: Auth, { queue, store }: Tasks) => {
   const server = new McpServer({ name: "tasks", version: "1.0.0" }, {
-    capabilities: { tasks: { list: {}, cancel: {}, requests: { tools: { call: {} } } } },
+    capabilities: { logging: {}, tasks: { list: {}, cancel: {}, requests: { tools: { call: {} } } } },
     taskStore: store,
     taskMessageQueue: queue
   })
@@ -72,6 +72,16 @@ const makeServer = (auth: Auth, { queue, store }: Tasks) => {
   auth.registerToolTask(server, "wait", { scopes: ["read"] }, async ({ taskStore }) => ({
     task: await taskStore.createTask({ ttl: null, pollInterval: 1 })
   }))
+  auth.registerToolTask(server, "notify", { scopes: ["read"] }, async ({ taskStore }) => {
+    const task = await taskStore.createTask({ ttl: null })
+    const { taskId } = task
+    await server.server.notification(
+      { method: "notifications/message", params: { level: "info", data: "half" } },
+      { relatedTask: { taskId } }
+    )
+    await taskStore.storeTaskResult(taskId, "completed", { content: [] })
+    return { task }
+  })
   auth.registerTool(server, "read_report", {
     inputSchema: { taskId: z.string() }
   }, async ({ taskId }, { taskStore }) => await taskStore!.getTaskResult(taskId) as CallToolResult)
@@ -138,33 +148,39 @@ const withSessions: Host = (auth, tasks) => {
 const resource = "https://reports.test/mcp"
 
 /** Starts instances of one program. They share the task store, as two instances with one database do. */
-const start = Effect.fnUntraced(function*(host: Host, instances = 1, store = new InMemoryTaskStore()) {
-  const { client, issuer } = yield* TestIssuer.make()
-  const tasks: Tasks = { store, queue: new InMemoryTaskMessageQueue() }
-  const running = yield* Effect.forEach(Array.from({ length: instances }), () =>
-    Effect.gen(function*() {
-      const auth = yield* Effect.acquireRelease(
-        Effect.promise(() => makeAuth(resource, client)),
-        (auth) => Effect.promise(() => auth.dispose())
-      )
-      const origin = yield* listen(() => Effect.succeed(host(auth, tasks)))
-      return { auth, url: `${origin}/mcp` }
-    }))
-  return {
-    auth: running[0]!.auth,
-    tasks,
-    signIn: (
-      subject: string,
-      { clientId = "client-1", ...given }: {
-        clientId?: string
-        scopes?: ReadonlyArray<string>
-        expiresIn?: Duration.Input
-      } = {}
-    ) => issuer.mint({ audience: resource, subject, clientId, scopes: ["read"], ...given }),
-    send: (token: string | undefined, message: object, headers: Readonly<Record<string, string>> = {}, instance = 0) =>
-      Effect.promise(() => post(running[instance]!.url, message, { token, headers }))
+const start = Effect.fnUntraced(
+  function*(host: Host, instances = 1, store = new InMemoryTaskStore(), queue = new InMemoryTaskMessageQueue()) {
+    const { client, issuer } = yield* TestIssuer.make()
+    const tasks: Tasks = { store, queue }
+    const running = yield* Effect.forEach(Array.from({ length: instances }), () =>
+      Effect.gen(function*() {
+        const auth = yield* Effect.acquireRelease(
+          Effect.promise(() => makeAuth(resource, client)),
+          (auth) => Effect.promise(() => auth.dispose())
+        )
+        const origin = yield* listen(() => Effect.succeed(host(auth, tasks)))
+        return { auth, url: `${origin}/mcp` }
+      }))
+    return {
+      auth: running[0]!.auth,
+      tasks,
+      signIn: (
+        subject: string,
+        { clientId = "client-1", ...given }: {
+          clientId?: string
+          scopes?: ReadonlyArray<string>
+          expiresIn?: Duration.Input
+        } = {}
+      ) => issuer.mint({ audience: resource, subject, clientId, scopes: ["read"], ...given }),
+      send: (
+        token: string | undefined,
+        message: object,
+        headers: Readonly<Record<string, string>> = {},
+        instance = 0
+      ) => Effect.promise(() => post(running[instance]!.url, message, { token, headers }))
+    }
   }
-})
+)
 
 type Started = Effect.Success<ReturnType<typeof start>>
 
@@ -293,6 +309,36 @@ describe("tasks of sdk-v1 with sessions", () => {
       for (const message of [request("tasks/list"), request("tasks/get", { taskId })]) {
         assert.strictEqual((yield* send(mallory, message, ofAlice)).status, 404)
       }
+    }))
+})
+
+describe("the messages of tasks of sdk-v1", () => {
+  it.live("[T-AUD-20d] a queue that separates sessions delivers the messages of a task in every session of its caller", () =>
+    Effect.gen(function*() {
+      const queue = new InMemoryTaskMessageQueue()
+      Object.assign(queue, { getQueueKey: (taskId: string, session?: string) => `${taskId} of ${session}` })
+      const delivered: Array<unknown> = []
+      const { dequeue } = queue
+      queue.dequeue = async (...given) => {
+        const message = await Reflect.apply(dequeue, queue, given)
+        if (message !== undefined) delivered.push(message.message)
+        return message
+      }
+      const started = yield* start(withSessions, 1, new InMemoryTaskStore(), queue)
+      const alice = yield* started.signIn("alice")
+      const [first, second] = yield* Effect.forEach([alice, alice], (token) => openSession(started, token))
+      const taskId = yield* create(started, alice, first, "notify")
+      const answer = yield* started.send(alice, request("tasks/result", { taskId }), second)
+      assert.strictEqual(answer.status, 200)
+      assert.deepStrictEqual(delivered, [{
+        jsonrpc: "2.0",
+        method: "notifications/message",
+        params: {
+          level: "info",
+          data: "half",
+          _meta: { "io.modelcontextprotocol/related-task": { taskId } }
+        }
+      }])
     }))
 })
 
