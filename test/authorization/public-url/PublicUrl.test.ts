@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Layer, Logger } from "effect"
+import { Context, Effect, Layer, Logger, Redacted } from "effect"
 import { AuthLayer, Principal, TokenVerifier } from "effect-mcp-auth"
+import { ApiKeys } from "effect-mcp-auth/api-keys"
 import { Dpop } from "effect-mcp-auth/dpop"
 import { PublicUrl } from "effect-mcp-auth/public-url"
 import { Tenants } from "effect-mcp-auth/tenants"
@@ -9,7 +10,7 @@ import { HttpClient } from "effect/http"
 import { gateLayer } from "../../servers/gates.ts"
 import { by, setup } from "../../verification/tenants/servers.ts"
 import { authenticate, authenticateCaller } from "../steps.ts"
-import { listening, principal, rejected } from "../support.ts"
+import { listening, principal, rejected, request } from "../support.ts"
 
 type Options = Partial<Omit<AuthLayer.Common<readonly ["todos:read"]>, "scopes">>
 
@@ -398,6 +399,20 @@ describe("several public URLs", () => {
       })
       const send = sender(gate)
       const callers = [yield* send("t", "one.test"), yield* send("t", "two.test"), yield* send("t", "one.test")]
+      assert.deepStrictEqual(callers.map((_) => gate.published.resourceFor(_.principal).resource), [one, other, one])
+    }))
+
+  it.effect("[T-AUD-32] each caller with an API key belongs to the resource that it called", () =>
+    Effect.gen(function*() {
+      const { key, record } = yield* ApiKeys.generate({ subject: "cron", scopes: ["todos:read"] })
+      const store = ApiKeys.memory()
+      yield* store.put(record)
+      const { gate } = yield* build(PublicUrl.byHost([one, other]), {
+        apiKeys: ApiKeys.make({ store, header: "X-Api-Key" })
+      })
+      const send = (host: string) =>
+        authenticateCaller(gate, { ...request({ "x-api-key": Redacted.value(key) }), host: [host] })
+      const callers = [yield* send("one.test"), yield* send("two.test"), yield* send("one.test")]
       assert.deepStrictEqual(callers.map((_) => gate.published.resourceFor(_.principal).resource), [one, other, one])
     }))
 
