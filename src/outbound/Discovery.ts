@@ -11,7 +11,7 @@ import type * as Scope from "effect/Scope"
 import { AuthorizationServerUnavailable, InvalidMetadata } from "../protocol/AuthError.ts"
 import * as Metadata from "../protocol/AuthorizationServerMetadata.ts"
 import * as HttpUri from "../protocol/HttpUri.ts"
-import { sanitize } from "../protocol/RemoteText.ts"
+import { sanitize, sanitizeUrl } from "../protocol/RemoteText.ts"
 import * as AddressGuard from "./AddressGuard.ts"
 import { Fetcher } from "./Fetcher.ts"
 import { type DocumentError, fetchDocument } from "./JsonDocument.ts"
@@ -102,7 +102,7 @@ const checkMetadata = (
   json: unknown
 ): Result.Result<Metadata.AuthorizationServerMetadata, InvalidMetadata> => {
   const fail = (reason: InvalidMetadata["reason"], detail: string) =>
-    Result.fail(new InvalidMetadata({ reason, issuer: server.issuer, detail: `${sanitize(url)} ${detail}` }))
+    Result.fail(new InvalidMetadata({ reason, issuer: server.issuer, detail: `${sanitizeUrl(url)} ${detail}` }))
   const decoded = Metadata.decode(json)
   if (Result.isFailure(decoded)) return fail("not-metadata", "is not authorization server metadata")
   const metadata = decoded.success
@@ -117,12 +117,12 @@ const checkMetadata = (
   // Checked before the document is cached, because a document with an unusable URL must not be kept.
   const parsed = HttpUri.parse(location, { query: true })
   if (Result.isFailure(parsed)) {
-    return fail("insecure-url", `names ${sanitize(location)} as ${needed}, which ${sanitize(parsed.failure)}`)
+    return fail("insecure-url", `names ${sanitizeUrl(location)} as ${needed}, which ${sanitize(parsed.failure)}`)
   }
   const target = parsed.success
   return HttpUri.isSecure(target) || (server.allowInsecureHttp && target.protocol === "http:")
     ? Result.succeed(metadata)
-    : fail("insecure-url", `names ${sanitize(location)} as ${needed}, which is not https`)
+    : fail("insecure-url", `names ${sanitizeUrl(location)} as ${needed}, which is not https`)
 }
 
 /**
@@ -157,7 +157,9 @@ const checkEndpointHost = (
             reason: "private-address",
             issuer,
             detail:
-              `${sanitize(url)} names ${sanitize(host)} as the host of its ${needed}, which is a loopback or private ` +
+              `${sanitizeUrl(url)} names ${
+                sanitize(host)
+              } as the host of its ${needed}, which is a loopback or private ` +
               "address; if that is intended, set [AuthLayer.allowPrivateEndpoints]: true on this server"
           })
         )

@@ -3,7 +3,7 @@ import { AuthorizationServerUnavailable, InvalidMetadata } from "../protocol/Aut
 import * as HttpUri from "../protocol/HttpUri.ts"
 import { parse } from "../protocol/Json.ts"
 import { isShallow, maximumDepth } from "../protocol/JsonDepth.ts"
-import { sanitize } from "../protocol/RemoteText.ts"
+import { sanitize, sanitizeUrl } from "../protocol/RemoteText.ts"
 import { type Fetcher, isRedirect, type Response } from "./Fetcher.ts"
 import { retryAfterOf } from "./internal/retryAfter.ts"
 import { withTimeLimit } from "./TimeLimit.ts"
@@ -36,7 +36,7 @@ export const fetchDocument = (
   { allowInsecureHttp, issuer }: Purpose
 ): Effect.Effect<Document, DocumentError> => {
   const unusable = (reason: InvalidMetadata["reason"], detail: string) =>
-    new InvalidMetadata({ reason, issuer, detail: `${sanitize(url)} ${detail}` })
+    new InvalidMetadata({ reason, issuer, detail: `${sanitizeUrl(url)} ${detail}` })
   const unavailable = (reason: AuthorizationServerUnavailable["reason"], retryAfter = 1, code?: string) =>
     new AuthorizationServerUnavailable({ reason, issuer, retryAfter, code })
 
@@ -52,7 +52,7 @@ export const fetchDocument = (
       return Effect.fail(unusable(
         "redirect",
         `redirects${
-          target === undefined ? "" : ` to ${sanitize(target)}`
+          target === undefined ? "" : ` to ${sanitizeUrl(target)}`
         }. Redirects are not followed. If you trust the ` +
           "target, set metadataUrl (or jwksUri) to it"
       ))
@@ -93,7 +93,7 @@ export const fetchDocument = (
     Effect.catchDefect((defect) =>
       Effect.andThen(
         Effect.logError(
-          `The HTTP client threw an exception while it fetched ${sanitize(url)}: ${sanitize(String(defect), 1_024)}`
+          `The HTTP client threw an exception while it fetched ${sanitizeUrl(url)}: ${sanitize(String(defect), 1_024)}`
         ),
         Effect.fail(unavailable("network"))
       )

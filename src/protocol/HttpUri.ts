@@ -5,6 +5,7 @@
  * @since 0.1.0
  */
 import * as Result from "effect/Result"
+import { sanitizeUrl } from "./RemoteText.ts"
 
 /**
  * Lists the parts that a URI may have in addition to scheme, host, port and path.
@@ -42,7 +43,9 @@ export const parse = (value: string, allowed: Allowed = {}): Result.Result<URL, 
   if (authority.includes("@")) return Result.fail("has a user name, which is not allowed")
   const host = authority.toLowerCase().replace(scheme.toLowerCase() === "https" ? /:443$/ : /:80$/, "")
   const isVerbatim = host === url.host && (path || "/") === url.pathname && (query ?? "") === url.search
-  return isVerbatim ? Result.succeed(url) : Result.fail(`is not in its normalized form, which is ${url.href}`)
+  return isVerbatim
+    ? Result.succeed(url)
+    : Result.fail(`is not in its normalized form, which is ${sanitizeUrl(url.href)}`)
 }
 
 /**

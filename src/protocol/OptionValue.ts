@@ -7,7 +7,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
-import { sanitize } from "./RemoteText.ts"
+import { sanitize, sanitizeUrl } from "./RemoteText.ts"
 
 /** The maximum length of a quoted string, in characters. Longer strings are cut. */
 const longest = 100
@@ -20,7 +20,9 @@ const longest = 100
  * @since 0.1.0
  */
 export const describe = (value: unknown): string => {
-  if (typeof value === "string") return sanitize(JSON.stringify(withoutSecrets(value)), longest)
+  if (typeof value === "string") {
+    return sanitize(JSON.stringify(/@|:\/\//.test(value) ? sanitizeUrl(value) : value), longest)
+  }
   if (typeof value === "function") return "a function"
   if (typeof value !== "object" || value === null) return String(value)
   if (Array.isArray(value)) return value.length === 0 ? "an empty list" : "a list"
@@ -28,13 +30,6 @@ export const describe = (value: unknown): string => {
   if (Duration.isDuration(value)) return Duration.format(value)
   if (Effect.isEffect(value)) return "an Effect"
   return value instanceof Promise ? "a promise" : "an object"
-}
-
-/** Replaces the parts of a URL that can be secrets. A text before `@` counts as one even if the text is not a valid URL. */
-const withoutSecrets = (text: string): string => {
-  const withoutUser = text.replace(/^([a-z][a-z0-9+.-]*:[\\/]+)?.*@/is, "$1…@")
-  const end = withoutUser.search(/[?#]/)
-  return end !== -1 && withoutUser.slice(0, end).includes("://") ? `${withoutUser.slice(0, end + 1)}…` : withoutUser
 }
 
 /**

@@ -55,6 +55,25 @@ export const sanitize = (text: string, length: number = maximumLength): string =
 }
 
 /**
+ * Sanitizes a URL, and replaces its user, its query and its fragment by `…`, because each of them can contain a secret. A text
+ * before `@` counts as a user even if the URL is not valid.
+ *
+ * **Example** (A key in a query)
+ *
+ * ```ts
+ * import { RemoteText } from "effect-mcp-auth/protocol"
+ * import assert from "node:assert/strict"
+ *
+ * assert.strictEqual(RemoteText.sanitizeUrl("https://auth.example.com/keys?key=secret"), "https://auth.example.com/keys?…")
+ * ```
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const sanitizeUrl = (url: string): string =>
+  sanitize(url.replace(/^([a-z][a-z0-9+.-]*:[\\/]+)?.*@/is, "$1…@").replace(/([?#]).*/s, "$1…"))
+
+/**
  * Sanitizes each line of a multi-line text, such as a rendered cause. First cuts the text to `length` characters (default:
  * 16,384). Escapes can make the result longer.
  *

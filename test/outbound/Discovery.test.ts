@@ -47,6 +47,18 @@ const unusable: ReadonlyArray<
     is: "redirect",
     detail: "redirects to https://elsewhere.test/metadata"
   },
+  {
+    title: "302 to a URL with secrets",
+    fault: status(302, { location: "https://user:secret@elsewhere.test/metadata?key=secret" }),
+    is: "redirect",
+    detail: "redirects to https://…@elsewhere.test/metadata?…. Redirects"
+  },
+  {
+    title: "metadata that name a URL with a user",
+    fault: body({ ...good, jwks_uri: "https://user:secret@issuer.test/jwks?key=secret" }),
+    is: "insecure-url",
+    detail: "names https://…@issuer.test/jwks?… as jwks_uri, which has a user name"
+  },
   { title: "302", fault: status(302, { location: "/elsewhere" }), is: "redirect", detail: "redirects to /elsewhere" },
   { title: "307 to the same URL", fault: status(307, { location: openid }), is: "redirect" },
   { title: "308 without a target", fault: status(308), is: "redirect", detail: "set metadataUrl" },
@@ -194,6 +206,18 @@ describe("one document that cannot be used", () => {
         assert.strictEqual((yield* discovery.metadata(server, "jwks_uri")).issuer, good.issuer)
       })
   )
+
+  it.effect("errors about a configured URL omit its query, which can contain a secret", () =>
+    Effect.gen(function*() {
+      const { discovery, issuer, server } = yield* support.services({})
+      const configured = { ...server, metadataUrls: ["https://issuer.test/metadata?key=secret"] }
+      for (const fault of [status(404), body({ ...good, issuer: "https://other.test" }), body("{")]) {
+        yield* issuer.fail(fault, "issuer.test")
+        const error = yield* Effect.flip(discovery.metadata({ ...configured }, "jwks_uri"))
+        assert.include(error.message, "https://issuer.test/metadata?… ")
+        assert.notInclude(error.message, "secret")
+      }
+    }))
 
   it.effect("does not follow a redirect, and the error names its target and the option", () =>
     Effect.gen(function*() {

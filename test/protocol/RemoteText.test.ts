@@ -60,6 +60,18 @@ describe("sanitizeCause", () => {
   })
 })
 
+describe("sanitizeUrl", () => {
+  it.each([
+    ["https://host.test/a", "https://host.test/a"],
+    ["https://user:secret@host.test/a?key=secret#secret", "https://…@host.test/a?…"],
+    ["/a?key=secret", "/a?…"],
+    ["https://host.test/a#secret", "https://host.test/a#…"],
+    ["https://host.test/\u001b?secret", "https://host.test/\\u001b?…"]
+  ])("writes %j without the parts that can be secrets: %s", (url, expected) => {
+    assert.strictEqual(RemoteText.sanitizeUrl(url), expected)
+  })
+})
+
 describe("sanitizeLines", () => {
   it("[T-AUD-14a] keeps line breaks and no other unsafe character", () => {
     assert.strictEqual(RemoteText.sanitizeLines("a\u001b\n  b\r"), "a\\u001b\n  b\\u000d")

@@ -17,7 +17,7 @@ import * as RefreshedDocument from "../../outbound/RefreshedDocument.ts"
 import { type AuthorizationServerUnavailable, InvalidMetadata } from "../../protocol/AuthError.ts"
 import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import { isRecord } from "../../protocol/Json.ts"
-import { sanitize } from "../../protocol/RemoteText.ts"
+import { sanitizeUrl } from "../../protocol/RemoteText.ts"
 import * as monotonic from "../../store/MonotonicTime.ts"
 
 /**
@@ -227,7 +227,7 @@ const fetchedSets = (
     Effect.suspend(() => {
       const uri = set.uri!
       const fail = (reason: InvalidMetadata["reason"], detail: string) =>
-        Effect.fail(new InvalidMetadata({ reason, issuer: server.issuer, detail: `${sanitize(uri)} ${detail}` }))
+        Effect.fail(new InvalidMetadata({ reason, issuer: server.issuer, detail: `${sanitizeUrl(uri)} ${detail}` }))
       return Effect.flatMap(fetchDocument(fetcher, uri, server), ({ json, maxAge }) => {
         const read = readKeys(json, importKey)
         if (read === "too-many-keys") return fail(read, `has more than ${maximum} keys`)

@@ -398,6 +398,16 @@ const wrong: ReadonlyArray<Wrong> = [
     fix: /canonical form\. Write https:\/\/server\.test\/mcp$/
   },
   {
+    title: "a URL of keys with a secret in its query, not in its normalized form",
+    changes: {
+      authorizationServers: [{ issuer: "https://issuer.test", jwksUri: "https://issuer.test/a/../keys?key=secret" }]
+    },
+    reason: "malformed",
+    option: "authorizationServers[0].jwksUri",
+    fix:
+      /^"https:\/\/issuer\.test\/a\/\.\.\/keys\?…" is not in its normalized form, which is https:\/\/issuer\.test\/keys\?…\./
+  },
+  {
     title: "resource over http",
     changes: { resource: "http://server.test/mcp" },
     reason: "insecure",
