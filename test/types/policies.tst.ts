@@ -1,4 +1,7 @@
-import { Context, Effect } from "effect"
+import { Context, Effect, Layer } from "effect"
+import type { Principal } from "effect-mcp-auth"
+import { McpAuthFetch } from "effect-mcp-auth/fetch"
+import { McpAuthNode } from "effect-mcp-auth/node"
 import { Policy } from "effect-mcp-auth/policy"
 import { describe, expect, test } from "tstyche"
 
@@ -74,5 +77,58 @@ describe("a policy", () => {
       "c",
       (_caller: unknown, call: Policy.Call) => call.target === "t"
     )
+  })
+})
+
+const places = { resource: "https://a.example/mcp", authorizationServers: ["https://as.example"] } as const
+const scopes = { baseline: ["read"], stepUp: ["write"] } as const
+const layer = Layer.succeed(Db, { ownerOf: () => Effect.succeed("alice") })
+const node = await McpAuthNode.make({ ...places, scopes, layer })
+const web = await McpAuthFetch.make({ ...places, scopes, layer })
+const bare = await McpAuthNode.make({ ...places, scopes })
+const bareWeb = await McpAuthFetch.make({ ...places, scopes })
+const handler = () => new Response()
+const anyOwner = Policy.checkCaller("owner", (caller) => Effect.map(Db, () => caller.owner === "alice"))
+
+describe("the option policy of a host", () => {
+  test("returns scopes or a policy, and receives the operation and the principal", () => {
+    node.protect({
+      policy: ({ target }, principal) => {
+        expect(principal).type.toBe<Principal | undefined>()
+        return target === "list" ? { scopes: ["read"] } : Policy.anyOf(Policy.scopes("write"), anyOwner)
+      }
+    })
+    web.protect(handler, { policy: () => Policy.allOf(Policy.scopes("read"), anyOwner) })
+    bare.protect({ policy: () => Policy.anyone })
+  })
+
+  test("requires no scope that the server does not offer", () => {
+    // @ts-expect-error Type '"other"' is not assignable to type '"read" | "write"'
+    node.protect({ policy: () => Policy.scopes("other") })
+    // @ts-expect-error Type '"other"' is not assignable to type '"read" | "write"'
+    web.protect(handler, { policy: () => Policy.anyOf(Policy.scopes("read"), Policy.scopes("other")) })
+    // @ts-expect-error Type '"other"' is not assignable to type '"read" | "write"'
+    node.protect({ policy: () => Policy.optional(Policy.scopes("other")) })
+  })
+
+  test("uses no service that the option layer does not provide", () => {
+    // @ts-expect-error Type 'Db' is not assignable to type 'never'
+    bare.protect({ policy: () => anyOwner })
+    // @ts-expect-error Type 'Db' is not assignable to type 'never'
+    bareWeb.protect(handler, { policy: () => anyOwner })
+    // @ts-expect-error Type 'Flags' is not assignable to type
+    node.protect({ policy: () => isBeta })
+  })
+
+  test("reads no decoded arguments, which a host does not know", () => {
+    // @ts-expect-error Type 'unknown' is not assignable to type 'HasId'
+    node.protect({ policy: () => isOwner })
+    // @ts-expect-error Type 'unknown' is not assignable to type 'HasId'
+    web.protect(handler, { policy: () => isOwner })
+  })
+
+  test("is not a promise", () => {
+    // @ts-expect-error Type 'Promise<
+    node.protect({ policy: async () => Policy.scopes("read") })
   })
 })

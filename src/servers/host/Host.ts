@@ -1,3 +1,4 @@
+import type * as Context from "effect/Context"
 import * as Layer from "effect/Layer"
 import * as ManagedRuntime from "effect/ManagedRuntime"
 import * as Result from "effect/Result"
@@ -25,6 +26,8 @@ export interface Host<A = unknown> extends Admit.Admit<A>, Runner.Runner {
   readonly gate: Gate
   /** Runs the effects of handlers. It contains all services of the layer. */
   readonly runtime: ManagedRuntime.ManagedRuntime<any, any>
+  /** The services of the layer, for the checks of policies. */
+  readonly services: Context.Context<never>
   /** Returns the claims of a principal as the option `claims` decodes them, or `undefined` if that option is not set. */
   readonly claims: (principal: Principal) => A | undefined
   /**
@@ -81,6 +84,7 @@ export const make = async <R, E, A = unknown>(
     await runtime.dispose()
     throw error
   })
+  const services = await runtime.context()
   const { sessions } = gate
   const { find } = documents.make(gate)
   const runner = Runner.make(gate, runtime)
@@ -92,6 +96,7 @@ export const make = async <R, E, A = unknown>(
     ...Admit.make(gate, claims),
     gate,
     runtime,
+    services,
     claims,
     recordResponse: ({ caller, session }, status, issued) => {
       if (session === undefined) {

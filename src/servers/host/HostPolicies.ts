@@ -5,29 +5,48 @@ import { checkScopes } from "../../authorization/policy/ScopeList.ts"
 import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import type * as Operation from "../../protocol/Operation.ts"
 import * as OptionValue from "../../protocol/OptionValue.ts"
+import type { Principal } from "../../verification/Principal.ts"
 import type { Policies, PolicyFor } from "./Admission.ts"
+import * as bindPolicy from "./BindPolicy.ts"
+import type { Host } from "./Host.ts"
 
 /* Checks those options of server adapters that affect policies: `policy`, `scopes` and `tenant`. */
 
+/** The option `policy` of an adapter. */
+type PolicyOf = (
+  operation: Operation.Operation,
+  principal: Principal | undefined
+) => PolicyInput | bindPolicy.AnyValue | undefined
+
 /** Turns the option `policy` of an adapter into policies of the gate. Throws `AuthConfigError` if it is not a function. */
 export const policiesFrom = (
-  policyOf: ((operation: Operation.Operation) => PolicyInput | undefined) | undefined
+  { gate, services }: Pick<Host, "gate" | "services">,
+  policyOf: PolicyOf | undefined
 ): Policies => {
-  if (policyOf !== undefined && typeof policyOf !== "function") {
+  if (policyOf === undefined) return () => undeclared
+  if (typeof policyOf !== "function") {
     throw ConfigOption.error(
       "protect.policy",
       `${OptionValue.isNot(policyOf, "a function")}. Give one that takes an operation and returns what it ` +
         "requires, such as { scopes: [\"todos:write\"] }, or undefined"
     )
   }
-  const policies = Effect.succeed<PolicyFor>((operation) => {
-    const policy = OptionValue.ignoreFailure(policyOf?.(operation))
-    if (policy === undefined) return undefined
+  const bind = bindPolicy.make(gate.resource, services)
+  const toOperationPolicy = (policy: PolicyInput | bindPolicy.AnyValue): OperationPolicy => {
+    if (bindPolicy.isPolicy(policy)) {
+      return { scopes: [], unauthorized: "challenge", rule: bind(policy, "protect.policy") }
+    }
     const { authenticated, scopes = [] } = checkPolicy(policy)
     return { scopes, unauthorized: "challenge", authenticated }
-  })
-  return () => policies
+  }
+  return ({ principal }) =>
+    Effect.succeed((operation) => {
+      const policy = OptionValue.ignoreFailure(policyOf(operation, principal))
+      return policy === undefined ? undefined : toOperationPolicy(policy)
+    })
 }
+
+const undeclared = Effect.succeed<PolicyFor>(() => undefined)
 
 // In JavaScript, the option `policy` of the author of the server can return any value. If `checkPolicy` accepted a promise or a
 // misspelled member such as `scope`, the operation would require no scope.
@@ -38,7 +57,7 @@ const checkPolicy = (policy: PolicyInput): PolicyInput => {
     throw ConfigOption.error(
       "protect.policy",
       `the function returned ${OptionValue.describe(policy)}; expected an object or undefined. Return what the ` +
-        "operation requires, such as { scopes: [\"todos:write\"] }, not a promise or an Effect"
+        "operation requires, such as { scopes: [\"todos:write\"] } or a value of Policy, not a promise or an Effect"
     )
   }
   for (const name in policy) {

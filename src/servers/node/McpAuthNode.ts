@@ -6,7 +6,6 @@
 import type * as Duration from "effect/Duration"
 import type * as ClaimsDecoder from "../../authorization/ClaimsDecoder.ts"
 import type { Gate } from "../../authorization/Gate.ts"
-import type { PolicyInput } from "../../authorization/policy/OperationPolicy.ts"
 import type * as ProtectedResource from "../../authorization/ProtectedResource.ts"
 import type { Options, Scopes, Servers, ServicesOf } from "../../composition/AuthOptions.ts"
 import * as GateLayer from "../../composition/GateLayer.ts"
@@ -16,6 +15,7 @@ import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import type { Operation } from "../../protocol/Operation.ts"
 import type { Principal } from "../../verification/Principal.ts"
 import { type Admission, type Admitted, forHandler } from "../host/Admission.ts"
+import type { Requirement } from "../host/BindPolicy.ts"
 import * as body from "../host/Body.ts"
 import * as hosts from "../host/Host.ts"
 import { checkTenantOption, policiesFrom, policyForRoute } from "../host/HostPolicies.ts"
@@ -85,12 +85,22 @@ export type { EnvironmentOptions } from "../../composition/fromEnvironment.ts"
  * @category models
  * @since 0.1.0
  */
-export interface ProtectOptions<Offered extends string, Rest extends ReadonlyArray<unknown> = []> {
+export interface ProtectOptions<Offered extends string, Rest extends ReadonlyArray<unknown> = [], R = never> {
   /**
-   * Returns what an operation requires, or `undefined` for an unknown operation. An unknown tool, prompt or resource requires
-   * a principal. The gate decides on the parsed body, before the handler runs. Default: every operation is unknown.
+   * Returns what an operation requires: scopes, or a value of `Policy` (`effect-mcp-auth/policy`). Returns `undefined` for an
+   * unknown operation. An unknown tool, prompt or resource requires a principal. The gate decides on the parsed body, before the
+   * handler runs. Default: every operation is unknown.
+   *
+   * The function receives the principal of the caller as well. `principal` is `undefined` for an anonymous caller. Checks of a
+   * policy can use the services of the option `layer`. Create a policy once, outside of this function. A check receives the
+   * arguments of a call as the client sent them, because the gate does not know the schema of a tool: decode them in the check.
    */
-  readonly policy?: ((operation: Operation) => PolicyInput<Offered> | undefined) | undefined
+  readonly policy?:
+    | ((
+      operation: Operation,
+      principal: Principal | undefined
+    ) => Requirement<Offered, R> | undefined)
+    | undefined
   /**
    * The maximum length of a body, in bytes. Longer bodies are rejected with 413. A body parser in front of the gate has a
    * separate limit. Default: 4 MiB.
@@ -164,7 +174,7 @@ export type Middleware<A, Rest extends ReadonlyArray<unknown> = []> = (
  * @category models
  * @since 0.1.0
  */
-export interface McpAuthNode<Offered extends string, A = unknown> extends AsyncDisposable {
+export interface McpAuthNode<Offered extends string, A = unknown, R = never> extends AsyncDisposable {
   /**
    * Protects an MCP endpoint.
    *
@@ -192,7 +202,7 @@ export interface McpAuthNode<Offered extends string, A = unknown> extends AsyncD
    * Koa, reports an error: give it `admission.body`.
    */
   readonly protect: <Rest extends ReadonlyArray<unknown> = []>(
-    options?: ProtectOptions<Offered, Rest>
+    options?: ProtectOptions<Offered, Rest, R>
   ) => Middleware<Admission<A>, Rest>
   /**
    * Protects a route that is not an MCP endpoint. It requires a principal, and does not read the body. Preflights are answered,
@@ -282,7 +292,7 @@ export const make = async <
     & Options<S, C, A, RD, RT, RR, RK, I, RS, RQ>
     & GateLayer.HostOptions<R, E>
     & GateLayer.CoveredBy<R, ServicesOf<I> | RD | RT | RR | RK | RS | RQ>
-): Promise<McpAuthNode<ProtectedResource.OfferedOf<S>, A>> =>
+): Promise<McpAuthNode<ProtectedResource.OfferedOf<S>, A, R | C>> =>
   fromHost(await hosts.make(GateLayer.layerHost<S, C, A, RD, RT, RR, RK, I, R, E, RS, RQ>(options)))
 
 /**
@@ -302,10 +312,10 @@ export const make = async <
  */
 export const mock = async <const S extends Scopes, C = never, A = unknown, R = never, E = never>(
   options: MockOptions<S, ClaimsDecoder.Claims<C, A>> & Pick<GateLayer.HostOptions<R, E>, "layer">
-): Promise<McpAuthNode<ProtectedResource.OfferedOf<S>, A>> =>
+): Promise<McpAuthNode<ProtectedResource.OfferedOf<S>, A, R | C>> =>
   fromHost(await hosts.make(mockGate.layer(options, "McpAuthNode.mock")))
 
-const fromHost = <Offered extends string, A>(host: hosts.Host<A>): McpAuthNode<Offered, A> => {
+const fromHost = <Offered extends string, A, R>(host: hosts.Host<A>): McpAuthNode<Offered, A, R> => {
   // The key of a property of the request. A `WeakMap` would cost more time than the rest of an admission.
   const caller = Symbol("effect-mcp-auth/principal")
   type Caller = { [caller]?: Principal | undefined }
@@ -334,7 +344,7 @@ const fromHost = <Offered extends string, A>(host: hosts.Host<A>): McpAuthNode<O
     protect: (options = {}) => {
       ConfigOption.check(options, "protect", protectTable)
       const reading = nodeHost.reading(host, body.checkLimits(options))
-      const policies = policiesFrom(options.policy)
+      const policies = policiesFrom(host, options.policy)
       const { parsedBody, preflight } = options
       const tenantOf = checkTenantOption(host.gate, options.tenant, "protect.tenant")
       return middleware((req, res, rest) =>

@@ -14,6 +14,7 @@ import { Tenants } from "effect-mcp-auth/tenants"
 import { TokenHeader } from "effect-mcp-auth/token-header"
 import type { AuthorizationServer } from "effect-mcp-auth/verification"
 import * as Keys from "./keys.ts"
+import { policyOf } from "./policies.ts"
 import type { requirementOf } from "./TodoServer.ts"
 
 /** A message, in JSON, that changes what the functions of a running server do. */
@@ -56,7 +57,9 @@ export interface Functions {
   readonly checks: () => number
 }
 
-type Policy = (operation: Parameters<typeof requirementOf>[0]) => ReturnType<typeof requirementOf>
+type Policy = (
+  operation: Parameters<typeof requirementOf>[0] & Parameters<typeof policyOf>[0]
+) => ReturnType<typeof requirementOf> | ReturnType<typeof policyOf>
 
 interface Made extends Partial<Pick<Functions, "options" | "policy" | "tenant" | "tell" | "checks">> {
   /** Default: a listener that records the decisions. `"none"`: no listener. */
@@ -205,6 +208,20 @@ const splitNetwork = (): Made => ({
   }
 })
 
+/** Policies of tools that combine. The roles of a caller are in the claim `roles`. */
+const combined = (): Made => ({
+  policy: policyOf,
+  options: {
+    verifier: (configured) => ({
+      verify: (credentials, request, present) =>
+        Effect.map(configured.verify(credentials, request, present), (verified) => {
+          const roles = new Set(verified.principal.claims["roles"] as ReadonlyArray<string> | undefined)
+          return { ...verified, principal: { ...verified.principal, roles } }
+        })
+    })
+  }
+})
+
 /* Functions that decide about origins */
 
 const origins = (isAllowed: (origin: string) => unknown): Made => ({
@@ -345,6 +362,7 @@ const working = {
   "a revocation that is counted": counted,
   "a verifier and a revocation that the test switches": switched,
   "an authorization server with another name inside the network": splitNetwork,
+  "policies that combine": combined,
   "introspection at rejecting.test": () => introspects("https://rejecting.test"),
   "introspection at busy.test": () => introspects("https://busy.test")
 } satisfies Record<string, () => Made>

@@ -26,6 +26,7 @@ import {
   withFunctions,
   type Written
 } from "./Host.ts"
+import type { Owners } from "./policies.ts"
 import { sdkHosts } from "./sdkHosts.ts"
 import { hostOptions, layer } from "./services.ts"
 import * as TodoServer from "./TodoServer.ts"
@@ -122,7 +123,7 @@ const effectSocket: Adapter = {
 type Handle = (request: Request) => Promise<Response>
 
 const protect = (
-  auth: McpAuthFetch.McpAuthFetch<"todos:read" | "todos:write">,
+  auth: McpAuthFetch.McpAuthFetch<"todos:read" | "todos:write", unknown, Owners>,
   { policy = TodoServer.requirementOf, tenant }: Functions.Functions,
   ran: (line: string) => void
 ): Handle =>

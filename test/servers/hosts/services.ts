@@ -4,16 +4,18 @@ import { HttpClient } from "effect/http"
 import { authLayer, withFetcher } from "../gates.ts"
 import type * as Functions from "./functions.ts"
 import type { Written } from "./Host.ts"
+import * as policies from "./policies.ts"
 
 type Listening = Pick<Functions.Functions, "listener">
 
 /**
- * Provides the services that each server in this process needs: the HTTP client that reaches the issuer, and the decision
- * listener if there is one.
+ * Provides the services that each server in this process needs: the HTTP client that reaches the issuer, the
+ * service that checks of policies use, and the decision listener if there is one.
  */
 const provided = (client: HttpClient.HttpClient, listener: Functions.Functions["listener"]) =>
-  Layer.merge(
+  Layer.mergeAll(
     Layer.succeed(HttpClient.HttpClient, client),
+    policies.layer,
     listener === undefined ? Layer.empty : Layer.succeed(Decision.DecisionListener, listener)
   )
 

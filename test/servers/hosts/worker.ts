@@ -4,6 +4,7 @@ import { Decision } from "effect-mcp-auth"
 import { McpAuthFetch } from "effect-mcp-auth/fetch"
 import * as Functions from "./functions.ts"
 import type { Options, Written } from "./Host.ts"
+import * as policies from "./policies.ts"
 import * as TodoServer from "./TodoServer.ts"
 import type { Server } from "./workers.ts"
 
@@ -18,9 +19,8 @@ interface Served {
 
 const authOf = (options: Options, { listener, options: own }: Functions.Functions) => {
   const all = { ...Functions.written(options), ...own } as Written
-  return McpAuthFetch.make(
-    listener === undefined ? all : { ...all, layer: Layer.succeed(Decision.DecisionListener, listener) }
-  )
+  const listening = listener === undefined ? Layer.empty : Layer.succeed(Decision.DecisionListener, listener)
+  return McpAuthFetch.make({ ...all, layer: Layer.merge(policies.layer, listening) })
 }
 
 /** A server with an event stream at `/events`. It treats requests for any other path as MCP requests. */

@@ -1,0 +1,59 @@
+/**
+ * Operations with policies that combine, for the table of `policies.test.ts`. They are the same on every host. This file uses no
+ * module of Node, because it also runs in workerd.
+ */
+import { Context, Effect, Layer } from "effect"
+import { Policy } from "effect-mcp-auth/policy"
+
+/** A service that checks use. The option `layer` provides it. */
+export class Owners extends Context.Service<Owners, {
+  readonly ownerOf: (id: unknown) => Effect.Effect<string | undefined>
+}>()("test/Owners") {}
+
+const owners: Readonly<Record<string, string>> = { "1": "alice", "2": "bob" }
+
+export const layer: Layer.Layer<Owners> = Layer.succeed(Owners, {
+  ownerOf: (id) => id === "dies" ? Effect.die("the database is down") : Effect.succeed(owners[String(id)])
+})
+
+/** The arguments as a client sends them, because the hosts with an option `policy` do not know the schema of a tool. */
+const idOf = ({ arguments: given }: Policy.Call) => (given as { readonly id?: unknown } | undefined)?.id
+
+const isOwner = Policy.check("owner", (caller, call) =>
+  Effect.gen(function*() {
+    const { ownerOf } = yield* Owners
+    return (yield* ownerOf(idOf(call))) === caller.subject
+  }))
+
+const isFirst = Policy.check("first", async (_caller, call) => {
+  if (idOf(call) === "rejects") throw new Error("a secret of the author's check")
+  return idOf(call) === "1"
+})
+
+const isStaff = Policy.claim("staff", (value) => value === true)
+
+/** The policies of tools. Each tool has an optional argument `id`. */
+export const policies = {
+  any_of: Policy.anyOf(Policy.scopes("todos:write"), isStaff),
+  all_of: Policy.allOf(Policy.scopes("todos:read"), Policy.scopes("todos:write")),
+  choice: Policy.anyOf(Policy.scopes("todos:read"), Policy.scopes("todos:write")),
+  write: Policy.scopes("todos:write"),
+  role: Policy.role("admin"),
+  staff: isStaff,
+  edit: Policy.anyOf(Policy.scopes("todos:write"), Policy.allOf(Policy.scopes("todos:read"), isOwner)),
+  first: isFirst
+}
+
+/** The policies of tools that are hidden from callers without access. Only hosts that know their tools have them. */
+export const hidden = { secret: Policy.role("admin"), secret_edit: Policy.allOf(Policy.role("admin"), isOwner) }
+
+export type Name = keyof typeof policies
+
+/** The option `policy` of `protect`. */
+export const policyOf = (
+  { kind, target }: { readonly kind: string | undefined; readonly target: string | undefined }
+) => {
+  if (kind !== "tool" || target === undefined) return undefined
+  if (target === "open") return Policy.anyone
+  return Object.hasOwn(policies, target) ? policies[target as Name] : undefined
+}
