@@ -228,7 +228,7 @@ const optionsOf = (origin: string, issuer: string) =>
  * @modelcontextprotocol/sdk, with sessions
  * ------------------------------------------------------------------------------------------------------------------ */
 
-type AuthV1 = SdkV1.McpAuthSdk<typeof GatedServer.scope, unknown, never, "deny">
+type AuthV1 = SdkV1.McpAuthSdk<typeof GatedServer.scope, Readonly<Record<string, unknown>>, never, "deny">
 
 const makeV1 = (auth: AuthV1 | undefined) => (): McpServerV1 => {
   const server = new McpServerV1(identity, { capabilities })
@@ -315,7 +315,7 @@ export const v1: Pair = {
  * @modelcontextprotocol/server, both eras on one handler
  * ------------------------------------------------------------------------------------------------------------------ */
 
-type AuthV2 = SdkV2.McpAuthSdk<typeof GatedServer.scope, unknown, never, "deny">
+type AuthV2 = SdkV2.McpAuthSdk<typeof GatedServer.scope, Readonly<Record<string, unknown>>, never, "deny">
 
 const elicitation = (message: string, property: string, type = "string") =>
   inputRequired.elicit({

@@ -1,9 +1,14 @@
+import { McpServer as McpServerV1 } from "@modelcontextprotocol/sdk/server/mcp.js"
+import { McpServer as McpServerV2 } from "@modelcontextprotocol/server"
 import { Context, Effect, Layer } from "effect"
 import type { Principal } from "effect-mcp-auth"
 import { McpAuthFetch } from "effect-mcp-auth/fetch"
 import { McpAuthNode } from "effect-mcp-auth/node"
 import { Policy } from "effect-mcp-auth/policy"
+import { McpAuthSdk as SdkV1 } from "effect-mcp-auth/sdk-v1"
+import { McpAuthSdk as SdkV2 } from "effect-mcp-auth/sdk-v2"
 import { describe, expect, test } from "tstyche"
+import { z } from "zod"
 
 class Db extends Context.Service<Db, { readonly ownerOf: (id: string) => Effect.Effect<string> }>()("app/Db") {}
 class Flags extends Context.Service<Flags, { readonly isOn: boolean }>()("app/Flags") {}
@@ -130,5 +135,141 @@ describe("the option policy of a host", () => {
   test("is not a promise", () => {
     // @ts-expect-error Type 'Promise<
     node.protect({ policy: async () => Policy.scopes("read") })
+  })
+})
+
+const v1 = await SdkV1.make({ ...places, scopes, layer })
+const bareV1 = await SdkV1.make({ ...places, scopes })
+const openV1 = await SdkV1.make({ ...places, scopes, anonymous: "allow-unscoped" })
+const serverV1 = new McpServerV1({ name: "test", version: "1.0.0" })
+
+describe("the policy of a registration of SDK v1", () => {
+  const inputSchema = z.object({ id: z.string() })
+  const result = () => ({ content: [] })
+
+  test("can be any policy whose scopes the server offers, with the services of the option layer", () => {
+    const policy = Policy.anyOf(Policy.scopes("write"), isOwner)
+    const tool = v1.registerTool(serverV1, "a", { inputSchema, policy }, ({ id }, { principal }) => {
+      expect(id).type.toBe<string>()
+      expect(principal.key).type.toBe<string>()
+      return result()
+    })
+    expect<NonNullable<typeof tool["~effect-mcp-auth/Scoped"]>>().type.toBe<"write">()
+    v1.registerTool(serverV1, "a", { policy: Policy.role("admin"), unauthorized: "hide" }, result)
+    v1.registerTool(serverV1, "a", { scopes: ["write"], unauthorized: "deny" }, result)
+    v1.registerPrompt(serverV1, "a", { policy: Policy.scopes("read"), unauthorized: "deny" }, () => ({ messages: [] }))
+    v1.registerResource(serverV1, "a", "a://b", { policy: anyOwner }, () => ({ contents: [] }))
+  })
+
+  test("requires no scope that the server does not offer", () => {
+    // @ts-expect-error Type '"other"' is not assignable to type '"read" | "write"'
+    v1.registerTool(serverV1, "a", { policy: Policy.scopes("other") }, result)
+    // @ts-expect-error Type '"other"' is not assignable to type '"read" | "write"'
+    v1.registerPrompt(serverV1, "a", { policy: Policy.scopes("other") }, () => ({ messages: [] }))
+    // @ts-expect-error Type '"other"' is not assignable to type '"read" | "write"'
+    v1.registerResource(serverV1, "a", "a://b", { policy: Policy.scopes("other") }, () => ({ contents: [] }))
+  })
+
+  test("uses no service that the option layer does not provide", () => {
+    // @ts-expect-error Type 'Db' is not assignable to type 'never'
+    bareV1.registerTool(serverV1, "a", { inputSchema, policy: isOwner }, result)
+    // @ts-expect-error Type 'Flags' is not assignable to type
+    v1.registerTool(serverV1, "a", { policy: isBeta }, result)
+    // @ts-expect-error Type 'PerRequest<Tenant>' is not assignable to type
+    v1.registerTool(serverV1, "a", { policy: Policy.claims(Tenant, () => true) }, result)
+  })
+
+  test("reads no arguments that the registration does not have", () => {
+    // @ts-expect-error "the policy reads arguments that this registration does not have"
+    v1.registerTool(serverV1, "a", { policy: isOwner }, result)
+    // @ts-expect-error "the policy reads arguments that this registration does not have"
+    v1.registerTool(serverV1, "a", { inputSchema: z.object({ id: z.number() }), policy: isOwner }, result)
+    // @ts-expect-error "the policy reads arguments that this registration does not have"
+    v1.registerResource(serverV1, "a", "a://b", { policy: isOwner }, () => ({ contents: [] }))
+  })
+
+  test("is not combined with scopes", () => {
+    // @ts-expect-error is not assignable to type
+    v1.registerTool(serverV1, "a", { scopes: ["read"], policy: Policy.role("admin") }, result)
+  })
+
+  test("decides whether there is a principal if anonymous requests are allowed", () => {
+    openV1.registerTool(serverV1, "a", { policy: Policy.role("admin") }, ({ principal }) => {
+      expect(principal.key).type.toBe<string>()
+      return result()
+    })
+    openV1.registerTool(serverV1, "a", { policy: Policy.optional(Policy.scopes("read")) }, ({ principal }) => {
+      // @ts-expect-error 'principal' is possibly 'undefined'
+      expect(principal.key).type.toBe<string>()
+      return result()
+    })
+  })
+})
+
+const v2 = await SdkV2.make({ ...places, scopes, layer })
+const bareV2 = await SdkV2.make({ ...places, scopes })
+const openV2 = await SdkV2.make({ ...places, scopes, anonymous: "allow-unscoped" })
+const serverV2 = new McpServerV2({ name: "test", version: "1.0.0" })
+
+describe("the policy of a registration of SDK v2", () => {
+  const inputSchema = z.object({ id: z.string() })
+  const result = () => ({ content: [] })
+
+  test("can be any policy whose scopes the server offers, with the services of the option layer", () => {
+    const policy = Policy.anyOf(Policy.scopes("write"), isOwner)
+    const tool = v2.registerTool(serverV2, "a", { inputSchema, policy }, ({ id }, { principal }) => {
+      expect(id).type.toBe<string>()
+      expect(principal.key).type.toBe<string>()
+      return result()
+    })
+    expect<NonNullable<typeof tool["~effect-mcp-auth/Scoped"]>>().type.toBe<"write">()
+    v2.registerTool(serverV2, "a", { policy: Policy.role("admin"), unauthorized: "hide" }, result)
+    v2.registerTool(serverV2, "a", { scopes: ["write"], unauthorized: "deny" }, result)
+    v2.registerPrompt(serverV2, "a", { policy: Policy.scopes("read"), unauthorized: "deny" }, () => ({ messages: [] }))
+    v2.registerResource(serverV2, "a", "a://b", { policy: anyOwner }, () => ({ contents: [] }))
+  })
+
+  test("requires no scope that the server does not offer", () => {
+    // @ts-expect-error Type '"other"' is not assignable to type '"read" | "write"'
+    v2.registerTool(serverV2, "a", { policy: Policy.scopes("other") }, result)
+    // @ts-expect-error Type '"other"' is not assignable to type '"read" | "write"'
+    v2.registerPrompt(serverV2, "a", { policy: Policy.scopes("other") }, () => ({ messages: [] }))
+    // @ts-expect-error Type '"other"' is not assignable to type '"read" | "write"'
+    v2.registerResource(serverV2, "a", "a://b", { policy: Policy.scopes("other") }, () => ({ contents: [] }))
+  })
+
+  test("uses no service that the option layer does not provide", () => {
+    // @ts-expect-error Type 'Db' is not assignable to type 'never'
+    bareV2.registerTool(serverV2, "a", { inputSchema, policy: isOwner }, result)
+    // @ts-expect-error Type 'Flags' is not assignable to type
+    v2.registerTool(serverV2, "a", { policy: isBeta }, result)
+    // @ts-expect-error Type 'PerRequest<Tenant>' is not assignable to type
+    v2.registerTool(serverV2, "a", { policy: Policy.claims(Tenant, () => true) }, result)
+  })
+
+  test("reads no arguments that the registration does not have", () => {
+    // @ts-expect-error "the policy reads arguments that this registration does not have"
+    v2.registerTool(serverV2, "a", { policy: isOwner }, result)
+    // @ts-expect-error "the policy reads arguments that this registration does not have"
+    v2.registerTool(serverV2, "a", { inputSchema: z.object({ id: z.number() }), policy: isOwner }, result)
+    // @ts-expect-error "the policy reads arguments that this registration does not have"
+    v2.registerResource(serverV2, "a", "a://b", { policy: isOwner }, () => ({ contents: [] }))
+  })
+
+  test("is not combined with scopes", () => {
+    // @ts-expect-error is not assignable to type
+    v2.registerTool(serverV2, "a", { scopes: ["read"], policy: Policy.role("admin") }, result)
+  })
+
+  test("decides whether there is a principal if anonymous requests are allowed", () => {
+    openV2.registerTool(serverV2, "a", { policy: Policy.role("admin") }, ({ principal }) => {
+      expect(principal.key).type.toBe<string>()
+      return result()
+    })
+    openV2.registerTool(serverV2, "a", { policy: Policy.optional(Policy.scopes("read")) }, ({ principal }) => {
+      // @ts-expect-error 'principal' is possibly 'undefined'
+      expect(principal.key).type.toBe<string>()
+      return result()
+    })
   })
 })

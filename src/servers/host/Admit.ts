@@ -75,7 +75,7 @@ export const make = <A>(gate: Gate, claimsFor: (principal: Principal) => A | und
     // have become invalid while the body arrived.
     return Effect.flatMapEager(gate.recheck(caller, awaited), (current) => {
       const session = request.header("mcp-session-id")
-      const info = principal === undefined ? undefined : authInfo.make(principal, gate)
+      const info = principal === undefined ? undefined : authInfo.make(principal, gate, request)
       const mcpRequest = {
         session: session ?? request.streams?.[0],
         principal,

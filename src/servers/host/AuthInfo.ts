@@ -38,10 +38,12 @@ class Info implements AuthInfo {
   extra: Record<string, unknown>
   readonly #principal: Principal
   readonly #gate: Gate
+  readonly #request: object | undefined
 
-  constructor(principal: Principal, gate: Gate) {
+  constructor(principal: Principal, gate: Gate, request: object | undefined) {
     this.#principal = principal
     this.#gate = gate
+    this.#request = request
     this.clientId = principal.clientId ?? ""
     this.scopes = [...principal.scopes]
     this.expiresAt = principal.expiresAt
@@ -67,10 +69,14 @@ class Info implements AuthInfo {
       ? info.#principal
       : undefined
   }
+
+  static requestOf(info: object): object {
+    return #request in info ? info.#request ?? info : info
+  }
 }
 
-/** Creates the `AuthInfo` of a principal. */
-export const make = (principal: Principal, gate: Gate): AuthInfo => new Info(principal, gate)
+/** Creates the `AuthInfo` of a principal. `request` is the request that the gate received, if there is one. */
+export const make = (principal: Principal, gate: Gate, request?: object): AuthInfo => new Info(principal, gate, request)
 
 /**
  * Returns the principal of an `AuthInfo` that this gate created, and `undefined` for every other value, even one with the same
@@ -79,3 +85,9 @@ export const make = (principal: Principal, gate: Gate): AuthInfo => new Info(pri
 // The principal is in a private field. A `WeakMap` would need an entry for each request, which takes time in garbage
 // collection.
 export const principalOf = (info: unknown, gate: Gate): Principal | undefined => Info.principalOf(info, gate)
+
+/**
+ * Returns the object that identifies the request of an `AuthInfo`: the results of the checks of policies are kept for it. Without a
+ * request, it is the `AuthInfo` itself, which belongs to one message.
+ */
+export const requestOf = (info: object): object => Info.requestOf(info)

@@ -47,10 +47,13 @@ import type {
   CallerOf,
   Endpoints,
   FetchOptions,
+  Fits,
   LocalOptions,
   McpServerLike,
   Middleware,
+  Needed,
   Outcome,
+  Policies,
   Policy,
   ResourceTemplateLike,
   Scoped,
@@ -243,20 +246,24 @@ export interface McpAuthSdk<Offered extends string, Claims, R, N extends Anonymo
   readonly registerTool: <
     Output extends ZodRawShapeCompat | AnySchema,
     Input extends undefined | ZodRawShapeCompat | AnySchema = undefined,
-    const Need extends Offered = never
+    const Need extends Offered = never,
+    P extends Policies<Offered, R> = never
   >(
     server: SdkServer,
     name: string,
-    config: {
-      readonly title?: string
-      readonly description?: string
-      readonly inputSchema?: Input
-      readonly outputSchema?: Output
-      readonly annotations?: ToolAnnotations
-      readonly _meta?: Record<string, unknown>
-    } & Policy<Need, Arguments<Input>>,
-    handler: Handler<Input, CallerOf<Claims, N, Need>, CallToolResult, Services<Offered, R, N, Need>>
-  ) => RegisteredTool & Scoped<Need>
+    config:
+      & {
+        readonly title?: string
+        readonly description?: string
+        readonly inputSchema?: Input
+        readonly outputSchema?: Output
+        readonly annotations?: ToolAnnotations
+        readonly _meta?: Record<string, unknown>
+      }
+      & Policy<Need, Arguments<Input>, P>
+      & Fits<P, Arguments<Input>>,
+    handler: Handler<Input, CallerOf<Claims, N, Need, P>, CallToolResult, Services<Offered, R, N, Need, P>>
+  ) => RegisteredTool & Scoped<Needed<Need, P>>
   /**
    * Registers a tool whose calls create tasks. The server needs a `taskStore`, and the capability `tasks`.
    *
@@ -329,17 +336,21 @@ export interface McpAuthSdk<Offered extends string, Claims, R, N extends Anonymo
    */
   readonly registerPrompt: <
     Input extends undefined | ZodRawShapeCompat = undefined,
-    const Need extends Offered = never
+    const Need extends Offered = never,
+    P extends Policies<Offered, R> = never
   >(
     server: SdkServer,
     name: string,
-    config: {
-      readonly title?: string
-      readonly description?: string
-      readonly argsSchema?: Input
-    } & Policy<Need, Arguments<Input>>,
-    handler: Handler<Input, CallerOf<Claims, N, Need>, GetPromptResult, Services<Offered, R, N, Need>>
-  ) => RegisteredPrompt & Scoped<Need>
+    config:
+      & {
+        readonly title?: string
+        readonly description?: string
+        readonly argsSchema?: Input
+      }
+      & Policy<Need, Arguments<Input>, P>
+      & Fits<P, Arguments<Input>>,
+    handler: Handler<Input, CallerOf<Claims, N, Need, P>, GetPromptResult, Services<Offered, R, N, Need, P>>
+  ) => RegisteredPrompt & Scoped<Needed<Need, P>>
   /**
    * Registers a resource or a resource template. The scopes can depend on the URI.
    *
@@ -347,22 +358,23 @@ export interface McpAuthSdk<Offered extends string, Claims, R, N extends Anonymo
    */
   readonly registerResource: <
     const T extends string | ResourceTemplateLike,
-    const Need extends Offered = never
+    const Need extends Offered = never,
+    P extends Policies<Offered, R> = never
   >(
     server: SdkServer,
     name: string,
     uriOrTemplate: T,
-    config: ResourceMetadata & Policy<Need, URL>,
+    config: ResourceMetadata & Policy<Need, URL, P> & Fits<P, undefined>,
     handler: T extends string ? (
         uri: URL,
-        extra: Extra<CallerOf<Claims, N, Need>>
-      ) => Outcome<ReadResourceResult, Services<Offered, R, N, Need>>
+        extra: Extra<CallerOf<Claims, N, Need, P>>
+      ) => Outcome<ReadResourceResult, Services<Offered, R, N, Need, P>>
       : (
         uri: URL,
         variables: Variables,
-        extra: Extra<CallerOf<Claims, N, Need>>
-      ) => Outcome<ReadResourceResult, Services<Offered, R, N, Need>>
-  ) => (T extends string ? RegisteredResource : RegisteredResourceTemplate) & Scoped<Need>
+        extra: Extra<CallerOf<Claims, N, Need, P>>
+      ) => Outcome<ReadResourceResult, Services<Offered, R, N, Need, P>>
+  ) => (T extends string ? RegisteredResource : RegisteredResourceTemplate) & Scoped<Needed<Need, P>>
   /**
    * Creates middleware for `StreamableHTTPServerTransport`, with or without sessions. It rejects a request, or sets `req.auth`
    * and `req.body` and calls `next`. The transport passes `req.auth` to handlers as `authInfo`. `req.body` is the body that was

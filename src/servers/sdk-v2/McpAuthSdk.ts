@@ -30,6 +30,7 @@ import type { Scopes, Servers, ServicesOf } from "../../composition/AuthOptions.
 import type { CoveredBy } from "../../composition/GateLayer.ts"
 import { AuthConfigError } from "../../protocol/AuthError.ts"
 import * as ConfigOption from "../../protocol/ConfigOption.ts"
+import type * as Operation from "../../protocol/Operation.ts"
 import * as sdkHost from "../sdk/SdkHost.ts"
 import { type MockOptions, type Options, toLayer, toMockLayer } from "../sdk/SdkOptions.ts"
 import type {
@@ -38,9 +39,12 @@ import type {
   CallerOf,
   Endpoints,
   FetchOptions,
+  Fits,
   LocalOptions,
   McpServerLike,
+  Needed,
   Outcome,
+  Policies,
   Policy,
   ResourceTemplateLike,
   Scoped,
@@ -180,16 +184,21 @@ export interface McpAuthSdk<Offered extends string, Claims, R, N extends Anonymo
   readonly registerTool: <
     Output extends StandardSchemaWithJSON,
     Input extends StandardSchemaWithJSON | undefined = undefined,
-    const Need extends Offered = never
+    const Need extends Offered = never,
+    P extends Policies<Offered, R> = never
   >(
     server: SdkServer,
     name: string,
-    config: Config<"registerTool"> & {
-      readonly inputSchema?: Input
-      readonly outputSchema?: Output
-    } & Policy<Need, Arguments<Input>>,
-    handler: Handler<Input, CallerOf<Claims, N, Need>, CallToolResult, Services<Offered, R, N, Need>>
-  ) => RegisteredTool & Scoped<Need>
+    config:
+      & Config<"registerTool">
+      & {
+        readonly inputSchema?: Input
+        readonly outputSchema?: Output
+      }
+      & Policy<Need, Arguments<Input>, P>
+      & Fits<P, Arguments<Input>>,
+    handler: Handler<Input, CallerOf<Claims, N, Need, P>, CallToolResult, Services<Offered, R, N, Need, P>>
+  ) => RegisteredTool & Scoped<Needed<Need, P>>
   /**
    * Registers a prompt. A completion of its arguments requires the same scopes. If the scopes depend on the arguments, a
    * completion requires a valid token and no scope.
@@ -198,13 +207,18 @@ export interface McpAuthSdk<Offered extends string, Claims, R, N extends Anonymo
    */
   readonly registerPrompt: <
     Input extends StandardSchemaWithJSON | undefined = undefined,
-    const Need extends Offered = never
+    const Need extends Offered = never,
+    P extends Policies<Offered, R> = never
   >(
     server: SdkServer,
     name: string,
-    config: Config<"registerPrompt"> & { readonly argsSchema?: Input } & Policy<Need, Arguments<Input>>,
-    handler: Handler<Input, CallerOf<Claims, N, Need>, GetPromptResult, Services<Offered, R, N, Need>>
-  ) => RegisteredPrompt & Scoped<Need>
+    config:
+      & Config<"registerPrompt">
+      & { readonly argsSchema?: Input }
+      & Policy<Need, Arguments<Input>, P>
+      & Fits<P, Arguments<Input>>,
+    handler: Handler<Input, CallerOf<Claims, N, Need, P>, GetPromptResult, Services<Offered, R, N, Need, P>>
+  ) => RegisteredPrompt & Scoped<Needed<Need, P>>
   /**
    * Registers a resource or a resource template. The scopes can depend on the URI.
    *
@@ -212,22 +226,23 @@ export interface McpAuthSdk<Offered extends string, Claims, R, N extends Anonymo
    */
   readonly registerResource: <
     const T extends string | ResourceTemplateLike,
-    const Need extends Offered = never
+    const Need extends Offered = never,
+    P extends Policies<Offered, R> = never
   >(
     server: SdkServer,
     name: string,
     uriOrTemplate: T,
-    config: Parameters<McpServer["registerResource"]>[2] & Policy<Need, URL>,
+    config: Parameters<McpServer["registerResource"]>[2] & Policy<Need, URL, P> & Fits<P, undefined>,
     handler: T extends string ? (
         uri: URL,
-        context: HandlerContext<CallerOf<Claims, N, Need>>
-      ) => Outcome<ReadResourceResult | InputRequiredResult, Services<Offered, R, N, Need>>
+        context: HandlerContext<CallerOf<Claims, N, Need, P>>
+      ) => Outcome<ReadResourceResult | InputRequiredResult, Services<Offered, R, N, Need, P>>
       : (
         uri: URL,
         variables: Variables,
-        context: HandlerContext<CallerOf<Claims, N, Need>>
-      ) => Outcome<ReadResourceResult | InputRequiredResult, Services<Offered, R, N, Need>>
-  ) => (T extends string ? RegisteredResource : RegisteredResourceTemplate) & Scoped<Need>
+        context: HandlerContext<CallerOf<Claims, N, Need, P>>
+      ) => Outcome<ReadResourceResult | InputRequiredResult, Services<Offered, R, N, Need, P>>
+  ) => (T extends string ? RegisteredResource : RegisteredResourceTemplate) & Scoped<Needed<Need, P>>
   /**
    * Creates a handler with the SDK's `createMcpHandler` and protects it with the gate. The options are those of the SDK.
    *
@@ -460,7 +475,7 @@ const otherCopy = new AuthConfigError({
 })
 
 const protectHandler = (
-  { callerOf, host, policiesFor, registry, serve }: sdkHost.SdkHost,
+  { host, policiesFor, registry, serve, viewerOf }: sdkHost.SdkHost,
   factory: Factory,
   settings: HandlerSettings | undefined
 ): ProtectedMcpHandler => {
@@ -476,11 +491,18 @@ const protectHandler = (
   const { createMcpHandler: createGiven, ...options } = settings ?? {}
   /** The server for each authorized request. The SDK takes the server when it calls the factory for that request. */
   const authorized = new WeakMap<Request, SdkServer>()
-  const build = async (context: McpRequestContext): Promise<SdkServer> => {
+  /** `operations` are the operations of the request, if they are known. */
+  const build = async (
+    context: McpRequestContext,
+    operations?: ReadonlyArray<Operation.Operation>
+  ): Promise<SdkServer> => {
     const server = await factory(context)
     const isRecognized = registry.instrument(server)
     if (isRecognized && createGiven === undefined && !(server instanceof McpServer)) throw otherCopy
-    registry.removeHidden(server, callerOf(context))
+    const viewer = viewerOf(context)
+    const waiting = registry.prepare(server, operations, viewer)
+    if (waiting !== undefined) await host.runtime.runPromise(waiting)
+    registry.removeHidden(server, viewer)
     return server
   }
   const take = (context: McpRequestContext): SdkServer | Promise<SdkServer> => {
@@ -492,14 +514,14 @@ const protectHandler = (
   const handler = (createGiven ?? createMcpHandler)(take as McpServerFactory, options)
 
   const fetch: ProtectedMcpHandler["fetch"] = (request, { parsedBody, tenant } = {}) => {
-    const policies = policiesFor(async ({ authInfo: info, body, principal }) => {
+    const policies = policiesFor(async ({ authInfo: info, body, operations, principal }) => {
       const { metadataUrl } = host.gate.published.resourceFor(principal)
       const authInfo = info && Object.assign(info, { resourceMetadataUrl: metadataUrl })
       const server = await build({
         era: await isLegacyRequest(request, body) ? "legacy" : "modern",
         ...(authInfo === undefined ? {} : { authInfo }),
         requestInfo: request
-      })
+      }, operations)
       authorized.set(request, server)
       return server
     })

@@ -1,9 +1,9 @@
 /**
  * Runs handlers of the SDK in such a way that they do not find the registrations that are hidden from the caller.
  */
-import type { Principal } from "../../verification/Principal.ts"
 import type { RegistrationPolicies } from "./RegistrationPolicy.ts"
 import { getRegistration, type Handler, type McpServer, records, type Registrations } from "./SdkPrivates.ts"
+import type { Viewer } from "./Visibility.ts"
 
 /** The error of both SDKs for a resource that does not exist. */
 export class ResourceNotFound extends Error {
@@ -40,12 +40,12 @@ export const hideFromHandler = (
   server: McpServer,
   handler: Handler,
   policies: RegistrationPolicies,
-  callerOf: (extra: unknown) => Principal | undefined
+  viewerOf: (extra: unknown) => Viewer
 ): Handler =>
 (request, extra) => {
   if (!policies.canHide()) return handler(request, extra)
-  const caller = callerOf(extra)
-  const isHidden = (registration: object) => policies.isHidden(registration, caller)
+  const viewer = viewerOf(extra)
+  const isHidden = (registration: object) => policies.isHidden(registration, viewer)
   const replaced = records.filter((name) => {
     for (const key in server[name]) {
       const registration = getRegistration(server[name], key)

@@ -5,7 +5,10 @@
 import { AuthConfigError } from "../../protocol/AuthError.ts"
 import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import * as OptionValue from "../../protocol/OptionValue.ts"
+import { type AnyValue, type BindPolicy, isPolicy } from "../host/BindPolicy.ts"
 import type { RegistrationPolicy } from "./RegistrationPolicy.ts"
+import * as registrationRule from "./RegistrationRule.ts"
+import type { ReadArguments } from "./SdkArguments.ts"
 import type { RequestTaskStore } from "./SdkPrivates.ts"
 import type { Registry } from "./SdkRegistry.ts"
 import type { McpServerLike } from "./SdkTypes.ts"
@@ -15,6 +18,7 @@ import type { SetupLog } from "./SetupLog.ts"
 interface Config {
   readonly scopes?: RegistrationPolicy["scopes"] | undefined
   readonly unauthorized?: RegistrationPolicy["unauthorized"] | undefined
+  readonly policy?: AnyValue | undefined
 }
 
 /**
@@ -38,26 +42,39 @@ export interface Register {
 /** A handler that the author of the server wrote, or the wrapper of that handler. The wrapper is passed to the SDK. */
 export type AnyHandler = (...parameters: Array<any>) => unknown
 
-/**
- * Creates the registration functions for the servers of one program. `wrap` returns a handler that checks the scopes again.
- * `log` is set if anonymous requests are allowed: it receives the names of the public registrations.
- */
-export const make = (
-  registry: Registry,
-  wrap: (operation: string, policy: RegistrationPolicy, handler: AnyHandler) => AnyHandler,
-  log?: SetupLog
-): Register => {
+/** A registration whose handler is wrapped. */
+export interface Wrapped {
+  readonly kind: registrationRule.Kind
+  readonly name: string
+  readonly policy: RegistrationPolicy
+}
+
+/** The parts of a program that register. */
+export interface Parts {
+  readonly registry: Registry
+  /** Returns a handler that checks the policy again. */
+  readonly wrap: (registration: Wrapped, handler: AnyHandler) => AnyHandler
+  readonly bind: BindPolicy
+  readonly readArguments: ReadArguments
+  /** It is set if anonymous requests are allowed: it receives the names of the public registrations. */
+  readonly log?: SetupLog | undefined
+}
+
+/** Creates the registration functions for the servers of one program. */
+export const make = ({ bind, log, readArguments, registry, wrap }: Parts): Register => {
   const register = (
     server: unknown,
-    what: string,
+    kind: registrationRule.Kind,
+    name: string,
     given: Config,
     handler: unknown,
     add: (config: object, wrapped: AnyHandler) => object
   ): object => {
+    const what = `${kind} ${name}`
     if (!OptionValue.isObject(given as unknown)) {
       throw ConfigOption.invalid(what, given, "an object", "Give one with the options of the SDK and scopes")
     }
-    const { scopes = [], unauthorized = "challenge", ...config } = given
+    const { policy: value, scopes = [], unauthorized = "challenge", ...config } = given
     if (typeof handler !== "function") {
       throw new AuthConfigError({
         reason: "missing",
@@ -65,7 +82,12 @@ export const make = (
         fix: `the handler: ${OptionValue.isNot(handler, "a function")}. Give it as the last argument`
       })
     }
-    const policy = registry.checkPolicy(what, { scopes, unauthorized })
+    if ("policy" in given) checkValue(given, what)
+    let registration: object | undefined
+    const rule = value === undefined
+      ? undefined
+      : registrationRule.make(bind(value, what), kind, () => registration!, readArguments)
+    const policy = registry.checkPolicy(what, { scopes, unauthorized, rule })
     if (typeof server !== "object" || server === null || !registry.instrument(server)) {
       throw new AuthConfigError({
         reason: "malformed",
@@ -74,9 +96,9 @@ export const make = (
           "effect-mcp-auth"
       })
     }
-    const registration = add(checkConfig(config, what), wrap(what, policy, handler as AnyHandler))
+    registration = add(checkConfig(config, what), wrap({ kind, name, policy }, handler as AnyHandler))
     registry.setPolicy(registration, policy)
-    if (policy.scopes.length === 0 && typeof policy.scopes !== "function") {
+    if (rule === undefined ? policy.scopes.length === 0 && typeof policy.scopes !== "function" : rule.isOpen) {
       log?.("Info", `${what} is public: it requires no scopes, and anonymous requests are allowed`)
     }
     return registration
@@ -85,7 +107,8 @@ export const make = (
     registerTool: (server, name, config, handler) =>
       register(
         server,
-        `tool ${name}`,
+        "tool",
+        name,
         config,
         handler,
         (config, wrapped) => server.registerTool(name, config, wrapped)
@@ -93,7 +116,8 @@ export const make = (
     registerToolTask: (server, name, config, handler) => {
       const what = `tool ${name}`
       if (typeof (config as Config | undefined)?.scopes === "function") throw dynamicTask(what)
-      return register(server, what, config, handler, (config, createTask) => {
+      if (OptionValue.isObject(config) && "policy" in config) throw policyOfTask(what)
+      return register(server, "tool", name, config, handler, (config, createTask) => {
         if (!registry.hasTasks(server)) throw noTaskStore(what)
         return (server as TaskServer).experimental.tasks.registerToolTask(name, config, {
           createTask,
@@ -106,7 +130,8 @@ export const make = (
     registerPrompt: (server, name, config, handler) =>
       register(
         server,
-        `prompt ${name}`,
+        "prompt",
+        name,
         config,
         handler,
         (config, wrapped) => server.registerPrompt(name, config, wrapped)
@@ -114,7 +139,8 @@ export const make = (
     registerResource: (server, name, uriOrTemplate, config, handler) =>
       register(
         server,
-        `resource ${name}`,
+        "resource",
+        name,
         config,
         handler,
         (config, wrapped) => server.registerResource(name, uriOrTemplate, config, wrapped)
@@ -150,6 +176,13 @@ const dynamicTask = (what: string): AuthConfigError =>
     "conflict"
   )
 
+const policyOfTask = (what: string): AuthConfigError =>
+  ConfigOption.error(
+    `${what}.policy`,
+    "a tool that creates tasks takes scopes and no policy, because later requests for the task have no arguments. Give scopes",
+    "conflict"
+  )
+
 const noTaskStore = (what: string): AuthConfigError =>
   ConfigOption.error(
     what,
@@ -157,8 +190,21 @@ const noTaskStore = (what: string): AuthConfigError =>
     "missing"
   )
 
-/** Names that the author of a server may write by mistake instead of `scopes` and `unauthorized`. */
-const misspelled = /^(?:required?_?)?scopes?$|^unauthori[sz]ed$/i
+/** Checks the option `policy`. Throws `AuthConfigError`, also for `undefined`: the registration would require nothing. */
+const checkValue = ({ policy, scopes }: Config, what: string): void => {
+  if (!isPolicy(policy)) {
+    throw ConfigOption.invalid(`${what}.policy`, policy, "a policy", "Give one such as Policy.role(\"admin\")")
+  }
+  if (scopes === undefined) return
+  throw ConfigOption.error(
+    `${what}.policy`,
+    "set either policy or scopes, not both. Add Policy.scopes(…) to the policy",
+    "conflict"
+  )
+}
+
+/** Names that the author of a server may write by mistake instead of `scopes`, `policy` and `unauthorized`. */
+const misspelled = /^(?:required?_?)?scopes?$|^unauthori[sz]ed$|^(?:require)?polic(?:y|ies)$/i
 
 /**
  * Rejects misspelled names of policy options in the configuration of a tool, prompt or resource, because the SDK would ignore
@@ -170,7 +216,11 @@ const checkConfig = <C extends object>(config: C, what: string): C => {
   throw ConfigOption.error(
     `${what}.${name}`,
     `there is no such option. Write ${
-      /scope/i.test(name) ? "scopes: [\"todos:write\"]" : "unauthorized: \"challenge\" or \"hide\""
+      /scope/i.test(name)
+        ? "scopes: [\"todos:write\"]"
+        : /polic/i.test(name)
+        ? "policy: Policy.role(\"admin\")"
+        : "unauthorized: \"challenge\", \"deny\" or \"hide\""
     }`
   )
 }

@@ -1,31 +1,36 @@
 /**
  * The policies of tools, prompts and resources: how they are checked, and where they are kept.
  */
-import type { OperationPolicy } from "../../authorization/policy/OperationPolicy.ts"
+import type * as Effect from "effect/Effect"
+import type { BoundPolicy, OperationPolicy } from "../../authorization/policy/OperationPolicy.ts"
 import { checkScopes } from "../../authorization/policy/ScopeList.ts"
 import { AuthConfigError } from "../../protocol/AuthError.ts"
 import * as OptionValue from "../../protocol/OptionValue.ts"
 import type { Principal } from "../../verification/Principal.ts"
+import { makeVisibility, type Viewer, type WithServices } from "./Visibility.ts"
 
 /** The policy of a registration. Unlike an `OperationPolicy`, its scopes may depend on the arguments of a call. */
 export interface RegistrationPolicy {
   readonly scopes: ReadonlyArray<string> | ((args: any) => ReadonlyArray<string>)
   readonly unauthorized: OperationPolicy["unauthorized"]
+  /** A policy that is more than a list of scopes. `scopes` is then empty. */
+  readonly rule?: BoundPolicy | undefined
 }
 
 /** Checks the policy of a registration. Throws `AuthConfigError` if it is wrong; the error names the registration by `what`. */
 export const checkPolicy = (
   what: string,
-  { scopes, unauthorized }: RegistrationPolicy,
+  { rule, scopes, unauthorized }: RegistrationPolicy,
   offered: ReadonlySet<string>
 ): RegistrationPolicy => {
-  if (unauthorized !== "challenge" && unauthorized !== "hide") {
+  if (unauthorized !== "challenge" && unauthorized !== "deny" && unauthorized !== "hide") {
     throw new AuthConfigError({
       reason: "malformed",
       option: `${what}.unauthorized`,
-      fix: `${OptionValue.isNot(unauthorized, "\"challenge\" or \"hide\"")}. Leave it out for "challenge"`
+      fix: `${OptionValue.isNot(unauthorized, "\"challenge\", \"deny\" or \"hide\"")}. Leave it out for "challenge"`
     })
   }
+  if (rule !== undefined) return { scopes: [], unauthorized, rule }
   if (typeof scopes === "function") {
     if (unauthorized !== "hide") return { scopes, unauthorized }
     throw new AuthConfigError({
@@ -89,35 +94,60 @@ export interface RegistrationPolicies {
   readonly get: (registration: object) => RegistrationPolicy | undefined
   /** Returns whether a caller may use a registration whose policy does not depend on arguments. */
   readonly isAllowed: (registration: object, principal: Principal | undefined) => boolean
-  /** Returns whether a registration is hidden from a caller. */
-  readonly isHidden: (registration: object, principal: Principal | undefined) => boolean
+  /**
+   * Returns whether a registration is hidden from a caller. A registration whose checks have not been evaluated for this request is
+   * hidden.
+   */
+  readonly isHidden: (registration: object, viewer: Viewer) => boolean
+  /**
+   * Returns the Effect that evaluates the checks on which `isHidden` of a registration depends, or `undefined` if there is nothing
+   * to evaluate. A check that dies hides only its registration.
+   */
+  readonly evaluate: (registration: object, viewer: Viewer) => Effect.Effect<void> | undefined
+  /** Returns whether `isHidden` of any registration can depend on checks. */
+  readonly canEvaluate: () => boolean
   /** Returns whether any registration can be hidden. */
   readonly canHide: () => boolean
 }
 
-/** Creates an empty set of policies. */
-export const makePolicies = (): RegistrationPolicies => {
+/** Creates an empty set of policies. `withServices` provides the services of a request to an Effect. */
+export const makePolicies = (withServices: WithServices = (effect) => effect): RegistrationPolicies => {
   // The policy is a property of the registration object, so it remains when the SDK renames, replaces or removes the
   // registration. With a `WeakMap`, garbage collection would take more time than the whole gate takes, because most programs
   // create a server for each request.
   const key = Symbol("effect-mcp-auth/policy")
   type Registration = { [key]?: RegistrationPolicy }
   let canHide = false
+  let canEvaluate = false
+  const visibility = makeVisibility(withServices)
   const get = (registration: object): RegistrationPolicy | undefined => (registration as Registration)[key]
   return {
     set: (registration, policy) => {
-      if (policy.unauthorized === "hide") canHide = true
+      if (policy.unauthorized === "hide") {
+        canHide = true
+        if (policy.rule !== undefined) canEvaluate = true
+      }
       ;(registration as Registration)[key] = policy
     },
     get,
     isAllowed: (registration, principal) => {
-      const scopes = get(registration)?.scopes ?? []
-      return typeof scopes !== "function" && hasScopes(principal, scopes)
+      const { rule, scopes = [] } = get(registration) ?? {}
+      // A policy can have checks, which need a request. A tool with tasks takes only scopes.
+      return rule === undefined && typeof scopes !== "function" && hasScopes(principal, scopes)
     },
-    isHidden: (registration, principal) => {
+    isHidden: (registration, viewer) => {
       const policy = get(registration)
-      return policy?.unauthorized === "hide" && Array.isArray(policy.scopes) && !hasScopes(principal, policy.scopes)
+      if (policy?.unauthorized !== "hide") return false
+      if (policy.rule !== undefined) return visibility.isHidden(policy.rule, viewer)
+      return Array.isArray(policy.scopes) && !hasScopes(viewer.principal, policy.scopes)
     },
+    evaluate: (registration, viewer) => {
+      const policy = get(registration)
+      return policy?.unauthorized === "hide" && policy.rule !== undefined
+        ? visibility.evaluate(policy.rule, viewer)
+        : undefined
+    },
+    canEvaluate: () => canEvaluate,
     canHide: () => canHide
   }
 }

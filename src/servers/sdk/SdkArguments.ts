@@ -9,7 +9,10 @@ import type { Operation } from "../../protocol/Operation.ts"
  * Returns the arguments of an operation as the handler of its registration receives them. Fails if the SDK itself rejects the
  * arguments.
  */
-export type ReadArguments = (registration: object, operation: Operation) => Effect.Effect<unknown, unknown>
+export type ReadArguments = (
+  registration: object,
+  operation: Pick<Operation, "kind" | "params" | "target">
+) => Effect.Effect<unknown, unknown>
 
 /** Parses arguments with a schema of one SDK. Fails if they do not match. */
 export type ParseArguments<Schema> = (schema: Schema, given: unknown) => Effect.Effect<unknown, unknown>

@@ -7,13 +7,18 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as ManagedRuntime from "effect/ManagedRuntime"
+import type { Unauthorized } from "../../authorization/policy/OperationPolicy.ts"
+import type { Verdict } from "../../authorization/policy/Verdict.ts"
 import type { Rejection } from "../../authorization/Rejection.ts"
 import * as RequestState from "../../authorization/RequestState.ts"
+import { AccessDenied } from "../../protocol/AuthError.ts"
 import { sanitizeCause } from "../../protocol/RemoteText.ts"
 import type { Principal } from "../../verification/Principal.ts"
+import * as authInfo from "../host/AuthInfo.ts"
 import * as handlerRejection from "./HandlerRejection.ts"
-import type { AnyHandler } from "./Register.ts"
-import { hasScopes, type RegistrationPolicy, scopesFor } from "./RegistrationPolicy.ts"
+import type { AnyHandler, Wrapped } from "./Register.ts"
+import { hasScopes, scopesFor } from "./RegistrationPolicy.ts"
+import { callOf } from "./RegistrationRule.ts"
 import type { State } from "./SdkTypes.ts"
 import type { SetupLog } from "./SetupLog.ts"
 import { otherServer } from "./TransportGuard.ts"
@@ -31,11 +36,11 @@ export interface HandlerRuntime<R> {
   /** Returns whether `local` created a caller. No gate checks the scopes of such a caller before the handler. */
   readonly isLocal: (caller: Principal) => boolean
   readonly log: SetupLog
-  /** Returns the rejection of a caller that lacks one of the scopes, or of an anonymous caller. */
+  /** Returns the rejection of a caller: for an error, or because the caller lacks one of the scopes or is anonymous. */
   readonly reject: (
     operation: string,
     caller: Principal | undefined,
-    scopes: ReadonlyArray<string>
+    reason: AccessDenied | ReadonlyArray<string>
   ) => Promise<Rejection | undefined>
   /** Returns the principal as handlers receive it, with its claims decoded. */
   readonly present: (caller: Principal) => object
@@ -47,28 +52,25 @@ export interface HandlerRuntime<R> {
  * Creates the wrapper of handlers. The SDK passes the arguments to a handler, if there are any, and always passes the context
  * as the last parameter.
  *
- * Usually, the gate has already authorized the request. The second check ensures that no handler runs without its scopes if
+ * Usually, the gate has already authorized the request. The second check ensures that no handler runs without its policy if
  * there is no gate in front of the server, or if the server has other registrations than those that the gate read.
  */
 export const make =
   <R>(options: HandlerRuntime<R>) =>
-  (operation: string, policy: RegistrationPolicy, handler: AnyHandler): AnyHandler =>
+  (registration: Wrapped, handler: AnyHandler): AnyHandler =>
   async (...parameters) => {
     const last = parameters.length - 1
     const context = parameters[last] as Record<string, unknown>
     const caller = options.callerOf(context)
-    const dynamic = typeof policy.scopes === "function"
-    const scopes = typeof policy.scopes === "function"
-      ? scopesFor(policy.scopes, parameters[0], operation)
-      : policy.scopes
-    if (caller === undefined && (dynamic || scopes.length > 0 || !options.anonymous)) {
-      options.log("Error", withoutGate(operation))
-      throw await reject(options, context, operation, caller, scopes)
-    }
-    if (!hasScopes(caller, scopes)) {
-      if (options.isLocal(caller!)) throw new handlerRejection.HandlerRejected(insufficientScope(scopes))
-      options.log("Error", otherServer(operation))
-      throw await reject(options, context, operation, caller, scopes)
+    const operation = `${registration.kind} ${registration.name}`
+    // The first parameter of a handler without arguments is the context.
+    const evaluated = evaluate(options, registration, caller, last === 0 ? undefined : parameters[0], context)
+    const verdict = evaluated instanceof Promise ? await evaluated : evaluated
+    if (verdict._tag !== "Granted" || (caller === undefined && !options.anonymous)) {
+      const reason = reasonOf(verdict, registration.policy.unauthorized)
+      if (caller !== undefined && options.isLocal(caller)) throw new handlerRejection.HandlerRejected(messageOf(reason))
+      options.log("Error", caller === undefined ? withoutGate(operation) : otherServer(operation))
+      throw await reject(options, context, operation, caller, reason)
     }
     parameters[last] = {
       ...context,
@@ -87,8 +89,61 @@ export const authInfoOf = (context: unknown): object | undefined => {
   return authInfo ?? http?.authInfo
 }
 
-const insufficientScope = (scopes: ReadonlyArray<string>): string =>
-  `Insufficient scope: this operation requires ${scopes.join(" ")}`
+/** Returns the verdict of the policy of a registration about a call, with the results of the checks that the gate ran. */
+const evaluate = <R>(
+  { runtime, services }: HandlerRuntime<R>,
+  { kind, name, policy }: Wrapped,
+  caller: Principal | undefined,
+  first: unknown,
+  context: unknown
+): Verdict | Promise<Verdict> => {
+  const { rule } = policy
+  if (rule === undefined) {
+    const isDynamic = typeof policy.scopes === "function"
+    const required = typeof policy.scopes === "function"
+      ? scopesFor(policy.scopes, first, `${kind} ${name}`)
+      : policy.scopes
+    if (caller === undefined && (isDynamic || required.length > 0)) return { _tag: "SignIn", required }
+    return hasScopes(caller, required)
+      ? { _tag: "Granted", required }
+      : { _tag: "MissingScopes", required, missing: required }
+  }
+  const info = authInfoOf(context)
+  const verdict = rule.evaluator.evaluateCall(
+    rule,
+    caller,
+    callOf(kind, name, first),
+    info === undefined ? undefined : authInfo.requestOf(info)
+  )
+  return Effect.isEffect(verdict)
+    ? runtime.runPromise(caller === undefined ? verdict : Effect.provideContext(verdict, services(caller)))
+    : verdict
+}
+
+type Reason = AccessDenied | ReadonlyArray<string>
+
+/** Returns why a call is rejected: the scopes to name in the challenge, or an error without a challenge. */
+const reasonOf = (verdict: Verdict, unauthorized: Unauthorized): Reason => {
+  switch (verdict._tag) {
+    case "SignIn":
+      return unauthorized === "challenge" ? verdict.required : []
+    case "MissingScopes":
+      return unauthorized === "challenge"
+        ? verdict.required
+        : new AccessDenied({ reason: "denied", failed: verdict.missing.map((scope) => `scope ${scope}`) })
+    case "Denied":
+      return new AccessDenied({ reason: "denied", failed: verdict.failed })
+    // An anonymous caller of an open registration, where no gate has admitted the request.
+    case "Granted":
+    case "InvalidArguments":
+      return []
+  }
+}
+
+const messageOf = (reason: Reason): string =>
+  reason instanceof AccessDenied
+    ? "Access denied: the caller is not allowed to run this operation"
+    : `Insufficient scope: this operation requires ${reason.join(" ")}`
 
 /** Creates the error of a rejected call, and stores it in the context of the call. */
 const reject = async <R>(
@@ -96,10 +151,10 @@ const reject = async <R>(
   context: object,
   operation: string,
   caller: Principal | undefined,
-  scopes: ReadonlyArray<string>
+  reason: Reason
 ): Promise<handlerRejection.HandlerRejected> => {
-  const message = caller === undefined ? "Authentication required" : insufficientScope(scopes)
-  const error = new handlerRejection.HandlerRejected(message, await options.reject(operation, caller, scopes))
+  const message = caller === undefined ? "Authentication required" : messageOf(reason)
+  const error = new handlerRejection.HandlerRejected(message, await options.reject(operation, caller, reason))
   handlerRejection.store(context, error)
   handlerRejection.store(authInfoOf(context), error)
   return error

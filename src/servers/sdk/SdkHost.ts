@@ -2,12 +2,15 @@
  * Creates the parts that both SDK adapters share: one gate for all servers of an SDK in a program.
  */
 import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Caller from "../../authorization/Caller.ts"
 import type { Gate } from "../../authorization/Gate.ts"
+import { AccessDenied } from "../../protocol/AuthError.ts"
 import type { Principal } from "../../verification/Principal.ts"
 import type { Admitted, Policies } from "../host/Admission.ts"
 import * as authInfo from "../host/AuthInfo.ts"
+import * as bindPolicy from "../host/BindPolicy.ts"
 import * as body from "../host/Body.ts"
 import * as Host from "../host/Host.ts"
 import * as node from "../host/NodeHost.ts"
@@ -16,7 +19,7 @@ import * as web from "../host/WebHost.ts"
 import * as handlerRejection from "./HandlerRejection.ts"
 import * as LocalServer from "./LocalServer.ts"
 import * as register from "./Register.ts"
-import { needsCaller } from "./RegistrationPolicy.ts"
+import { makePolicies, needsCaller } from "./RegistrationPolicy.ts"
 import { makeReader, type ParseArguments } from "./SdkArguments.ts"
 import * as sdkHandler from "./SdkHandler.ts"
 import type { SdkLayer } from "./SdkOptions.ts"
@@ -26,6 +29,7 @@ import * as sdkTasks from "./SdkTasks.ts"
 import type { Endpoints, FetchOptions, Local } from "./SdkTypes.ts"
 import * as SetupLog from "./SetupLog.ts"
 import * as transportGuard from "./TransportGuard.ts"
+import { anonymousViewer, type Viewer } from "./Visibility.ts"
 
 /** The second argument of `handleRequest` of both SDKs' transports. */
 export interface TransportOptions {
@@ -46,6 +50,8 @@ export interface SdkHost {
   readonly limits: body.Limits
   /** Returns the caller of a request from the context that an SDK passes to handlers and factories. */
   readonly callerOf: (context: unknown) => Principal | undefined
+  /** Returns the same caller as `callerOf`, with its request. */
+  readonly viewerOf: (context: unknown) => Viewer
   readonly register: register.Register
   /** Returns a function that gives servers a fixed caller. */
   readonly local: Local<string>
@@ -83,15 +89,23 @@ export const make = async <E, Schema>(
   const limits = body.checkLimits(given)
   const host = await Host.make(layer)
   const callerOf = makeCallerOf(host.gate)
+  const viewerOf = makeViewerOf(callerOf)
   const localCallers: LocalServer.LocalCallers = new WeakMap()
+  const services = (caller: Principal) => {
+    const services = host.gate.provideCaller(Context.empty(), caller)
+    const local = localCallers.get(caller)
+    return local === undefined ? services : Context.merge(services, local)
+  }
   const log = SetupLog.make(host.runtime)
-  const registry = sdkRegistry.make(
-    host.gate.resource.offered,
-    callerOf,
-    (isAllowed) =>
+  const registry = sdkRegistry.make({
+    offered: host.gate.resource.offered,
+    viewerOf,
+    makeTasks: (isAllowed) =>
       sdkTasks.make({ gate: host.gate, callerOf, isAllowed, log, recheck: makeRecheck(host, localCallers) }),
-    (server, transport) => transportGuard.guard(guard, server, transport)
-  )
+    guardTransport: (server, transport) => transportGuard.guard(guard, server, transport),
+    policies: makePolicies((effect, caller) => Effect.provideContext(effect, services(caller))),
+    run: (effect) => host.runtime.runPromise(effect)
+  })
   const anonymous = host.gate.published.anonymous === "allow-unscoped"
   const wrap = sdkHandler.make<any>({
     runtime: host.runtime,
@@ -101,11 +115,7 @@ export const make = async <E, Schema>(
     log,
     reject: makeReject(host),
     present: makePresent(host, localCallers),
-    services: (caller) => {
-      const services = host.gate.provideCaller(Context.empty(), caller)
-      const local = localCallers.get(caller)
-      return local === undefined ? services : Context.merge(services, local)
-    }
+    services
   })
   const readArguments = makeReader(parseArguments)
 
@@ -140,7 +150,14 @@ export const make = async <E, Schema>(
     registry,
     limits,
     callerOf,
-    register: register.make(registry, wrap, anonymous ? log : undefined),
+    viewerOf,
+    register: register.make({
+      registry,
+      wrap,
+      bind: bindPolicy.make(host.gate.resource, host.services),
+      readArguments,
+      log: anonymous ? log : undefined
+    }),
     local: LocalServer.make(host.gate, registry, decodeClaims, localCallers),
     policiesFor,
     policiesForServer,
@@ -164,14 +181,26 @@ const makeCallerOf = (gate: Gate) => (context: unknown): Principal | undefined =
   return info === undefined ? undefined : authInfo.principalOf(info, gate)
 }
 
+/** Creates the function that returns the caller with its request, for the checks of policies. */
+const makeViewerOf = (callerOf: SdkHost["callerOf"]): SdkHost["viewerOf"] => (context) => {
+  const principal = callerOf(context)
+  return principal === undefined
+    ? anonymousViewer
+    : { principal, request: authInfo.requestOf(sdkHandler.authInfoOf(context)!) }
+}
+
 /** Creates the function that rejects a call inside the server, where nothing is known about the HTTP request. */
 const makeReject =
   ({ fiber, gate, run }: Host.Host): sdkHandler.HandlerRuntime<unknown>["reject"] =>
-  async (operation, principal, scopes) => {
+  async (operation, principal, reason) => {
     const { request, timing } = Caller.unknown(fiber)
     const caller = Caller.make(request, principal, timing)
     const call = { method: operation, target: undefined, kind: undefined, params: undefined, isNotification: false }
-    const decided = await run(() => gate.authorize(caller, [call], () => ({ ...needsCaller, scopes })))
+    const decided = await run(() =>
+      reason instanceof AccessDenied
+        ? gate.reject(caller, reason, [call])
+        : gate.authorize(caller, [call], () => ({ ...needsCaller, scopes: reason }))
+    )
     return Result.isFailure(decided) ? decided.failure : undefined
   }
 

@@ -10,10 +10,12 @@ import { own } from "../../protocol/Json.ts"
 import * as Operation from "../../protocol/Operation.ts"
 import * as OptionValue from "../../protocol/OptionValue.ts"
 import type { McpRequest, Policies, PolicyFor } from "../host/Admission.ts"
+import * as authInfo from "../host/AuthInfo.ts"
 import { needsCaller, scopesFor } from "./RegistrationPolicy.ts"
 import type { ReadArguments } from "./SdkArguments.ts"
 import type { Found, Registry } from "./SdkRegistry.ts"
 import type { SetupLog } from "./SetupLog.ts"
+import type { Viewer } from "./Visibility.ts"
 
 /** Returns the server that answers a request, or `undefined` if there is none. */
 export type Find = (request: McpRequest) => object | undefined | PromiseLike<object | undefined>
@@ -27,6 +29,12 @@ const evaluated = new WeakSet<Operation.Operation>()
 
 /** Returns whether the scopes of an operation were evaluated from its arguments before. */
 export const isEvaluated = (operation: Operation.Operation): boolean => evaluated.has(operation)
+
+/** Returns the caller of a request, as the look-up of registrations needs it. */
+export const viewerOf = ({ authInfo: info, principal }: Pick<McpRequest, "authInfo" | "principal">): Viewer => ({
+  principal,
+  request: info === undefined ? undefined : authInfo.requestOf(info)
+})
 
 /** Checks that `server` is an object, or a function that returns the server. Otherwise throws `AuthConfigError`. */
 export const checkServer = (server: unknown, option: string): void => {
@@ -63,7 +71,7 @@ export const checkHandler = (handler: unknown, option: string): void => {
 export const make = (registry: Registry, readArguments: ReadArguments, find: Find, log?: SetupLog): Policies => {
   const policiesFor = (
     server: object | undefined,
-    { body, operations, principal }: McpRequest
+    request: McpRequest
   ): Effect.Effect<PolicyFor, AuthConfigError> => {
     if (server === undefined) return unknownServer
     if (typeof server !== "object" || server === null) return Effect.fail(noServer(server))
@@ -72,10 +80,22 @@ export const make = (registry: Registry, readArguments: ReadArguments, find: Fin
     } catch (error) {
       return Effect.fail(error as AuthConfigError)
     }
+    const viewer = viewerOf(request)
+    const waiting = registry.prepare(server, request.operations, viewer)
+    return waiting === undefined
+      ? preparedPolicies(server, request, viewer)
+      : Effect.flatMap(waiting, () => preparedPolicies(server, request, viewer))
+  }
+
+  const preparedPolicies = (
+    server: object,
+    { body, operations, principal }: McpRequest,
+    viewer: Viewer
+  ): Effect.Effect<PolicyFor, AuthConfigError> => {
     let dynamic: Map<Operation.Operation, OperationPolicy> | undefined
-    const find = finder(registry, server, operations, principal)
+    const find = finder(registry, server, operations, viewer)
     if (operations.some(({ method }) => method === Operation.listen)) {
-      withoutInvisible(registry, server, operations, principal, find, body)
+      withoutInvisible(registry, server, operations, viewer, find, body)
     }
 
     /** Evaluates the scopes of an operation if they depend on its arguments. Otherwise returns `undefined`. */
@@ -95,7 +115,7 @@ export const make = (registry: Registry, readArguments: ReadArguments, find: Fin
               requiredScopes(scopes, args.success, operation, registry.offered),
               (needed) => {
                 dynamic ??= new Map()
-                dynamic.set(operation, { ...needsCaller, scopes: needed })
+                dynamic.set(operation, { ...needsCaller, scopes: needed, unauthorized: found.policy!.unauthorized })
               }
             )
       )
@@ -130,10 +150,19 @@ export const make = (registry: Registry, readArguments: ReadArguments, find: Fin
         if (principal === undefined && found.registration !== undefined) log?.("Warn", notPublic(operation))
         return needsCaller
       }
+      const { rule, scopes, unauthorized } = policy
+      if (rule !== undefined) {
+        const isCall = operation.method !== "completion/complete"
+        return { scopes: [], unauthorized, rule: isCall ? rule : rule.evaluator.withoutCallChecks(rule) }
+      }
       // The policy "challenge" for hidden registrations as well: `find` returns only registrations that this caller can see.
-      return typeof policy.scopes === "function"
+      return typeof scopes === "function"
         ? dynamic?.get(operation) ?? needsCaller
-        : { scopes: policy.scopes, unauthorized: "challenge", authenticated: isOfTask(operation) }
+        : {
+          scopes,
+          unauthorized: unauthorized === "hide" ? "challenge" : unauthorized,
+          authenticated: isOfTask(operation)
+        }
     }
 
     const evaluations = operations.map((operation) => evaluate(operation) ?? findTask(operation)).filter((_) =>
@@ -165,19 +194,19 @@ const finder = (
   registry: Registry,
   server: object,
   operations: ReadonlyArray<Operation.Operation>,
-  principal: McpRequest["principal"]
+  viewer: Viewer
 ): (operation: Operation.Operation) => Found | undefined => {
   const first = operations[0]
-  const found = first === undefined ? undefined : registry.find(server, first, principal)
+  const found = first === undefined ? undefined : registry.find(server, first, viewer)
   if (operations.length <= 1) {
-    return (operation) => operation === first ? found : registry.find(server, operation, principal)
+    return (operation) => operation === first ? found : registry.find(server, operation, viewer)
   }
   const keyOf = ({ kind, method, target }: Operation.Operation) => `${method} ${kind} ${target ?? ""}`
   const known = new Map([[keyOf(first!), found]])
   return (operation) => {
     const key = keyOf(operation)
     if (known.has(key)) return known.get(key)
-    const found = registry.find(server, operation, principal)
+    const found = registry.find(server, operation, viewer)
     known.set(key, found)
     return found
   }
@@ -191,7 +220,7 @@ const withoutInvisible = (
   registry: Registry,
   server: object,
   operations: ReadonlyArray<Operation.Operation>,
-  principal: McpRequest["principal"],
+  viewer: Viewer,
   find: (operation: Operation.Operation) => Found | undefined,
   body: unknown
 ): void => {
@@ -200,7 +229,7 @@ const withoutInvisible = (
     const { kind, method, target } = operation
     if (method !== Operation.listen || kind !== "resource" || target === undefined) continue
     if (find(operation) !== undefined) continue
-    if (!registry.readsRegisteredOnly(server) && !registry.isInvisible(server, target, principal)) continue
+    if (!registry.readsRegisteredOnly(server) && !registry.isInvisible(server, target, viewer)) continue
     invisible ??= new Set()
     invisible.add(target)
   }

@@ -4,8 +4,10 @@
  *
  * Both SDKs store registrations in the same four records of a server, and look them up when a request begins.
  */
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
 import { AuthConfigError } from "../../protocol/AuthError.ts"
-import type { Operation } from "../../protocol/Operation.ts"
+import * as Operation from "../../protocol/Operation.ts"
 import type { Principal } from "../../verification/Principal.ts"
 import * as handlerRejection from "./HandlerRejection.ts"
 import { hideFromHandler, ResourceNotFound } from "./HiddenRegistrations.ts"
@@ -18,10 +20,19 @@ import {
 } from "./InstrumentedServer.ts"
 import * as lookup from "./Lookup.ts"
 import * as privateResults from "./PrivateResults.ts"
-import { checkPolicy, makePolicies, type RegistrationPolicies, type RegistrationPolicy } from "./RegistrationPolicy.ts"
-import { type Handler, isMcpServer, type McpServer, records, type UriTemplate, uriTemplateOf } from "./SdkPrivates.ts"
+import { checkPolicy, type RegistrationPolicies, type RegistrationPolicy } from "./RegistrationPolicy.ts"
+import {
+  getRegistration,
+  type Handler,
+  isMcpServer,
+  type McpServer,
+  records,
+  type UriTemplate,
+  uriTemplateOf
+} from "./SdkPrivates.ts"
 import * as sdkTasks from "./SdkTasks.ts"
 import * as uriMatcher from "./UriMatcher.ts"
+import type { Viewer } from "./Visibility.ts"
 
 /** The registration that an operation runs, and its policy. */
 export interface Found {
@@ -46,7 +57,6 @@ export interface Registry {
   /**
    * Returns what an operation of this caller runs, or `undefined` if the SDK answers that the target or method does not exist.
    */
-  readonly find: (server: object, operation: Operation, principal: Principal | undefined) => Found | undefined
   /**
    * Returns the tool that created a task of this caller, and the policy of the tool. Returns `undefined` if the caller has no such
    * task, or the tool is hidden from the caller.
@@ -54,18 +64,29 @@ export interface Registry {
   readonly findTask: (server: object, taskId: string, caller: Principal) => Promise<Found | undefined>
   /** Returns whether a server has a task store. */
   readonly hasTasks: (server: object) => boolean
+  readonly find: (server: object, operation: Operation.Operation, viewer: Viewer) => Found | undefined
+  /**
+   * Returns the Effect that evaluates the checks on which the visibility of registrations depends, or `undefined` if there is
+   * nothing to evaluate. Call it before the other functions that take a viewer. If `operations` is set, it evaluates only the checks
+   * that these operations need.
+   */
+  readonly prepare: (
+    server: object,
+    operations: ReadonlyArray<Operation.Operation> | undefined,
+    viewer: Viewer
+  ) => Effect.Effect<void> | undefined
   /** Returns whether `resources/read` of a server can read only registered resources. */
   readonly readsRegisteredOnly: (server: object) => boolean
   /**
    * Returns whether a resource certainly does not exist for this caller: it is hidden, or it is not registered and the server
    * reads only registered resources.
    */
-  readonly isInvisible: (server: object, uri: string, principal: Principal | undefined) => boolean
+  readonly isInvisible: (server: object, uri: string, viewer: Viewer) => boolean
   /**
    * Removes the registrations that are hidden from a caller. The server must serve only one request. Throws `AuthConfigError`
    * if registrations of the server were removed before.
    */
-  readonly removeHidden: (server: object, principal: Principal | undefined) => void
+  readonly removeHidden: (server: object, viewer: Viewer) => void
 }
 
 // The key of the property in which a server and its `Protocol` store their `InstrumentedServer`. All gates share the key, so
@@ -105,14 +126,19 @@ const notFresh = new AuthConfigError({
     "Return a new server for each request"
 })
 
+/** The parts of a program that the registry needs. */
+export interface Parts {
+  readonly offered: ReadonlySet<string>
+  readonly viewerOf: (extra: unknown) => Viewer
+  readonly makeTasks: (isAllowed: RegistrationPolicies["isAllowed"]) => sdkTasks.Tasks
+  readonly guardTransport: GuardTransport
+  readonly policies: RegistrationPolicies
+  /** Runs the checks of policies. */
+  readonly run: (effect: Effect.Effect<void>) => Promise<void>
+}
+
 /** Creates the registry of a program. */
-export const make = (
-  offered: ReadonlySet<string>,
-  callerOf: (extra: unknown) => Principal | undefined,
-  makeTasks: (isAllowed: RegistrationPolicies["isAllowed"]) => sdkTasks.Tasks,
-  guardTransport: GuardTransport
-): Registry => {
-  const policies = makePolicies()
+export const make = ({ guardTransport, makeTasks, offered, policies, run, viewerOf }: Parts): Registry => {
   const tasks = makeTasks(policies.isAllowed)
   const matcherOf = uriMatcher.make()
   const lookUp = lookup.make(matcherOf)
@@ -126,7 +152,8 @@ export const make = (
   const isServer = (value: object): value is McpServer => instrumentedOf(value) !== undefined || isMcpServer(value)
 
   const isInvisible = makeIsInvisible({ isServer, instrumentedOf, lookUp, matcherOf, policies })
-  const wrapHandler = makeWrapHandler({ callerOf, isInvisible, policies, tasks })
+  const prepare = makePrepare(policies, lookUp)
+  const wrapHandler = makeWrapHandler({ viewerOf, isInvisible, policies, prepare, run, tasks })
 
   return {
     offered,
@@ -152,9 +179,10 @@ export const make = (
       tasks.instrument(server)
       return true
     },
-    find: (server, operation, principal) => {
+    prepare: (server, operations, viewer) => isServer(server) ? prepare(server, operations, viewer) : undefined,
+    find: (server, operation, viewer) => {
       if (!isServer(server)) return { registration: undefined, policy: undefined }
-      const registration = lookUp(server, operation, (_) => !policies.isHidden(_, principal))
+      const registration = lookUp(server, operation, (_) => !policies.isHidden(_, viewer))
       if (registration !== undefined) return { registration, policy: policies.get(registration) }
       return isStandardMethod(server, operation.method, instrumentedOf(server))
         ? undefined
@@ -163,20 +191,20 @@ export const make = (
     findTask: async (server, taskId, caller) => {
       if (!isServer(server)) return undefined
       const registration = await tasks.findTool(server, taskId, caller)
-      return registration === undefined || policies.isHidden(registration, caller)
+      return registration === undefined || policies.isHidden(registration, { principal: caller, request: undefined })
         ? undefined
         : { registration, policy: policies.get(registration) }
     },
     hasTasks: (server) => isServer(server) && server.server._taskStore !== undefined,
     readsRegisteredOnly: (server) => isServer(server) && readsRegisteredOnly(server, instrumentedOf(server)),
     isInvisible,
-    removeHidden: (server, principal) => {
+    removeHidden: (server, viewer) => {
       if (!isServer(server)) return
       const removed = instrumentedOf(server)?.removed
       if (removed !== undefined && removed.length > 0) throw notFresh
       for (const record of records) {
         for (const [name, registration] of Object.entries(server[record])) {
-          if (!policies.isHidden(registration, principal)) continue
+          if (!policies.isHidden(registration, viewer)) continue
           removed?.push({ record, name, registration })
           ;(registration as { readonly remove: () => void }).remove()
         }
@@ -185,32 +213,103 @@ export const make = (
   }
 }
 
+type Prepare = (
+  server: McpServer,
+  operations: ReadonlyArray<Operation.Operation> | undefined,
+  viewer: Viewer
+) => Effect.Effect<void> | undefined
+
+/** The records that the methods which list registrations read. */
+const listed: Readonly<Record<string, ReadonlyArray<typeof records[number]>>> = {
+  "tools/list": ["_registeredTools"],
+  "prompts/list": ["_registeredPrompts"],
+  "resources/list": ["_registeredResources", "_registeredResourceTemplates"],
+  "resources/templates/list": ["_registeredResourceTemplates"]
+}
+
+/** Creates the function that evaluates the checks of the registrations that operations list or look up. */
+const makePrepare = (policies: RegistrationPolicies, lookUp: lookup.LookUp): Prepare => {
+  const forRecords = (
+    server: McpServer,
+    names: ReadonlyArray<typeof records[number]>,
+    viewer: Viewer
+  ): ReadonlyArray<Effect.Effect<void>> =>
+    names.flatMap((record) =>
+      Object.keys(server[record]).flatMap((name) => {
+        const registration = getRegistration(server[record], name)
+        const evaluated = registration === undefined ? undefined : policies.evaluate(registration, viewer)
+        return evaluated === undefined ? [] : [evaluated]
+      })
+    )
+
+  /** Returns the Effect for the first registration that a lookup needs and that was not evaluated. */
+  const forLookUp = (
+    server: McpServer,
+    operation: Operation.Operation,
+    viewer: Viewer
+  ): Effect.Effect<void> | undefined => {
+    let evaluated: Effect.Effect<void> | undefined
+    lookUp(server, operation, (registration) => {
+      evaluated ??= policies.evaluate(registration, viewer)
+      return !policies.isHidden(registration, viewer)
+    })
+    // If this registration is hidden, the lookup continues with the next template that matches.
+    return evaluated === undefined ? undefined : Effect.flatMap(
+      evaluated,
+      () => forLookUp(server, operation, viewer) ?? Effect.void
+    )
+  }
+
+  return (server, operations, viewer) => {
+    if (!policies.canEvaluate() || viewer.principal === undefined) return undefined
+    const effects = operations === undefined ? forRecords(server, records, viewer) : operations.flatMap((operation) => {
+      const found = forLookUp(server, operation, viewer)
+      const listing = forRecords(server, listed[operation.method] ?? [], viewer)
+      return found === undefined ? listing : [found, ...listing]
+    })
+    return effects.length === 0 ? undefined : Effect.all(effects, { discard: true })
+  }
+}
+
 /** Creates the function that wraps the handlers of servers: it hides registrations, and separates the tasks of callers. */
 const makeWrapHandler = (
-  { callerOf, isInvisible, policies, tasks }: {
-    readonly callerOf: (extra: unknown) => Principal | undefined
+  { isInvisible, policies, prepare, run, tasks, viewerOf }: {
     readonly isInvisible: Registry["isInvisible"]
-    readonly policies: RegistrationPolicies
+    readonly prepare: Prepare
     readonly tasks: sdkTasks.Tasks
-  }
+  } & Pick<Parts, "viewerOf" | "policies" | "run">
 ): WrapHandler => {
+  /** Runs a handler after the checks on which the visibility of registrations depends. */
+  const prepared = (server: McpServer, method: string, handler: Handler): Handler => (request, extra) => {
+    if (!policies.canEvaluate()) return handler(request, extra)
+    const { params } = request as { readonly params?: unknown }
+    const operations = Operation.fromBody({
+      jsonrpc: "2.0",
+      id: 0,
+      method,
+      ...(params === undefined ? {} : { params })
+    })
+    const waiting = prepare(server, Result.isSuccess(operations) ? operations.success : [], viewerOf(extra))
+    return waiting === undefined ? handler(request, extra) : run(waiting).then(() => handler(request, extra))
+  }
+
   // The author of the server writes the handler for subscriptions, and this handler looks up no registration. Subscriptions to
   // hidden resources are therefore rejected here, with the error of the SDK for a resource that does not exist.
   const subscribeVisible = (server: McpServer, handler: Handler): Handler => (request, extra) => {
     const uri = (request as { readonly params?: { readonly uri?: unknown } }).params?.uri
-    if (typeof uri === "string" && isInvisible(server, uri, callerOf(extra))) throw new ResourceNotFound(uri)
+    if (typeof uri === "string" && isInvisible(server, uri, viewerOf(extra))) throw new ResourceNotFound(uri)
     return handler(request, extra)
   }
 
   return (server, method, handler) => {
     if (sdkTasks.methods.includes(method)) return tasks.wrap(server, method, handler)
-    if (method === "resources/subscribe") return subscribeVisible(server, handler)
-    const hiding = hideFromHandler(server, handler, policies, callerOf)
+    if (method === "resources/subscribe") return prepared(server, method, subscribeVisible(server, handler))
+    const hiding = prepared(server, method, hideFromHandler(server, handler, policies, viewerOf))
     if (method === "tools/call") return (request, extra) => handlerRejection.rethrow(hiding(request, extra), extra)
     if (!privateResults.methods.has(method)) return hiding
     return (request, extra) => {
       const result = hiding(request, extra)
-      return callerOf(extra) !== undefined || policies.canHide() ? privateResults.toPrivate(result) : result
+      return viewerOf(extra).principal !== undefined || policies.canHide() ? privateResults.toPrivate(result) : result
     }
   }
 }
@@ -235,10 +334,10 @@ const makeIsInvisible = (
     return uri !== undefined && instrumentedOf(server)?.removed.some(isAt) === true
   }
 
-  return (server, uri, principal) => {
+  return (server, uri, viewer) => {
     if (!isServer(server)) return false
     const resource = { kind: "resource", method: "resources/read", target: uri } as const
-    if (lookUp(server, resource, (_) => !policies.isHidden(_, principal)) !== undefined) return false
+    if (lookUp(server, resource, (_) => !policies.isHidden(_, viewer)) !== undefined) return false
     return readsRegisteredOnly(server, instrumentedOf(server)) || isRemoved(server, uri) ||
       lookUp(server, resource, () => true) !== undefined
   }

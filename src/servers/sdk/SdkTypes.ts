@@ -4,9 +4,11 @@
 import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type { RequiredScopesOf } from "../../authorization/Policy.ts"
+import type { AnyPolicy, ArgsOf, ScopesOf } from "../../authorization/policy/Policy.ts"
 import type { RequestState } from "../../authorization/RequestState.ts"
 import type { LocalOptions } from "../../composition/localCaller.ts"
 import type { Principal } from "../../verification/Principal.ts"
+import type { Evaluable } from "../host/BindPolicy.ts"
 import type { NodeRequest, NodeResponse } from "../host/NodeHost.ts"
 
 export type { LocalOptions, NodeRequest, NodeResponse }
@@ -61,17 +63,37 @@ export interface Caller<Claims> extends Omit<Principal, "claims"> {
 }
 
 /**
- * The type of `principal` in a handler. It includes `undefined` if the handler requires no scopes and anonymous requests are
- * allowed.
+ * The type of `principal` in a handler. It includes `undefined` if anonymous requests are allowed, and the handler requires no scopes
+ * and no policy, or an open policy.
  */
-export type CallerOf<Claims, N extends Anonymous, Need extends string> = [Need] extends [never]
-  ? N extends "allow-unscoped" ? Caller<Claims> | undefined : Caller<Claims>
+export type CallerOf<Claims, N extends Anonymous, Need extends string, P = never> = [Open<Need, P>] extends [never]
+  ? Caller<Claims>
+  : N extends "allow-unscoped" ? Caller<Claims> | undefined
   : Caller<Claims>
 
+/** `true` if a registration admits anonymous callers, and otherwise `never`. */
+type Open<Need extends string, P> = [P] extends [never] ? ([Need] extends [never] ? true : never)
+  : P extends AnyPolicy ? never
+  : true
+
 /** The services that an effect of a handler may use. */
-export type Services<Offered extends string, R, N extends Anonymous, Need extends string> =
+export type Services<Offered extends string, R, N extends Anonymous, Need extends string, P = never> =
   | R
-  | (undefined extends CallerOf<unknown, N, Need> ? never : Principal | RequestState | RequiredScopesOf<Offered>)
+  | (undefined extends CallerOf<unknown, N, Need, P> ? never : Principal | RequestState | RequiredScopesOf<Offered>)
+
+/**
+ * The policies that a registration can have: the server offers their scopes, and the option `layer` or `claims` provides the services
+ * of their checks.
+ */
+export type Policies<Offered extends string, R> = Evaluable<Offered, R, never>
+
+/** The scopes that a registration requires. */
+export type Needed<Need extends string, P> = Need | ScopesOf<P>
+
+/** Rejects `scopes` beside a policy, and policies whose checks read arguments that the registration does not have. */
+export type Fits<P, Args> = [P] extends [never] ? unknown
+  : [Args] extends [ArgsOf<P>] ? { readonly scopes?: never }
+  : { readonly policy: { readonly "the policy reads arguments that this registration does not have": ArgsOf<P> } }
 
 /**
  * Seals state that a handler sends to the client and receives with a later request. The state is encrypted and bound to the
@@ -100,27 +122,37 @@ export interface Addition<P> {
 export type Outcome<A, Env> = A | Promise<A> | Effect.Effect<A, unknown, Env>
 
 /**
- * The policy of a tool, a prompt or a resource: what it requires of its callers.
+ * The policy of a tool, a prompt or a resource: what it requires of its callers. Either `scopes` or `policy` is set, not both.
  *
  * @category models
  * @since 0.1.0
  */
-export type Policy<Need extends string, Args> =
-  | {
-    /** The required scopes: the caller needs all of them. Default: none, so that any valid token is enough. */
-    readonly scopes?: ReadonlyArray<Need> | undefined
+export type Policy<Need extends string, Args, P = never> =
+  & {
     /**
-     * Decides the answer if the caller lacks a scope. `"challenge"`: the server answers 403 with the missing scopes. `"hide"`:
-     * the server answers as if the registration did not exist, lists it nowhere and sends no update about it. Default:
-     * `"challenge"`.
+     * A policy of `effect-mcp-auth/policy`: scopes, roles, claims and checks. A check receives the decoded arguments of the call, or
+     * the URI of the resource as `target`. It can use the services of the option `layer`. Create the policy once, outside of the
+     * function that creates servers. Default: `scopes` decides.
      */
-    readonly unauthorized?: "challenge" | "hide" | undefined
+    readonly policy?: P
   }
-  | {
-    /** Returns the scopes that these arguments require. Runs before the handler. */
-    readonly scopes: (args: Args) => ReadonlyArray<Need>
-    readonly unauthorized?: "challenge" | undefined
-  }
+  & (
+    | {
+      /** The required scopes: the caller needs all of them. Default: none, so that any valid token is enough. */
+      readonly scopes?: ReadonlyArray<Need> | undefined
+      /**
+       * Decides the answer if the caller is not admitted. `"challenge"`: the server answers 403, and names scopes if they would help.
+       * `"deny"`: the server answers 403 without a challenge. `"hide"`: the server answers as if the registration did not exist, lists
+       * it nowhere and sends no update about it; with a policy, only if no arguments could be admitted. Default: `"challenge"`.
+       */
+      readonly unauthorized?: "challenge" | "deny" | "hide" | undefined
+    }
+    | {
+      /** Returns the scopes that these arguments require. Runs before the handler. */
+      readonly scopes: (args: Args) => ReadonlyArray<Need>
+      readonly unauthorized?: "challenge" | "deny" | undefined
+    }
+  )
 
 /**
  * The type of a registration, with the scopes that the registration requires.

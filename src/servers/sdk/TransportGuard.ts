@@ -5,12 +5,15 @@
  * answers, the gate admits calls that the answering server rejects. Here the response has not started yet, so the client still
  * receives the status and the challenge that it needs for a step-up.
  */
+import type * as Cause from "effect/Cause"
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
-import type { OperationPolicy } from "../../authorization/policy/OperationPolicy.ts"
+import type { BoundPolicy, OperationPolicy } from "../../authorization/policy/OperationPolicy.ts"
+import type { Verdict } from "../../authorization/policy/Verdict.ts"
 import type { Rejection } from "../../authorization/Rejection.ts"
+import { own } from "../../protocol/Json.ts"
 import type * as Operation from "../../protocol/Operation.ts"
-import type { Principal } from "../../verification/Principal.ts"
 import type { Admitted, Policies } from "../host/Admission.ts"
 import type { Host } from "../host/Host.ts"
 import type { NodeRequest } from "../host/NodeHost.ts"
@@ -21,6 +24,7 @@ import { hasScopes } from "./RegistrationPolicy.ts"
 import * as sdkPolicies from "./SdkPolicies.ts"
 import type { Registry } from "./SdkRegistry.ts"
 import type { SetupLog } from "./SetupLog.ts"
+import type { Viewer } from "./Visibility.ts"
 
 /** A request that a gate admitted, with the admission. */
 interface AdmittedRequest {
@@ -127,14 +131,51 @@ interface Parts {
 /** Creates the guard of a gate. */
 export const make = ({ host, log, policiesFor, registry }: Parts): TransportGuard => {
   /** Returns whether a server certainly admits an operation. Evaluates no function of the author of the server. */
-  const isAdmitted = (server: object, operation: Operation.Operation, principal: Principal | undefined): boolean => {
-    const found = registry.find(server, operation, principal)
+  const isAdmitted = (server: object, operation: Operation.Operation, viewer: Viewer): boolean => {
+    const found = registry.find(server, operation, viewer)
     if (found === undefined) return true
+    const { principal } = viewer
+    if (found.policy?.rule !== undefined) return isGrantedBy(found.policy.rule, operation, viewer)
     const scopes = found.policy?.scopes
     return typeof scopes === "object"
       ? hasScopes(principal, scopes)
       : principal !== undefined && (scopes === undefined || sdkPolicies.isEvaluated(operation))
   }
+
+  /** Returns whether a policy admits an operation, as far as that is known without a check that did not run yet. */
+  const isGrantedBy = (rule: BoundPolicy, operation: Operation.Operation, viewer: Viewer): boolean => {
+    // The gate has admitted the completion with the policy of the same registration.
+    const reduced = operation.method === "completion/complete" ? rule.evaluator.withoutCallChecks(rule) : rule
+    const verdict = evaluateCall(reduced, operation, viewer)
+    return !Effect.isEffect(verdict) && isAdmitting(verdict)
+  }
+
+  /** Returns the Effect that evaluates policies without a report. The first operation that is not admitted is the result. */
+  const findRejected = (
+    operations: ReadonlyArray<Operation.Operation>,
+    policyFor: (operation: Operation.Operation) => OperationPolicy | undefined,
+    viewer: Viewer
+  ): Effect.Effect<Operation.Operation | undefined> =>
+    Effect.gen(function*() {
+      for (const operation of operations) {
+        const { authenticated = false, rule, scopes } = policyFor(operation) ?? open
+        const { principal } = viewer
+        if (rule === undefined) {
+          if ((authenticated && principal === undefined) || !hasScopes(principal, scopes)) return operation
+          continue
+        }
+        const evaluated = evaluateCall(rule, operation, viewer)
+        const verdict = Effect.isEffect(evaluated)
+          ? yield* Effect.updateContext(
+            evaluated,
+            (context: Context.Context<never>) =>
+              principal === undefined ? context : host.gate.provideCaller(context, principal)
+          )
+          : evaluated
+        if (!isAdmitting(verdict)) return operation
+      }
+      return undefined
+    })
 
   /** Authorizes with the policies of the server that answers. */
   const authorize = (
@@ -142,36 +183,47 @@ export const make = ({ host, log, policiesFor, registry }: Parts): TransportGuar
     { authInfo, body, caller, operations, principal, session }: Admitted
   ): Effect.Effect<void, Rejection> => {
     const request = { session, principal, authInfo, operations, body }
-    const policies = Effect.catchCause(
-      policiesFor(() => server)(request),
-      (cause) => host.gate.reject(caller, cause, operations)
-    )
+    const rejectCause = (cause: Cause.Cause<unknown>) => host.gate.reject(caller, cause, operations)
+    const policies = Effect.catchCause(policiesFor(() => server)(request), rejectCause)
     return Effect.flatMap(policies, (policyOf) => {
       const policyFor = (operation: Operation.Operation): OperationPolicy | undefined => {
         const policy = policyOf(operation)
         return policy === "unknown" ? undefined : policy
       }
-      const rejected = operations.find((operation) => {
-        const { authenticated = false, scopes } = policyFor(operation) ?? open
-        return (authenticated && principal === undefined) || !hasScopes(principal, scopes)
+      const viewer = sdkPolicies.viewerOf(request)
+      const found = Effect.catchCause(findRejected(operations, policyFor, viewer), rejectCause)
+      return Effect.flatMap(found, (rejected) => {
+        // The gate has reported the admission already, so an operation that is admitted again is not reported.
+        if (rejected === undefined) return Effect.void
+        log("Error", otherServer(`${rejected.kind ?? "method"} ${rejected.target ?? rejected.method}`))
+        return host.gate.authorize(caller, operations, policyFor)
       })
-      // The gate has reported the admission already, so an operation that is admitted again is not reported.
-      if (rejected === undefined) return Effect.void
-      log("Error", otherServer(`${rejected.kind ?? "method"} ${rejected.target ?? rejected.method}`))
-      return host.gate.authorize(caller, operations, policyFor)
     })
   }
 
   return {
     host,
-    check: (server, admitted) =>
-      admitted.operations.every((operation) => isAdmitted(server, operation, admitted.principal))
+    check: (server, admitted) => {
+      const viewer = sdkPolicies.viewerOf(admitted)
+      return admitted.operations.every((operation) => isAdmitted(server, operation, viewer))
         ? undefined
         : host.start(() => authorize(server, admitted))
+    }
   }
 }
 
-const open: Pick<OperationPolicy, "scopes" | "authenticated"> = { scopes: [] }
+/** Evaluates the policy of a call, with the results of the checks that the gate ran. */
+const evaluateCall = (
+  rule: BoundPolicy,
+  { method, params, target = "" }: Operation.Operation,
+  { principal, request }: Viewer
+): Verdict | Effect.Effect<Verdict> =>
+  rule.evaluator.evaluateCall(rule, principal, { method, target, arguments: own(params, "arguments") }, request)
+
+// The SDK rejects a call whose arguments do not decode.
+const isAdmitting = ({ _tag }: Verdict): boolean => _tag === "Granted" || _tag === "InvalidArguments"
+
+const open: Pick<OperationPolicy, "scopes" | "authenticated" | "rule"> = { scopes: [] }
 
 /** The log line about a program that gives the gate another server than the one that answers. */
 export const otherServer = (operation: string): string =>

@@ -94,7 +94,9 @@ const batchOf = (token: string, ...tools: ReadonlyArray<string>): Sent => ({
   body: JSON.stringify(tools.map((tool, index) => ({ ...callOf(tool), id: index })))
 })
 
-describe.each(hosts.filter(({ hasPolicy }) => hasPolicy === true))("$name", (host) => {
+const withPolicies = hosts.filter(({ hasPolicy, name }) => hasPolicy === true || name.startsWith("SDK"))
+
+describe.each(withPolicies)("$name", (host) => {
   let closed: Running
   let open: Running
   let tokens: Tokens
@@ -123,6 +125,39 @@ describe.each(hosts.filter(({ hasPolicy }) => hasPolicy === true))("$name", (hos
     check(await observe(open, sent), { ran: "open nobody" })
     assert.strictEqual((await observe(closed, sent)).challenge, noCredentials.headers["www-authenticate"])
   })
+
+  if (host.hasPolicy === undefined) {
+    it("a registration that denies answers 403 without a challenge", async () => {
+      check(await observe(closed, sentBy(tokens, "reader", "deny_write", undefined)), "denied")
+      check(await observe(closed, sentBy(tokens, "writer", "deny_write", undefined)), { ran: "deny_write alice" })
+    })
+
+    it("a hidden registration is unknown to callers whose calls cannot be admitted", async () => {
+      for (const name of ["secret", "secret_edit"]) {
+        const hidden = await observe(closed, sentBy(tokens, "writer", name, "1"))
+        const missing = await observe(closed, sentBy(tokens, "writer", "x".repeat(name.length), "1"))
+        assert.deepStrictEqual(
+          { ...hidden, body: hidden.body.replaceAll(name, "") },
+          { ...missing, body: missing.body.replaceAll("x".repeat(name.length), "") }
+        )
+        assert.deepStrictEqual(hidden.ran, [])
+      }
+    })
+
+    it("a hidden registration runs for callers who are admitted, and denies the others that see it", async () => {
+      check(await observe(closed, sentBy(tokens, "admin", "secret", undefined)), { ran: "secret alice" })
+      check(await observe(closed, sentBy(tokens, "admin", "secret_edit", "1")), { ran: "secret_edit alice" })
+      check(await observe(closed, sentBy(tokens, "admin", "secret_edit", "2")), "denied")
+    })
+
+    it("a list contains a hidden registration if some of its calls could be admitted", async () => {
+      const list = async (who: keyof Tokens) => {
+        const { body } = await observe(closed, ask(bearer(tokens[who]), "tools/list"))
+        return ["secret", "secret_edit", "role"].filter((name) => body.includes(`"name":"${name}"`))
+      }
+      assert.deepStrictEqual([await list("writer"), await list("admin")], [["role"], ["secret", "secret_edit", "role"]])
+    })
+  }
 
   it("a batch asks for one scope that suffices for all of its operations", async () => {
     check(await observe(closed, batchOf(tokens.none, "choice", "write")), { requests: "todos:write" })

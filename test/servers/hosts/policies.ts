@@ -44,6 +44,9 @@ export const policies = {
   first: isFirst
 }
 
+/** The policies of tools that answer without a challenge. Only hosts that know their tools have them. */
+export const denied = { deny_write: Policy.scopes("todos:write") }
+
 /** The policies of tools that are hidden from callers without access. Only hosts that know their tools have them. */
 export const hidden = { secret: Policy.role("admin"), secret_edit: Policy.allOf(Policy.role("admin"), isOwner) }
 

@@ -7,12 +7,16 @@ import {
   McpServer as McpServerV2,
   WebStandardStreamableHTTPServerTransport as WebTransportV2
 } from "@modelcontextprotocol/server"
+import { Policy } from "effect-mcp-auth/policy"
 import { McpAuthSdk as SdkV1 } from "effect-mcp-auth/sdk-v1"
 import { McpAuthSdk as SdkV2 } from "effect-mcp-auth/sdk-v2"
 import express from "express"
 import { createServer, type RequestListener, type Server } from "node:http"
 import type { AddressInfo } from "node:net"
-import { type Adapter, isWithoutScopes, overFetch, overSocket } from "./Host.ts"
+import { z } from "zod"
+import type { Functions } from "./functions.ts"
+import { type Adapter, isWithoutScopes, overFetch, overSocket, type Written } from "./Host.ts"
+import * as policies from "./policies.ts"
 import { hostOptions } from "./services.ts"
 import { recorder } from "./TodoServer.ts"
 
@@ -37,7 +41,8 @@ const register = <S extends McpServerV1 | McpServerV2, N extends SdkV1.Anonymous
   server: S,
   auth: Pick<SdkV1.McpAuthSdk<Scope, unknown, never, N>, "registerTool" | "registerPrompt" | "registerResource">,
   ran: Ran,
-  hasScopes: boolean
+  options: Written,
+  { name: functions }: Pick<Functions, "name">
 ): S => {
   const to = server as unknown as McpServerV1
   const run = (name: string, principal: { readonly subject: string | undefined } | undefined) => {
@@ -46,7 +51,8 @@ const register = <S extends McpServerV1 | McpServerV2, N extends SdkV1.Anonymous
     return line
   }
   auth.registerTool(to, "whoami", {}, ({ principal }) => text(run("whoami", principal)))
-  if (!hasScopes) return server
+  if (functions === "policies that combine") registerPolicies(to, auth as never, ran)
+  if (isWithoutScopes(options)) return server
   auth.registerTool(to, "list_todos", { scopes: ["todos:read"] }, (_) => text(run("list_todos", _.principal)))
   auth.registerTool(
     to,
@@ -61,6 +67,44 @@ const register = <S extends McpServerV1 | McpServerV2, N extends SdkV1.Anonymous
     messages: [{ role: "user", content: { type: "text", text: run("plan", principal) } }]
   }))
   return server
+}
+
+/** Registers the tools of `policies.ts` on a server of either SDK. */
+const registerPolicies = (
+  to: McpServerV1,
+  auth: Pick<SdkV1.McpAuthSdk<Scope, unknown, policies.Owners, "allow-unscoped">, "registerTool">,
+  ran: Ran
+): void => {
+  const inputSchema = z.object({ id: z.string().trim().optional() })
+  const run = (name: string, subject: string | undefined) => {
+    ran(`${name} ${subject ?? "nobody"}`)
+    return text(name)
+  }
+  for (const [name, policy] of Object.entries(policies.policies)) {
+    auth.registerTool(to, name, { inputSchema, policy }, (_, { principal }) => run(name, principal.subject))
+  }
+  for (const [name, policy] of Object.entries(policies.denied)) {
+    auth.registerTool(
+      to,
+      name,
+      { inputSchema, policy, unauthorized: "deny" },
+      (_, { principal }) => run(name, principal.subject)
+    )
+  }
+  for (const [name, policy] of Object.entries(policies.hidden)) {
+    auth.registerTool(
+      to,
+      name,
+      { inputSchema, policy, unauthorized: "hide" },
+      (_, { principal }) => run(name, principal.subject)
+    )
+  }
+  auth.registerTool(
+    to,
+    "open",
+    { inputSchema, policy: Policy.anyone },
+    (_, { principal }) => run("open", principal?.subject)
+  )
 }
 
 const isInitialize = (body: unknown) => (body as { readonly method?: unknown } | undefined)?.method === "initialize"
@@ -80,7 +124,7 @@ const expressV1: Adapter = {
     const record = recorder()
     const auth = await SdkV1.make(hostOptions(options, client, functions))
     const make = () =>
-      register(new McpServerV1({ name: "todos", version: "1.0.0" }), auth, record.ran, !isWithoutScopes(options))
+      register(new McpServerV1({ name: "todos", version: "1.0.0" }), auth as never, record.ran, options, functions)
     const sessions = new Map<string, StreamableHTTPServerTransport>()
     const specimen = make()
     const app = express()
@@ -120,7 +164,7 @@ const webV1: Adapter = {
     const record = recorder()
     const auth = await SdkV1.make(hostOptions(options, client, functions))
     const make = () =>
-      register(new McpServerV1({ name: "todos", version: "1.0.0" }), auth, record.ran, !isWithoutScopes(options))
+      register(new McpServerV1({ name: "todos", version: "1.0.0" }), auth as never, record.ran, options, functions)
     const sessions = new Map<string, WebTransportV1>()
     const handle = auth.protectFetch(make(), async (request, given) => {
       const known = sessions.get(request.headers.get("mcp-session-id") ?? "")
@@ -158,7 +202,8 @@ const v2: Adapter = {
         new McpServerV2({ name: "todos", version: "1.0.0" }),
         auth as never,
         record.ran,
-        !isWithoutScopes(options)
+        options,
+        functions
       )
     const handler = auth.createMcpHandler(make)
     const sessions = new Map<string, WebTransportV2>()

@@ -3,6 +3,7 @@ import { McpServer } from "@modelcontextprotocol/server"
 import { hideFromHandler } from "../../../src/servers/sdk/HiddenRegistrations.ts"
 import { makePolicies } from "../../../src/servers/sdk/RegistrationPolicy.ts"
 import { isMcpServer } from "../../../src/servers/sdk/SdkPrivates.ts"
+import { anonymousViewer } from "../../../src/servers/sdk/Visibility.ts"
 
 const make = () => {
   const sdk = new McpServer({ name: "notes", version: "1.0.0" })
@@ -24,7 +25,7 @@ describe("HiddenRegistrations", () => {
         return [Object.keys(tools), "hidden" in tools, tools["hidden"], Object.hasOwn(tools, "hidden")]
       },
       policies,
-      () => undefined
+      () => anonymousViewer
     )
     assert.deepStrictEqual(handler({}, {}), [["open"], false, undefined, false])
     assert.deepStrictEqual(Object.keys(server._registeredTools), ["open", "hidden"])
@@ -32,14 +33,14 @@ describe("HiddenRegistrations", () => {
 
   it("registrations that a handler adds stay on the server", () => {
     const { policies, register, server } = make()
-    hideFromHandler(server, () => void register("later"), policies, () => undefined)({}, {})
+    hideFromHandler(server, () => void register("later"), policies, () => anonymousViewer)({}, {})
     assert.deepStrictEqual(Object.keys(server._registeredTools), ["open", "hidden", "later"])
   })
 
   it("the registrations come back if the handler throws", () => {
     const { policies, server } = make()
     const original = server._registeredTools
-    const handler = hideFromHandler(server, () => assert.fail("no such tool"), policies, () => undefined)
+    const handler = hideFromHandler(server, () => assert.fail("no such tool"), policies, () => anonymousViewer)
     assert.throws(() => handler({}, {}))
     assert.strictEqual(server._registeredTools, original)
   })

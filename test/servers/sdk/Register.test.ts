@@ -2,15 +2,34 @@ import { assert, describe, it } from "@effect/vitest"
 import { InMemoryTaskStore } from "@modelcontextprotocol/sdk/experimental/tasks/stores/in-memory.js"
 import * as V1 from "@modelcontextprotocol/sdk/server/mcp.js"
 import * as V2 from "@modelcontextprotocol/server"
-import { Result } from "effect"
+import { Context, Effect, Result } from "effect"
+import { Policy } from "effect-mcp-auth/policy"
 import { Operation } from "effect-mcp-auth/protocol"
 import { AuthConfigError } from "../../../src/protocol/AuthError.ts"
+import * as bindPolicy from "../../../src/servers/host/BindPolicy.ts"
 import * as register from "../../../src/servers/sdk/Register.ts"
+import { makePolicies } from "../../../src/servers/sdk/RegistrationPolicy.ts"
+import { makeReader } from "../../../src/servers/sdk/SdkArguments.ts"
 import * as sdkRegistry from "../../../src/servers/sdk/SdkRegistry.ts"
+import { anonymousViewer } from "../../../src/servers/sdk/Visibility.ts"
 
 const noTasks = { instrument: () => {}, wrap: () => assert.fail("no tasks"), findTool: async () => undefined }
 
-const registryOf = () => sdkRegistry.make(new Set(["read"]), () => undefined, () => noTasks, () => {})
+const registryOf = () =>
+  sdkRegistry.make({
+    offered: new Set(["read"]),
+    viewerOf: () => anonymousViewer,
+    makeTasks: () => noTasks,
+    guardTransport: () => {},
+    policies: makePolicies(),
+    run: Effect.runPromise
+  })
+
+const bind = bindPolicy.make(
+  { baseline: ["read"], offered: new Set(["read"]), effectiveScopes: (granted) => granted },
+  Context.empty()
+)
+const readArguments = makeReader(() => Effect.succeed({}))
 
 const operation = (method: string, params: object) =>
   Result.getOrThrow(Operation.fromBody({ jsonrpc: "2.0", id: 1, method, params }))[0]!
@@ -35,9 +54,14 @@ describe("Register", () => {
     it(`${version}: each registration is found with its policy, and its handler is wrapped`, () => {
       const wrapped: Array<string> = []
       const registry = registryOf()
-      const { registerPrompt, registerResource, registerTool } = register.make(registry, (what, policy, handler) => {
-        wrapped.push(`${what} ${policy.scopes}`)
-        return handler
+      const { registerPrompt, registerResource, registerTool } = register.make({
+        registry,
+        bind,
+        readArguments,
+        wrap: ({ kind, name, policy }, handler) => {
+          wrapped.push(`${kind} ${name} ${policy.scopes}`)
+          return handler
+        }
       })
       const server = make()
       const config = { scopes: ["read"] }
@@ -53,7 +77,7 @@ describe("Register", () => {
         operation("prompts/get", { name: "ask" }),
         operation("resources/read", { uri: "note://one" }),
         operation("resources/read", { uri: "note://two" })
-      ].map((_) => registry.find(server, _, undefined))
+      ].map((_) => registry.find(server, _, anonymousViewer))
       for (const [index, registration] of registrations.entries()) {
         assert.strictEqual(found[index]?.registration, registration)
         assert.deepStrictEqual(found[index]?.policy, { scopes: ["read"], unauthorized: "challenge" })
@@ -66,9 +90,40 @@ describe("Register", () => {
     { option: "server", server: {}, config: {}, handler: () => ({}) },
     { option: "tool add.scopes", server: new V1.McpServer(names), config: { scopes: "read" }, handler: () => ({}) },
     { option: "scopes", server: new V1.McpServer(names), config: { scopes: ["write"] }, handler: () => ({}) },
-    { option: "tool add.scope", server: new V1.McpServer(names), config: { scope: "read" }, handler: () => ({}) }
+    { option: "tool add.scope", server: new V1.McpServer(names), config: { scope: "read" }, handler: () => ({}) },
+    {
+      option: "tool add.policies",
+      server: new V1.McpServer(names),
+      config: { policies: Policy.scopes("read") },
+      handler: () => ({})
+    },
+    { option: "tool add.policy", server: new V1.McpServer(names), config: { policy: undefined }, handler: () => ({}) },
+    { option: "tool add.policy", server: new V1.McpServer(names), config: { policy: ["read"] }, handler: () => ({}) },
+    {
+      option: "tool add.policy",
+      server: new V1.McpServer(names),
+      config: { policy: Policy.role("admin"), scopes: ["read"] },
+      handler: () => ({})
+    },
+    {
+      option: "scopes",
+      server: new V1.McpServer(names),
+      config: { policy: Policy.scopes("write") },
+      handler: () => ({})
+    },
+    {
+      option: "tool add.unauthorized",
+      server: new V1.McpServer(names),
+      config: { policy: Policy.role("admin"), unauthorized: "show" },
+      handler: () => ({})
+    }
   ])("a wrong registration throws an AuthConfigError that names $option", ({ config, handler, option, server }) => {
-    const { registerTool } = register.make(registryOf(), (_, __, handler) => handler)
+    const { registerTool } = register.make({
+      registry: registryOf(),
+      bind,
+      readArguments,
+      wrap: (_, handler) => handler
+    })
     try {
       registerTool(server as never, "add", config as object, handler)
       assert.fail("registered")
@@ -90,7 +145,12 @@ describe("Register", () => {
     },
     { option: "scopes", server: new V1.McpServer(names, { taskStore }), config: { scopes: ["write"] } }
   ])("a wrong registration for tasks throws an AuthConfigError that names $option", ({ config, option, server }) => {
-    const { registerToolTask } = register.make(registryOf(), (_, __, handler) => handler)
+    const { registerToolTask } = register.make({
+      registry: registryOf(),
+      bind,
+      readArguments,
+      wrap: (_, handler) => handler
+    })
     try {
       registerToolTask(server as never, "report", config as object, () => ({}))
       assert.fail("registered")

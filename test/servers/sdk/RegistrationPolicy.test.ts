@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { makePolicies } from "../../../src/servers/sdk/RegistrationPolicy.ts"
+import { anonymousViewer } from "../../../src/servers/sdk/Visibility.ts"
 
 describe("RegistrationPolicies", () => {
   it("a registration is hidden from an anonymous caller only if its policy says so", () => {
@@ -9,7 +10,11 @@ describe("RegistrationPolicies", () => {
     assert.isFalse(policies.canHide())
     policies.set(hidden, { scopes: ["read"], unauthorized: "hide" })
     assert.isTrue(policies.canHide())
-    assert.deepStrictEqual([open, challenged, hidden].map((_) => policies.isHidden(_, undefined)), [false, false, true])
+    assert.deepStrictEqual([open, challenged, hidden].map((_) => policies.isHidden(_, anonymousViewer)), [
+      false,
+      false,
+      true
+    ])
   })
 
   it("the policies of one program do not apply in another one", () => {

@@ -17,6 +17,7 @@ describe("SdkPolicies", () => {
         checkPolicy: unused,
         setPolicy: unused,
         instrument: () => true,
+        prepare: () => undefined,
         removeHidden: unused,
         isInvisible: unused,
         findTask: unused,

@@ -89,7 +89,9 @@ const hosts: Record<string, (setup: Setup) => Effect.Effect<Send, never, Scope.S
 for (const [mode, options] of [["JSON", json], ["event streams", {}]] as const) {
   hosts[`SDK v1 with protect and ${mode}`] = ({ isAnonymous, layer, scopes }) =>
     Effect.gen(function*() {
-      const auth = yield* make(() => isAnonymous ? SdkV1.make({ ...anonymous, layer }) : SdkV1.mock({ ...mock, layer }))
+      const auth = yield* make<SdkV1.McpAuthSdk<"read" | "write", any, never, any>>(() =>
+        isAnonymous ? SdkV1.make({ ...anonymous, layer }) : SdkV1.mock({ ...mock, layer })
+      )
       const protect = auth.protect(makeV1(auth as never, []))
       const url = yield* listen(() =>
         Effect.succeed((req, res) =>
@@ -105,7 +107,9 @@ for (const [mode, options] of [["JSON", json], ["event streams", {}]] as const) 
     })
   hosts[`SDK v1 with protectFetch and ${mode}`] = ({ isAnonymous, layer, scopes }) =>
     Effect.gen(function*() {
-      const auth = yield* make(() => isAnonymous ? SdkV1.make({ ...anonymous, layer }) : SdkV1.mock({ ...mock, layer }))
+      const auth = yield* make<SdkV1.McpAuthSdk<"read" | "write", any, never, any>>(() =>
+        isAnonymous ? SdkV1.make({ ...anonymous, layer }) : SdkV1.mock({ ...mock, layer })
+      )
       const handle = auth.protectFetch(makeV1(auth as never, []), async (request, given) => {
         const server = makeV1(auth as never, scopes)
         const transport = new WebStandardStreamableHTTPServerTransport(options)
@@ -116,7 +120,9 @@ for (const [mode, options] of [["JSON", json], ["event streams", {}]] as const) 
     })
   hosts[`SDK v2 with protectFetch and ${mode}`] = ({ isAnonymous, layer, scopes }) =>
     Effect.gen(function*() {
-      const auth = yield* make(() => isAnonymous ? SdkV2.make({ ...anonymous, layer }) : SdkV2.mock({ ...mock, layer }))
+      const auth = yield* make<SdkV2.McpAuthSdk<"read" | "write", any, never, any>>(() =>
+        isAnonymous ? SdkV2.make({ ...anonymous, layer }) : SdkV2.mock({ ...mock, layer })
+      )
       const handle = auth.protectFetch(makeV2(auth as never, []), async (request, given) => {
         const server = makeV2(auth as never, scopes)
         const transport = new V2.WebStandardStreamableHTTPServerTransport(options)
