@@ -395,7 +395,11 @@ describe("MCP", () => {
           { resource: "https://server.test/mcp", authorizationServers: [], scopes: ["a"] },
           { authorizationServers: ["https://issuer.test"], scopes: ["a"] },
           { resource: "https://server.test/mcp", authorizationServers: ["https://issuer.test"] },
-          { resource: "https://server.test/mcp", authorizationServers: ["https://issuer.test"], scopes: [] }
+          {
+            resource: "https://server.test/mcp",
+            authorizationServers: ["https://issuer.test"],
+            scopes: { baseline: [] }
+          }
         ]
       ) {
         const error = yield* Layer.build(
