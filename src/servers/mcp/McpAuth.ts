@@ -13,7 +13,7 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as Layer from "effect/Layer"
-import { AuthLayer } from "../../authorization/Gate.ts"
+import { AuthLayer, type Gate } from "../../authorization/Gate.ts"
 import type { PerRequest, RequiredScope, RequiredScopesOf } from "../../authorization/Policy.ts"
 import { AuthConfigError } from "../../protocol/AuthError.ts"
 import * as ConfigOption from "../../protocol/ConfigOption.ts"
@@ -70,6 +70,9 @@ export type HttpOptions<
  *
  * The policies are read from the registrations at the time of each request. If a tool is added later and requires a scope that
  * is not offered, clients can never call it.
+ *
+ * Effect builds one `McpServer` for all servers of a program, so they share their registrations. Two servers with different
+ * `AuthLayer`s therefore fail with `AuthConfigError`. Wrap each in `Layer.fresh`, which gives it separate registrations.
  *
  * A `subscriptions/listen` stream ends when its token expires. Any other response ends at most 5 minutes after its token has
  * expired. The maximum length of a body is 4 MiB, or `MaxBodySize` if that is provided.
@@ -137,6 +140,8 @@ export const layerHttp = <
     let policyFor: Registry.PolicyFor = () => undefined
     const link = Layer.effectDiscard(Effect.gen(function*() {
       const server = yield* McpServer.McpServer
+      if ((gates.get(server) ?? gate) !== gate) return yield* sharedRegistrations
+      gates.set(server, gate)
       policyFor = Registry.makePolicyFor(server)
       yield* checkOffered(server, gate.resource.offered)
     }))
@@ -156,6 +161,19 @@ export const layerHttp = <
       )
     }).pipe(Layer.provide(middleware.layer))
   })) as never
+
+/** The gate of each `McpServer`. */
+const gates = new WeakMap<McpServer.McpServer["Service"], Gate>()
+
+// Effect builds `McpServer.layer` once for a program. Two servers with two gates would share their registrations, and a token for one
+// resource would run the tools of the other.
+const sharedRegistrations = new AuthConfigError({
+  reason: "conflict",
+  option: "McpAuth.layerHttp",
+  fix:
+    "it shares its tools, prompts and resources with a server that another AuthLayer protects, because Effect builds one McpServer for " +
+    "all servers of a program. Write Layer.fresh(McpAuth.layerHttp(…)) for each server, or provide one AuthLayer to both"
+})
 
 /** The options, of which `McpServer.layerHttp` checks its own. */
 const table: ConfigOption.Table<keyof HttpOptions<any, never, never, never>> = {

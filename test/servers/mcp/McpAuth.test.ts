@@ -43,7 +43,11 @@ const ask = async (
   scopes: ReadonlyArray<string>,
   method: string,
   params: Readonly<Record<string, unknown>>,
-  headers: Readonly<Record<string, string | undefined>> = {}
+  headers: Readonly<Record<string, string | undefined>> = {},
+  server: { readonly url: string; readonly send: (request: Request) => Promise<Response> } = {
+    url: "https://server.test/mcp",
+    send: handler
+  }
 ) => {
   ran.length = 0
   const sent: Record<string, string | undefined> = {
@@ -55,8 +59,8 @@ const ask = async (
     "mcp-name": params["name"] as string | undefined,
     ...headers
   }
-  const response = await handler(
-    new Request("https://server.test/mcp", {
+  const response = await server.send(
+    new Request(server.url, {
       method: "POST",
       headers: Object.entries(sent).filter((line): line is [string, string] => line[1] !== undefined),
       body: JSON.stringify({
@@ -119,5 +123,55 @@ describe("rejections of the server come after those of the gate", () => {
       []
     ])
     assert.strictEqual((await ask([], "tools/call", call("list_todos"), headers)).status, 403)
+  })
+})
+
+describe("two servers with two gates in one program", () => {
+  const program = async (separate: (server: Layer.Layer<never, any, any>) => Layer.Layer<never, any, any>) => {
+    const servers = await Promise.all(["a", "b"].map(async (name) => {
+      const resource = `https://server.test/${name}`
+      const Tools = Toolkit.make(requireScopes("todos:read")(Tool.make(`tool_${name}`, { success: Schema.String })))
+      const auth = authLayer({ resource, authorizationServers: [issuer.issuer], scopes: ["todos:read"] })
+      const layer = McpAuth.layerHttp({
+        name,
+        version: "1.0.0",
+        path: `/${name}`,
+        protocols: [McpProtocol.v2026_07_28],
+        registrations: McpAuth.toolkit(Tools).pipe(
+          Layer.provide(Tools.toLayer({ [`tool_${name}`]: run(`tool_${name}`) } as never))
+        )
+      })
+      return separate(layer as never).pipe(Layer.provide(auth as never)) as Layer.Layer<never>
+    }))
+    return HttpRouter.toWebHandler(
+      Layer.mergeAll(servers[0]!, servers[1]!).pipe(Layer.provide(Layer.succeed(HttpClient.HttpClient, client))),
+      { disableLogger: true }
+    ).handler
+  }
+
+  it("fail if they share their registrations, because a token for one resource would run the tools of the other", async () => {
+    const shared = await program((server) => server)
+    const error = await shared(new Request("https://server.test/a")).then(() => undefined, (error: unknown) => error)
+    assert.match(
+      String(error),
+      /McpAuth\.layerHttp: it shares its tools, prompts and resources with a server that another/
+    )
+  })
+
+  it("have separate tools with Layer.fresh", async () => {
+    const send = await program(Layer.fresh)
+    const token = await Effect.runPromise(
+      issuer.mint({ scopes: ["todos:read"], audience: "https://server.test/a" })
+    )
+    const outcome = async (path: string, tool: string) => {
+      const authorization = `Bearer ${token}`
+      const url = `https://server.test/${path}`
+      const { body, ran, status } = await ask([], "tools/call", call(tool), { authorization }, { url, send })
+      return [status, body.error?.code, ran]
+    }
+    assert.deepStrictEqual(await outcome("a", "tool_a"), [200, undefined, ["tool_a"]])
+    assert.deepStrictEqual(await outcome("a", "tool_b"), [200, -32602, []])
+    assert.deepStrictEqual((await outcome("b", "tool_b")).slice(2), [[]])
+    assert.strictEqual((await outcome("b", "tool_b"))[0], 401)
   })
 })
