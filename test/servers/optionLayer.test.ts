@@ -9,7 +9,7 @@ import { Revocations } from "effect-mcp-auth/revocation"
 import { McpAuthSdk as SdkV1 } from "effect-mcp-auth/sdk-v1"
 import { McpAuthSdk as SdkV2 } from "effect-mcp-auth/sdk-v2"
 import { TestIssuer } from "effect-mcp-auth/testing"
-import { HttpRouter } from "effect/http"
+import { HttpClient, HttpRouter, HttpServerResponse } from "effect/http"
 import { createServer } from "node:http"
 import { fetcherWith } from "./gates.ts"
 
@@ -153,4 +153,30 @@ describe("the option httpClient", () => {
       const error = yield* Effect.flip(Layer.build(AuthLayer.make({ ...options, httpClient: client as never })))
       assert.deepInclude(error as object, { _tag: "AuthConfigError", option: "httpClient" })
     }).pipe(Effect.provide(HttpRouter.layer), Effect.scoped))
+
+  it("belongs to one gate, also if a program has several", async () => {
+    const makeRoute = async (path: "/a" | "/b") => {
+      const resource = `https://server.test${path}`
+      const { client, issuer } = await Effect.runPromise(
+        TestIssuer.make({ resource, issuer: `https://issuer.test${path}` })
+      )
+      const auth = AuthLayer.make({
+        resource,
+        authorizationServers: [issuer.issuer],
+        scopes: ["todos:read"],
+        httpClient: Layer.succeed(HttpClient.HttpClient, client)
+      })
+      const route = HttpRouter.add("GET", path, HttpServerResponse.text(path)).pipe(Layer.provide(auth))
+      return { route, resource, token: await Effect.runPromise(issuer.mint({ scopes: ["todos:read"] })) }
+    }
+    const routes = await Promise.all([makeRoute("/a"), makeRoute("/b")])
+    const { dispose, handler } = HttpRouter.toWebHandler(Layer.mergeAll(routes[0].route, routes[1].route), {
+      disableLogger: true
+    })
+    for (const { resource, token } of routes) {
+      const { status } = await handler(new Request(resource, { headers: { authorization: `Bearer ${token}` } }))
+      assert.strictEqual(status, 200, resource)
+    }
+    await dispose()
+  })
 })

@@ -313,7 +313,10 @@ const gateOf = (options: Options<Scopes>) => {
 }
 
 const gateFrom = (options: unknown) =>
-  GateLayer.layer(withDecoder(options as GateOptions<Scopes>)).pipe(Layer.provide(HttpClientFetcher.layer))
+  GateLayer.layer(withDecoder(options as GateOptions<Scopes>)).pipe(
+    // Otherwise Effect would build this layer once for all gates of a program, with the HTTP client of the first one.
+    Layer.provide(Layer.fresh(HttpClientFetcher.layer))
+  )
 
 const readConfigs = Effect.fnUntraced(function*(options: object) {
   const read: Record<string, unknown> = { ...options }
