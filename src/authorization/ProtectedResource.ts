@@ -34,7 +34,9 @@ export type Scopes =
   | readonly []
   | readonly [string, ...ReadonlyArray<string>]
   | {
+    /** The scopes that clients request at sign-in. */
     readonly baseline: readonly [string, ...ReadonlyArray<string>]
+    /** The scopes that a 403 challenge names when an operation requires them. Default: none. */
     readonly stepUp?: ReadonlyArray<string> | undefined
   }
 
@@ -56,14 +58,19 @@ export type OfferedOf<S extends Scopes> = S extends ReadonlyArray<string> ? S[nu
  * @since 0.1.0
  */
 export interface Options {
+  /** The resource identifier. The scheme must be https, except on loopback. */
   readonly resource: string
   /** How requests for the resource reach the server. Default: the server receives them as the client sent them. */
   readonly address?: Omit<Address, "url"> | undefined
+  /** The scopes that the server offers. */
   readonly scopes: Scopes
+  /** Maps a scope to the scopes that it includes. Default: no scope includes another one. */
   readonly scopeHierarchy?: ScopeHierarchy.ScopeHierarchy | undefined
   /** Whether clients can or must bind tokens to a key (DPoP), and the algorithms of the proofs. Default: they cannot. */
   readonly dpop?: Published | undefined
+  /** The name that clients show to people (`resource_name`). Default: none. */
   readonly resourceName?: string | undefined
+  /** The URL of a page for developers (`resource_documentation`). Default: none. */
   readonly resourceDocumentation?: string | undefined
 }
 

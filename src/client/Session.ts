@@ -51,9 +51,12 @@ const table: ConfigOption.Table<keyof FetchOptions> = {
   fetch: ConfigOption.functionThat("sends a request, as the platform's fetch does")
 }
 
+/** The advice in the error for an argument that is not an object. */
+export const advice = "Give them with resource and grant"
+
 /** Checks the options, and returns the URL of the MCP server. Throws `AuthConfigError`. */
 export const check = (options: FetchOptions): URL => {
-  ConfigOption.check(options, "", table, "Give them with resource and grant")
+  ConfigOption.check(options, "", table, advice)
   // Options that are missing do not reach their rules.
   rule(options.grant, "grant")
   return UrlOption.check(options.resource, "resource", {

@@ -309,7 +309,10 @@ export interface Common<
    * Configures how `RequestState` seals the state that handlers send to clients. `secret` has 32 bytes or more, and must be the
    * same on every instance. Default: a random secret.
    */
-  readonly requestState?: { readonly secret?: Redacted.Redacted | undefined } | undefined
+  readonly requestState?: {
+    /** The key that all instances of the server share. Default: a random secret. */
+    readonly secret?: Redacted.Redacted | undefined
+  } | undefined
   /** Configures how decisions are logged and reported. */
   readonly decisions?: DecisionOptions | undefined
   /**

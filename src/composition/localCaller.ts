@@ -51,7 +51,7 @@ const table: ConfigOption.Table<keyof LocalOptions<string>> = {
   ),
   issuer: isName,
   clientId: isName,
-  claims: ConfigOption.rule(OptionValue.isObject, "an object", "Leave it out for none")
+  claims: ConfigOption.rule(OptionValue.isObject, "an object", "Write one such as { team: \"billing\" }")
 }
 
 /**

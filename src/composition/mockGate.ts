@@ -50,6 +50,7 @@ export interface MockOptions<S extends Scopes, Claims = ClaimsDecoder.Claims<any
   readonly scopes: S & LiteralScopes<S>
   /** The scopes of the caller. Default: all scopes that the server offers. */
   readonly granted?: ReadonlyArray<ProtectedResource.OfferedOf<S>> | undefined
+  /** Maps a scope to the scopes that it includes. Default: no scope includes another one. */
   readonly scopeHierarchy?: ScopeHierarchy | undefined
   /** The issuer of the caller. Default: `http://localhost/issuer`. */
   readonly issuer?: string | undefined
@@ -169,7 +170,7 @@ export const layer = <S extends Scopes, R, E>(
 
 /** Creates a gate that rejects every request with the given error. `Host`, `Origin` and preflights are checked first. */
 export const makeRejecting = (error: AuthError, options: MockOptions<Scopes>, owner: string): Gate.Gate => {
-  checkNames(options, owner)
+  ConfigOption.checkNames(options, owner, ["allowedHosts", "claimsService", "resource", "scopes"], adviceOnOptions)
   const { claimsService: _, ...others } = options
   const { gate } = make(others, owner)
   return {

@@ -19,9 +19,11 @@ import * as OptionValue from "../protocol/OptionValue.ts"
  * @since 0.1.0
  */
 export interface Secret {
+  /** The client id of this server at the authorization server. */
   readonly clientId: string
+  /** The secret of the client. */
   readonly clientSecret: Redacted.Redacted
-  /** Default: `client_secret_basic`. */
+  /** How the secret is sent: with HTTP Basic, or in the body. Default: `client_secret_basic`. */
   readonly method?: "client_secret_basic" | "client_secret_post" | undefined
 }
 
@@ -32,10 +34,11 @@ export interface Secret {
  * @since 0.1.0
  */
 export interface PrivateKey {
+  /** The client id of this server at the authorization server. */
   readonly clientId: string
   /** A private JSON Web Key. Its `alg` selects the algorithm. Its `kid` is sent in the header of the assertion. */
   readonly privateKey: Redacted.Redacted<Readonly<Record<string, unknown>>>
-  /** Default: `private_key_jwt`, the only method for a key. */
+  /** How the client authenticates. Default: `private_key_jwt`, the only method for a key. */
   readonly method?: "private_key_jwt" | undefined
   /** `aud` of the assertion. Default: the issuer. */
   readonly assertionAudience?: string | undefined
@@ -48,8 +51,9 @@ export interface PrivateKey {
  * @since 0.1.0
  */
 export interface Bearer {
+  /** The token that authenticates this server. */
   readonly bearerToken: Redacted.Redacted
-  /** Default: `bearer`, the only method for a token. */
+  /** How the server authenticates. Default: `bearer`, the only method for a token. */
   readonly method?: "bearer" | undefined
 }
 

@@ -18,11 +18,13 @@ import { type Promised, toPromises } from "./internal/promises.ts"
  * @since 0.1.0
  */
 export interface ProofOptions {
+  /** The HTTP method of the request. */
   readonly method: string
   /** The URL of the request. The proof contains this URL without query and fragment (RFC 9449 §4.2). */
   readonly url: string
   /** The access token, for the claim `ath`. Default: the proof has no `ath`. */
   readonly token?: string | undefined
+  /** The nonce that the server named. Default: the proof has no nonce. */
   readonly nonce?: string | undefined
   /** Adds claims or replaces claims of the same name; `undefined` removes a claim. */
   readonly claims?: Readonly<Record<string, unknown>> | undefined
@@ -50,6 +52,17 @@ export interface DpopClient {
 }
 
 /**
+ * The options of a client.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Settings {
+  /** The signature algorithm of the key. Default: ES256. */
+  readonly algorithm?: Algorithm | undefined
+}
+
+/**
  * Creates a client with a new key.
  *
  * **Example** (A request with a bound token)
@@ -69,7 +82,7 @@ export interface DpopClient {
  * @category constructors
  * @since 0.1.0
  */
-export const make = (settings: { readonly algorithm?: Algorithm | undefined } = {}): Effect.Effect<DpopClient> =>
+export const make = (settings: Settings = {}): Effect.Effect<DpopClient> =>
   Effect.gen(function*() {
     ConfigOption.checkNames(settings, "DpopClient.make", ["algorithm"])
     const algorithm = settings.algorithm ?? "ES256"
@@ -138,5 +151,5 @@ const hash = async (token: string): Promise<string> =>
  * @since 0.1.0
  */
 export const start = (
-  options: { readonly algorithm?: Algorithm | undefined } = {}
+  options: Settings = {}
 ): Promise<Promised<DpopClient>> => Effect.runPromise(Effect.map(make(options), toPromises))

@@ -73,10 +73,10 @@ export interface ResponseLike {
  * @since 0.1.0
  */
 export interface ExpectedChallenge {
-  /** Default: 403 if `error` is `insufficient_scope`, 400 if it is `invalid_request`, otherwise either 401 or 403. */
+  /** The status of the response. Default: 403 if `error` is `insufficient_scope`, 400 if it is `invalid_request`, otherwise either 401 or 403. */
   readonly status?: number | undefined
   /**
-   * Default: `insufficient_scope` if the response has status 403, otherwise not compared. `null` expects a challenge without
+   * The `error` of the challenge. Default: `insufficient_scope` if the response has status 403, otherwise not compared. `null` expects a challenge without
    * `error`.
    */
   readonly error?:
@@ -88,8 +88,9 @@ export interface ExpectedChallenge {
     | null
   /** The exact set of scopes, in any order. Default: not compared. */
   readonly scope?: ReadonlyArray<string> | undefined
+  /** The URL of the metadata (`resource_metadata`). Default: not compared. */
   readonly resourceMetadata?: string | undefined
-  /** Default: `Bearer`. */
+  /** The authentication scheme of the challenge. Default: `Bearer`. */
   readonly scheme?: string | undefined
 }
 

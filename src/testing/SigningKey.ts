@@ -41,7 +41,7 @@ export interface SigningKey {
  * @since 0.1.0
  */
 export interface Options {
-  /** Default: ES256, whose keys are the fastest to generate. */
+  /** The signature algorithm. Default: ES256, whose keys are the fastest to generate. */
   readonly algorithm?: Algorithm | undefined
   /** The key identifier. Default: `key`. */
   readonly kid?: string | undefined

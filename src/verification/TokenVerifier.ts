@@ -257,7 +257,9 @@ export const isJwt = (token: string): boolean => {
  * @since 0.1.0
  */
 export const byShape = <E1, E2>(options: {
+  /** Verifies tokens with the shape of a JWT. */
   readonly jwt: Verifier<E1>
+  /** Verifies all other tokens. */
   readonly opaque: Verifier<E2>
 }): Verifier<E1 | E2> => {
   ConfigOption.check(options, "TokenVerifier.byShape", shapeTable)

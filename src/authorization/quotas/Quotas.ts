@@ -196,7 +196,11 @@ const table: ConfigOption.Table<keyof Options> = {
     "a RateLimiter of effect/persistence",
     "Write RateLimiter.RateLimiter, or leave it out to count in memory"
   ),
-  whenUnavailable: ConfigOption.oneOf("reject", "admit")
+  whenUnavailable: ConfigOption.rule(
+    (value) => value === "reject" || value === "admit",
+    "\"reject\" or \"admit\"",
+    "Write \"reject\" to answer 503 while the limiter fails, or \"admit\" to admit requests without a limit"
+  )
 }
 
 const isLimiter = (limiter: unknown): boolean =>

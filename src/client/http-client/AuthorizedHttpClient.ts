@@ -15,9 +15,12 @@ import * as Layer from "effect/Layer"
 import { Fetcher } from "../../outbound/Fetcher.ts"
 import * as HttpClientFetcher from "../../outbound/http-client/HttpClientFetcher.ts"
 import type { AuthConfigError } from "../../protocol/AuthError.ts"
+import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import type { ClientError } from "../ClientError.ts"
 import * as exchange from "../Exchange.ts"
-import { makeSession, type Options } from "../Session.ts"
+import { advice, makeSession, type Options } from "../Session.ts"
+
+const names: ReadonlyArray<keyof Options> = ["resource", "grant", "scopes"]
 
 /**
  * Provides an `HttpClient` that signs its requests to an MCP server in. It sends all requests with the `HttpClient` that is
@@ -62,6 +65,8 @@ export const layer = (
     HttpClient.HttpClient,
     Effect.gen(function*() {
       const client = yield* HttpClient.HttpClient
+      // The session also accepts `fetch`, which a program with an `HttpClient` does not use.
+      yield* Effect.fromResult(ConfigOption.attempt(() => ConfigOption.checkNames(options, "", names, advice)))
       const { keeper, resource } = yield* Effect.provideService(
         makeSession(options),
         Fetcher,

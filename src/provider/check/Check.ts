@@ -54,7 +54,7 @@ export class InvalidInput extends Data.TaggedError("InvalidInput")<{ readonly de
  * @since 0.1.0
  */
 export interface Options {
-  /** The revision of MCP to check against. Default: the newest. */
+  /** The revision of MCP to check against. Default: `2026-07-28`, the newest. */
   readonly revision?: Revision | undefined
   /** Called before each step that can take seconds. */
   readonly onStep?: ((step: string) => Effect.Effect<void>) | undefined
@@ -232,12 +232,13 @@ const report = (
  * @since 0.1.0
  */
 export interface DocumentOptions {
+  /** The revision of MCP to check against. Default: `2026-07-28`, the newest. */
   readonly revision?: Revision | undefined
   /** The issuer that the documents should name. Default: the issuer in the first document. */
   readonly issuer?: string | undefined
   /** The saved content of `jwks_uri`. If it is missing, the rules for keys are skipped. */
   readonly jwks?: unknown
-  /** In milliseconds since 1970. */
+  /** The time of the report, in milliseconds since 1970. */
   readonly now: number
 }
 

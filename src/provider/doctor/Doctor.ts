@@ -37,7 +37,7 @@ import { getTokenAudience } from "./TokenAudience.ts"
  * @since 0.1.0
  */
 export interface Options {
-  /** The revision of MCP to check against. Default: the newest. */
+  /** The revision of MCP to check against. Default: `2026-07-28`, the newest. */
   readonly revision?: Revision | undefined
   /**
    * An access token. If `aud` of the token contains the resource, scopes, sessions and batches are checked as well. If `aud`

@@ -55,7 +55,7 @@ export interface Options {
   readonly clientIds?: ReadonlyArray<string> | undefined
   /** The time at which the token is checked, in milliseconds since 1970. Default: now. */
   readonly at?: number | undefined
-  /** The revision of MCP to check against. Default: the newest. */
+  /** The revision of MCP to check against. Default: `2026-07-28`, the newest. */
   readonly revision?: Revision | undefined
 }
 

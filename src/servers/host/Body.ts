@@ -18,8 +18,11 @@ export interface Limits {
 
 /** The limits, as options of server adapters. */
 export interface Options {
+  /** The maximum length of a body, in bytes. Default: 4 MiB. */
   readonly maximumBody?: number | undefined
+  /** The maximum number of operations in a body. Default: 100. */
   readonly maximumOperations?: number | undefined
+  /** The maximum time for reading a body. Default: 30 seconds. */
   readonly bodyTimeout?: Duration.Input | undefined
 }
 

@@ -196,12 +196,19 @@ const registerGuarded = <S extends ScopeList>(
 export const resource: {
   <const S extends ScopeList, E, R>(
     options: Policy<S> & {
+      /** The URI of the resource. */
       readonly uri: string
+      /** The name, which is unique among the registrations of its kind. */
       readonly name: string
+      /** The description that clients show to models and people. Default: none. */
       readonly description?: string | undefined
+      /** The media type of the content. Default: none. */
       readonly mimeType?: string | undefined
+      /** The intended readers, as a hint for clients. Default: none. */
       readonly audience?: ReadonlyArray<"user" | "assistant"> | undefined
+      /** The importance from 0 to 1, as a hint for clients. Default: none. */
       readonly priority?: number | undefined
+      /** Returns the content. The gate checks the scopes before it runs. */
       readonly content: Effect.Effect<typeof McpSchema.ReadResourceResult.Type | string | Uint8Array, E, R>
     }
   ): Layer.Layer<never, never, McpServer.ResourceRequirements<Needs<R, S>>>
@@ -212,14 +219,21 @@ export const resource: {
     const Completions extends Partial<McpServer.ResourceCompletions<Schemas>> = {}
   >(
     options: Policy<S> & {
+      /** The name, which is unique among the registrations of its kind. */
       readonly name: string
+      /** The description that clients show to models and people. Default: none. */
       readonly description?: string | undefined
+      /** The media type of the content. Default: none. */
       readonly mimeType?: string | undefined
+      /** The intended readers, as a hint for clients. Default: none. */
       readonly audience?: ReadonlyArray<"user" | "assistant"> | undefined
+      /** The importance from 0 to 1, as a hint for clients. Default: none. */
       readonly priority?: number | undefined
+      /** Functions that complete arguments. Default: none. */
       readonly completion?:
         | McpServer.ValidateCompletions<Completions, keyof McpServer.ResourceCompletions<Schemas>>
         | undefined
+      /** Returns the content. The gate checks the scopes before it runs. */
       readonly content: (
         uri: string,
         ...params: { readonly [K in keyof Schemas]: Schemas[K]["Type"] }
@@ -283,11 +297,17 @@ export const prompt = <
   } = {}
 >(
   options: Policy<S> & {
+    /** The name, which is unique among the registrations of its kind. */
     readonly name: string
+    /** The name that clients show to people. Default: none. */
     readonly title?: string | undefined
+    /** The description that clients show to models and people. Default: none. */
     readonly description?: string | undefined
+    /** The schemas of the arguments. Default: no arguments. */
     readonly parameters?: Params | undefined
+    /** Functions that complete arguments. Default: none. */
     readonly completion?: McpServer.ValidateCompletions<Completions, Extract<keyof Params, string>> | undefined
+    /** Returns the content. The gate checks the scopes before it runs. */
     readonly content: (
       params: Schema.Struct.Type<Params>
     ) => Effect.Effect<Array<typeof McpSchema.PromptMessage.Type> | string, E, R>

@@ -253,11 +253,17 @@ export interface McpAuthSdk<Offered extends string, Claims, R, N extends Anonymo
     name: string,
     config:
       & {
+        /** The name that clients show to people. Default: none. */
         readonly title?: string
+        /** The description that clients show to models and people. Default: none. */
         readonly description?: string
+        /** The schemas of the arguments, as in the SDK. Default: no arguments. */
         readonly inputSchema?: Input
+        /** The schemas of the structured result, as in the SDK. Default: none. */
         readonly outputSchema?: Output
+        /** Hints about the tool, as in the SDK. Default: none. */
         readonly annotations?: ToolAnnotations
+        /** Further members of the tool, as in the SDK. Default: none. */
         readonly _meta?: Record<string, unknown>
       }
       & Policy<Need, Arguments<Input>, P>

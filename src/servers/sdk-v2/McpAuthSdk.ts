@@ -192,7 +192,9 @@ export interface McpAuthSdk<Offered extends string, Claims, R, N extends Anonymo
     config:
       & Config<"registerTool">
       & {
+        /** The schema of the arguments, as in the SDK. Default: no arguments. */
         readonly inputSchema?: Input
+        /** The schema of the structured result, as in the SDK. Default: none. */
         readonly outputSchema?: Output
       }
       & Policy<Need, Arguments<Input>, P>

@@ -10,7 +10,7 @@ import type { TestIssuer } from "./issuerModel.ts"
  * @since 0.1.0
  */
 export interface Options {
-  /** Default: `https://issuer.test`. */
+  /** The issuer of the authorization server. Default: `https://issuer.test`. */
   readonly issuer?: string | undefined
   /** The default audience of tokens. Default: `https://server.test/mcp`. */
   readonly resource?: string | undefined

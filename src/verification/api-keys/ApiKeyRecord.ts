@@ -85,7 +85,7 @@ const table = {
     advice: "A role is a text that is not empty",
     example: "admin"
   }),
-  claims: ConfigOption.rule(OptionValue.isObject, "an object", "Leave it out for no further claims"),
+  claims: ConfigOption.rule(OptionValue.isObject, "an object", "Leave it out for none"),
   expiresIn: ConfigOption.duration("1 second", "36500 days", "90 days"),
   prefix: ConfigOption.rule(
     (_) => typeof _ === "string" && /^[a-z][a-z0-9]{0,19}$/.test(_),

@@ -74,6 +74,7 @@ export interface InHeader {
  * @since 0.1.0
  */
 export interface InAuthorization {
+  /** The scheme of the `Authorization` header. */
   readonly scheme: "ApiKey"
   readonly header?: undefined
 }

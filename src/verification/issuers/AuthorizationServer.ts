@@ -96,7 +96,9 @@ export interface Options<out R = never> {
   readonly profile?: Profile.Profile | undefined
   /** Verifies tokens that are not JWTs: a value of `Introspection`. Default: they are rejected. */
   readonly introspection?: OpaqueTokens.OpaqueTokens<R> | undefined
+  /** Allows http URLs on hosts that are not loopback. Default: they are rejected. */
   readonly [allowInsecureHttp]?: true | undefined
+  /** Allows metadata that name endpoints on private addresses. Default: they are rejected. */
   readonly [allowPrivateEndpoints]?: true | undefined
 }
 

@@ -79,8 +79,11 @@ export interface Profile extends TokenTraits {
   readonly issuer: string
   /** The `iss` values of its tokens, if they differ from the issuer. Default: the issuer. */
   readonly tokenIssuers?: readonly [string, ...ReadonlyArray<string>] | undefined
+  /** The URL of its metadata. Default: the well-known URLs of the issuer. */
   readonly metadataUrl?: string | undefined
+  /** The URL of its key set. Default: `jwks_uri` of its metadata. */
   readonly jwksUri?: string | undefined
+  /** The accepted signature algorithms of its tokens. Default: those of the server. */
   readonly algorithms?: readonly [Algorithm, ...ReadonlyArray<Algorithm>] | undefined
   /**
    * Which servers accept the same token under the audience rule. `"resource"`: only the server of the resource. `"project"`:
@@ -110,12 +113,17 @@ export interface Profile extends TokenTraits {
  * @since 0.1.0
  */
 export interface ProfiledOptions {
+  /** The issuer. */
   readonly issuer?: string | undefined
+  /** The `iss` values of its tokens. */
   readonly tokenIssuers?: ReadonlyArray<string> | undefined
+  /** The URL of its metadata. */
   readonly metadataUrl?: string | undefined
   readonly metadata?: unknown
+  /** The URL of its key set. */
   readonly jwksUri?: string | undefined
   readonly jwks?: unknown
+  /** The accepted signature algorithms of its tokens. */
   readonly algorithms?: ReadonlyArray<Algorithm> | undefined
 }
 
@@ -155,7 +163,10 @@ export const make = (
   options:
     & Pick<Profile, "id" | "name" | "issuer" | "audience">
     & Partial<Omit<Profile, "id" | "name" | "issuer" | "audience" | "scopes" | typeof TypeId>>
-    & { readonly scopes?: Partial<ScopeRule> }
+    & {
+      /** The claims that contain scopes, and the form in which clients request scopes. Default: those of the standards. */
+      readonly scopes?: Partial<ScopeRule>
+    }
 ): Profile => {
   if (!OptionValue.isObject(options)) {
     throw ConfigOption.invalid("Profile.make", options, "an object", "Give one with id, name, issuer and audience")

@@ -128,8 +128,11 @@ export interface OpaqueRule {
  * @since 0.1.0
  */
 export interface TokenTraits {
+  /** The tenants of the provider, if one issuer signs for several. Default: none. */
   readonly tenants?: Tenants | undefined
+  /** The rule for the audience of tokens. */
   readonly audience: Audience
+  /** The rule that decides which JWTs are access tokens. */
   readonly tokenType: TokenType.TokenType
   /**
    * The marks that every access token has. A token that lacks one of them is rejected, regardless of its `typ` and of the rule
@@ -141,6 +144,7 @@ export interface TokenTraits {
    * its `typ` and of the rule `tokenType`.
    */
   readonly idTokenMarks: ReadonlyArray<Mark>
+  /** The claims that contain scopes, and the form in which clients request scopes. */
   readonly scopes: ScopeRule
   /** The claims that may contain the client id. The first one that the token has is used. */
   readonly clientIdClaims: readonly [string, ...ReadonlyArray<string>]
@@ -158,5 +162,6 @@ export interface TokenTraits {
    * the client. Otherwise the token is rejected, because its owner is unknown.
    */
   readonly machineMarks: ReadonlyArray<MachineMark>
+  /** When the provider issues opaque tokens, and how they are verified. */
   readonly opaque: OpaqueRule
 }

@@ -97,6 +97,7 @@ export interface Options<out R = never> {
    * 503 with `Retry-After`. Default: 100.
    */
   readonly newTenants?: number | undefined
+  /** Allows authorization servers of tenants on private addresses. Default: they are rejected. */
   readonly [allowPrivateAddresses]?: true | undefined
 }
 

@@ -1,0 +1,71 @@
+import { assert, describe, it } from "@effect/vitest"
+import { readFileSync } from "node:fs"
+import { join } from "node:path"
+import { readAll } from "../../tools/options/Options.ts"
+import { markdown } from "../../tools/options/Page.ts"
+
+const root = join(import.meta.dirname, "../..")
+const functions = await readAll(root)
+const all = [...functions].flatMap(([path, options]) => options.map((option) => ({ ...option, path })))
+
+/** Removes the marks of code, and the commas in numbers. */
+const toPlain = (text: string): string => text.replace(/[`"]/g, "").replace(/(\d),(?=\d{3})/g, "$1")
+
+describe("the options of a function", () => {
+  it("are members of the type of its parameter", () => {
+    assert.isAbove(all.length, 700)
+    // The function accepts the options of `RequestState.seal`, so that a program can use one value for both.
+    const accepted = ["core/RequestState.open lifetime"]
+    assert.deepStrictEqual(
+      all.filter(({ member }) => member === undefined).map(({ name, path }) => `${path} ${name}`),
+      accepted
+    )
+  })
+
+  it("have a sentence that describes them, next to the default", () => {
+    assert.deepStrictEqual(
+      all.filter(({ member }) => member?.from === undefined && member?.sentence === undefined)
+        .filter(({ member }) => member !== undefined)
+        .map(({ name, path }) => `${path} ${name}`),
+      []
+    )
+  })
+
+  it("have the default in their doc comment that errors name", () => {
+    const named = all.filter(({ member, rule }) => member?.from === undefined && rule?.otherwise !== undefined)
+    assert.isAbove(named.length, 100)
+    for (const { member, name, path, rule } of named) {
+      const documented = toPlain(member?.otherwise ?? "")
+      const stated = toPlain(rule!.otherwise!)
+      assert.isTrue(
+        documented === stated || documented.startsWith(`${stated},`) || documented.startsWith(`${stated}.`),
+        `${path} ${name}: the error says ${stated}, the doc comment says ${documented}`
+      )
+    }
+  })
+
+  it("have the rule that errors state", () => {
+    const find = (path: string, name: string) => {
+      const { member, rule } = all.find((_) => _.path === path && _.name === name)!
+      return { ...rule, isRequired: member!.isRequired, documented: member!.otherwise }
+    }
+    assert.deepStrictEqual(find("fetch/McpAuthFetch.make", "sessionsPerCaller"), {
+      expected: "a whole number from 1 to 100000",
+      otherwise: "100",
+      isRequired: false,
+      documented: "100"
+    })
+    assert.deepStrictEqual(find("core/AuthLayer.make", "decisions.linesPerMinute"), {
+      expected: "a whole number from 1 to 1000000",
+      otherwise: "60",
+      isRequired: false,
+      documented: "60"
+    })
+    assert.deepInclude(find("core/AuthLayer.make", "scopes"), { expected: "a list of scopes", isRequired: true })
+  })
+
+  it("are on the page as they are", () => {
+    const page = readFileSync(join(root, "docs/options.md"), "utf8")
+    assert.strictEqual(page, markdown(functions), "Run npm run docs")
+  })
+})
