@@ -10,6 +10,7 @@ import { AccessDenied, InsufficientScope } from "../protocol/AuthError.ts"
 import * as ConfigOption from "../protocol/ConfigOption.ts"
 import { Principal } from "../verification/Principal.ts"
 import { AuthLayer } from "./Gate.ts"
+import { isOpen } from "./policy/OpenPolicy.ts"
 import type { BoundPolicy, Server } from "./policy/OperationPolicy.ts"
 import {
   allOf,
@@ -22,7 +23,7 @@ import {
   type ScopesOf,
   type ServicesOf
 } from "./policy/Policy.ts"
-import { isOpen, toScopes } from "./policy/PolicyValue.ts"
+import { toScopes } from "./policy/PolicyValue.ts"
 import { checkAnnotations, openConflict, RequiredPolicy } from "./RequiredPolicy.ts"
 import {
   type AnnotatedTool,

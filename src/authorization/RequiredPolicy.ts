@@ -6,8 +6,8 @@
 import * as Context from "effect/Context"
 import type { AuthConfigError } from "../protocol/AuthError.ts"
 import * as ConfigOption from "../protocol/ConfigOption.ts"
+import { isOpen } from "./policy/OpenPolicy.ts"
 import type { AnyPolicy, OpenPolicy } from "./policy/Policy.ts"
-import { isOpen } from "./policy/PolicyValue.ts"
 import { ConditionalScopes, RequiredScopes } from "./ScopeAnnotations.ts"
 
 /**

@@ -40,11 +40,3 @@ export const toScopes = (policy: unknown): ReadonlyArray<string> | undefined => 
   const { conditions, scopes } = policy.alternatives[0]!
   return conditions.length === 0 && scopes.length === policy.scopes.length && scopes.length > 0 ? scopes : undefined
 }
-
-/**
- * Returns whether a policy also admits anonymous callers.
- *
- * @category guards
- * @since 0.1.0
- */
-export const isOpen = (policy: unknown): boolean => policy instanceof PolicyValue && policy.isOpen
