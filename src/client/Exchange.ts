@@ -52,7 +52,7 @@ export const exchange = Effect.fnUntraced(function*<A, E, R>(
   if (!belongsTo(url, resource)) return yield* send(undefined)
 
   let token = yield* keeper.current
-  // The generation before the first one that was obtained for this request.
+  // Whether a token was obtained for this request after a 401. The server must accept it.
   let isFresh = false
   let stepUps = 0
   while (true) {

@@ -92,16 +92,18 @@ export const make = Effect.fnUntraced(function*(
       return made
     })
 
-  /** Fails if there were too many requests in the last minute. */
+  /** Fails if the authorization server has answered too many requests in the last minute. */
   const limitRequests = Effect.flatMap(monotonic.millis, (now) => {
     while (times.length > 0 && times[0]! <= now - 60_000) times.shift()
     if (times.length >= requestsPerMinute) {
       const retryAfter = Math.ceil((times[0]! + 60_000 - now) / 1000)
       return Effect.fail(
-        new Unavailable({ detail: "The MCP server rejects token after token, so no more are requested", retryAfter })
+        new Unavailable({
+          detail: `The client has requested ${requestsPerMinute} tokens in a minute, so it requests no more for now`,
+          retryAfter
+        })
       )
     }
-    times.push(now)
     return Effect.void
   })
 
@@ -128,8 +130,10 @@ export const make = Effect.fnUntraced(function*(
         new Unavailable({ detail: error.message, retryAfter: error.retryAfter })
       )
     )
-    const issued = yield* Effect.fromResult(TokenResponse.read(answered, issuer, requested))
+    // An outage does not count: the guard of the endpoint limits its requests.
     const now = yield* monotonic.millis
+    times.push(now)
+    const issued = yield* Effect.fromResult(TokenResponse.read(answered, issuer, requested))
     const lifetime = issued.lifetime ?? Number.POSITIVE_INFINITY
     const early = Math.min(margin + jitter * (yield* Random.next), lifetime / 2)
     return token = {
@@ -167,6 +171,8 @@ export const make = Effect.fnUntraced(function*(
       if (now < known.renewAt) return Effect.succeed(known)
       const renewed = share("renew", replace(undefined))
       if (now >= known.expiresAt) return renewed
+      // In a Worker, work in the background ends with its request, and each request would start it again.
+      if (!shares) return Effect.succeed(known)
       // The token is still valid, so a failure to replace it has no effect yet.
       return Effect.as(Effect.forkDetach(Effect.ignore(renewed), { startImmediately: true }), known)
     }),

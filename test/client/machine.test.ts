@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Redacted } from "effect"
 import { type ClientError, Grant } from "effect-mcp-auth/client"
 import { TestClock } from "effect/testing"
+import { Sharing } from "../../src/outbound/Sharing.ts"
 import { clientOf, resource, servers } from "./world.ts"
 
 const failureOf = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.flip(effect)
@@ -291,6 +292,34 @@ describe("tokens", () => {
       yield* world.issuer.recover
       yield* TestClock.adjust("2 minutes")
       assert.strictEqual((yield* send()).status, 200)
+    }))
+
+  it.effect("36: reports the outage, not the number of requests, also after many requests", () =>
+    Effect.gen(function*() {
+      const world = yield* servers
+      const { send } = yield* clientOf(world)
+      yield* send()
+      yield* world.issuer.answerStatus(503, "/token")
+      yield* TestClock.adjust("2 hours")
+      for (let time = 0; time < 15; time++) {
+        assert.include((yield* failureOf(send())).message, world.issuer.issuer)
+        yield* TestClock.adjust("3 seconds")
+      }
+    }))
+
+  it.effect("does not renew in the background where requests must not share work", () =>
+    Effect.gen(function*() {
+      const world = yield* servers
+      const { keeper, send } = yield* Effect.provideService(clientOf(world), Sharing, false)
+      yield* send()
+      const lifetime = (yield* keeper.current)!.expiresAt
+      yield* TestClock.adjust(lifetime - 10_000)
+      yield* send()
+      yield* send()
+      assert.strictEqual((yield* keeper.current)!.generation, 1)
+      yield* TestClock.adjust("10 seconds")
+      yield* send()
+      assert.lengthOf(yield* world.tokenRequests, 2)
     }))
 
   it.effect("37: uses a token without expiry until the server answers 401, and takes the requested scopes as granted", () =>

@@ -84,18 +84,19 @@ describe.each(["SDK v1", "SDK v2"] as const)("the client of %s", (sdk) => {
 })
 
 describe("the client of Effect", () => {
-  // oxlint-disable-next-line no-restricted-properties -- this client reaches only TestIssuer and a server of this library
-  const overFetch = HttpClient.make((request) =>
-    Effect.map(
-      Effect.flatMap(Effect.orDie(HttpClientRequest.toWeb(request)), (web) => Effect.promise(() => world.fetch(web))),
-      (response) => HttpClientResponse.fromWeb(request, response)
+  const over = (fetch: typeof globalThis.fetch) =>
+    // oxlint-disable-next-line no-restricted-properties -- this client reaches only TestIssuer and a server of this library
+    HttpClient.make((request) =>
+      Effect.map(
+        Effect.flatMap(Effect.orDie(HttpClientRequest.toWeb(request)), (web) => Effect.promise(() => fetch(web))),
+        (response) => HttpClientResponse.fromWeb(request, response)
+      )
     )
-  )
 
   const layerOf = (grant: Grant.Grant) =>
     McpClient.layerHttp({ name: "report", version: "1.0.0", protocol: McpProtocol.v2026_07_28, url: resource }).pipe(
       Layer.provide(AuthorizedHttpClient.layer({ resource, grant })),
-      Layer.provide(Layer.succeed(HttpClient.HttpClient, overFetch))
+      Layer.provide(Layer.succeed(HttpClient.HttpClient, over(world.fetch)))
     )
 
   it.effect("signs in, calls a tool, and obtains another scope for another tool", () =>
@@ -111,6 +112,39 @@ describe("the client of Effect", () => {
         assert.deepStrictEqual(texts, [`The notes of ${world.clientId}`, `A note of ${world.clientId}`])
       }).pipe(Effect.provide(layerOf(world.grant)))
       assert.deepStrictEqual(yield* Effect.promise(world.scopes), ["notes:read", "notes:read notes:write"])
+    }))
+
+  it.live("reads no more than a chunk of a rejection that never ends", () =>
+    Effect.gen(function*() {
+      let chunks = 0
+      let isCancelled = false
+      const endless = () =>
+        new ReadableStream<Uint8Array>({
+          pull: (controller) => {
+            chunks++
+            controller.enqueue(new Uint8Array(65_536))
+          },
+          cancel: () => {
+            isCancelled = true
+          }
+        })
+      const client = over(async (input, init) => {
+        const response = await world.fetch(input, init)
+        return response.status === 401
+          ? new Response(endless(), { status: 401, headers: response.headers })
+          : response
+      })
+      const listed = Effect.flatMap(McpClient.McpClient, (mcp) => mcp.listTools())
+      const tools = yield* listed.pipe(Effect.provide(
+        McpClient.layerHttp({ name: "report", version: "1.0.0", protocol: McpProtocol.v2026_07_28, url: resource })
+          .pipe(
+            Layer.provide(AuthorizedHttpClient.layer({ resource, grant: world.grant })),
+            Layer.provide(Layer.succeed(HttpClient.HttpClient, client))
+          )
+      ))
+      assert.lengthOf(tools, 2)
+      assert.isTrue(isCancelled)
+      assert.isBelow(chunks, 10)
     }))
 
   it.effect("fails with a cause that contains the error of this library", () =>

@@ -12,6 +12,7 @@ import * as HttpClientError from "effect/http/HttpClientError"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import type { HttpClientResponse } from "effect/http/HttpClientResponse"
 import * as Layer from "effect/Layer"
+import * as Stream from "effect/Stream"
 import { Fetcher } from "../../outbound/Fetcher.ts"
 import * as HttpClientFetcher from "../../outbound/http-client/HttpClientFetcher.ts"
 import type { AuthConfigError } from "../../protocol/AuthError.ts"
@@ -114,9 +115,9 @@ const view = ({ headers, status }: HttpClientResponse): exchange.View => ({
   location: headers["location"]
 })
 
-/** Reads the rest of a response, so that its connection is free. The answers of MCP servers to rejected requests are short. */
+/** Reads one chunk of a response and cancels the rest, so that the connection is free, however much the server sends. */
 const discard = (response: HttpClientResponse): Effect.Effect<void> =>
-  response.text.pipe(Effect.timeout("1 second"), Effect.ignore)
+  response.stream.pipe(Stream.take(1), Stream.runDrain, Effect.timeout("1 second"), Effect.ignore)
 
 /** A stream can be sent only once. */
 const isRepeatable = ({ body }: HttpClientRequest.HttpClientRequest): boolean =>
