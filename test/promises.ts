@@ -145,6 +145,9 @@ export const promises: Readonly<Record<string, ReadonlyArray<string>>> = {
       "T-AUD-20d",
       "T-AUD-20e"
     ],
+  "A role, a claim or a check of the caller in the policy of a tool is evaluated for every request for its tasks.": [
+    "T-AUD-20f"
+  ],
   "Sealed state opens only for the same caller, operation and resource.": ["T-AUD-50", "SESS-06"],
   "Answers that depend on the caller are not marked as publicly cacheable.": ["T-AUD-13b"],
   "Hidden tools, prompts and resources are answered like those that do not exist, and send no updates.": [

@@ -1,6 +1,7 @@
 import { McpServer, ResourceTemplate } from "@modelcontextprotocol/sdk/server/mcp.js"
 import { Context, Effect, Layer, Schema } from "effect"
 import { Principal, RequestState, requireScopes } from "effect-mcp-auth"
+import { Policy } from "effect-mcp-auth/policy"
 import { McpAuthSdk } from "effect-mcp-auth/sdk-v1"
 import type { RequestHandler } from "express"
 import { describe, expect, test } from "tstyche"
@@ -77,6 +78,18 @@ describe("a registration", () => {
     auth.registerToolTask(server, "a", { scopes: () => ["write"] }, create)
     // @ts-expect-error is not assignable to type
     auth.registerToolTask(server, "a", {}, () => text(""))
+    const isOwn = Policy.check("own", (_, call: Policy.Call<{ readonly list: string }>) => call.arguments.list === "1")
+    const checked = auth.registerToolTask(
+      server,
+      "a",
+      { inputSchema: { list: z.string() }, policy: Policy.allOf(Policy.scopes("write"), isOwn) },
+      (_, extra) => create(extra)
+    )
+    expect<NonNullable<typeof checked["~effect-mcp-auth/Scoped"]>>().type.toBe<"write">()
+    // @ts-expect-error the policy reads arguments that this registration does not have
+    auth.registerToolTask(server, "a", { policy: isOwn }, create)
+    // @ts-expect-error Type '"other"' is not assignable to type '"read" | "write"'
+    auth.registerToolTask(server, "a", { policy: Policy.scopes("other") }, create)
   })
 
   test("types the arguments as the schema does", () => {

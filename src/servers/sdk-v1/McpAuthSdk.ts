@@ -153,20 +153,27 @@ export type TaskHandler<Input, P, Env> = Input extends ZodRawShapeCompat | AnySc
   : (extra: TaskExtra<P>) => Outcome<CreateTaskResult, Env>
 
 /**
- * The policy of a tool whose calls create tasks. Its scopes cannot depend on the arguments, because later requests for the task
- * have none.
+ * The policy of a tool whose calls create tasks. Either `scopes` or `policy` is set, not both. The scopes cannot depend on the
+ * arguments, because later requests for the task have none.
  *
  * @category models
  * @since 0.1.0
  */
-export interface TaskPolicy<Need extends string> {
+export interface TaskPolicy<Need extends string, P = never> {
   /** The required scopes: the caller needs all of them, also for the tasks of the tool. Default: none. */
   readonly scopes?: ReadonlyArray<Need> | undefined
   /**
-   * Decides the answer if the caller lacks a scope. `"challenge"`: the server answers 403 with the missing scopes. `"hide"`: the
-   * server answers as if the tool and its tasks did not exist. Default: `"challenge"`.
+   * A policy of `effect-mcp-auth/policy`. It applies to the call that creates a task, and to every later request for the task. A
+   * check of the call (`Policy.check`) runs only when the task is created. For later requests it counts as passed. Default: `scopes`
+   * decides.
    */
-  readonly unauthorized?: "challenge" | "hide" | undefined
+  readonly policy?: P
+  /**
+   * Decides the answer if the caller is not admitted. `"challenge"`: the server answers 403, and names scopes if they would help.
+   * `"deny"`: the server answers 403 without a challenge. `"hide"`: the server answers as if the tool and its tasks did not exist.
+   * Default: `"challenge"`.
+   */
+  readonly unauthorized?: "challenge" | "deny" | "hide" | undefined
 }
 
 /**
@@ -280,9 +287,10 @@ export interface McpAuthSdk<Offered extends string, Claims, R, N extends Anonymo
    *
    * A task belongs to the principal that created it, in every session and on every instance that shares the store. For every
    * other caller it does not exist. The policy of the tool applies to `tasks/get`, `tasks/result` and `tasks/cancel` as well:
-   * a caller that has lost a scope receives the challenge of the tool. `tasks/list` contains the caller's own tasks of the tools
-   * that it may use. A call with `task`, and every method of tasks, requires a valid token, also if anonymous requests are
-   * allowed.
+   * a caller that has lost a scope receives the challenge of the tool. Scopes, roles, claims and `Policy.checkCaller` are evaluated
+   * for each request. `Policy.check` is evaluated when the task is created, and counts as passed later. `tasks/list` contains the
+   * caller's own tasks of the tools that it may use. A call with `task`, and every method of tasks, requires a valid token, also if
+   * anonymous requests are allowed.
    *
    * **Gotchas**
    *
@@ -319,21 +327,25 @@ export interface McpAuthSdk<Offered extends string, Claims, R, N extends Anonymo
   readonly registerToolTask: <
     Output extends ZodRawShapeCompat | AnySchema,
     Input extends undefined | ZodRawShapeCompat | AnySchema = undefined,
-    const Need extends Offered = never
+    const Need extends Offered = never,
+    P extends Policies<Offered, R> = never
   >(
     server: SdkServer,
     name: string,
-    config: {
-      readonly title?: string
-      readonly description?: string
-      readonly inputSchema?: Input
-      readonly outputSchema?: Output
-      readonly annotations?: ToolAnnotations
-      readonly execution?: { readonly taskSupport: "required" | "optional" }
-      readonly _meta?: Record<string, unknown>
-    } & TaskPolicy<Need>,
-    handler: TaskHandler<Input, CallerOf<Claims, N, Need>, Services<Offered, R, N, Need>>
-  ) => RegisteredTool & Scoped<Need>
+    config:
+      & {
+        readonly title?: string
+        readonly description?: string
+        readonly inputSchema?: Input
+        readonly outputSchema?: Output
+        readonly annotations?: ToolAnnotations
+        readonly execution?: { readonly taskSupport: "required" | "optional" }
+        readonly _meta?: Record<string, unknown>
+      }
+      & TaskPolicy<Need, P>
+      & Fits<P, Arguments<Input>>,
+    handler: TaskHandler<Input, CallerOf<Claims, N, Need, P>, Services<Offered, R, N, Need, P>>
+  ) => RegisteredTool & Scoped<Needed<Need, P>>
   /**
    * Registers a prompt. Completing its arguments requires the same scopes. If the scopes depend on the arguments, completing
    * requires a valid token and no scope.

@@ -116,7 +116,6 @@ export const make = ({ bind, log, readArguments, registry, wrap }: Parts): Regis
     registerToolTask: (server, name, config, handler) => {
       const what = `tool ${name}`
       if (typeof (config as Config | undefined)?.scopes === "function") throw dynamicTask(what)
-      if (OptionValue.isObject(config) && "policy" in config) throw policyOfTask(what)
       return register(server, "tool", name, config, handler, (config, createTask) => {
         if (!registry.hasTasks(server)) throw noTaskStore(what)
         return (server as TaskServer).experimental.tasks.registerToolTask(name, config, {
@@ -173,13 +172,6 @@ const dynamicTask = (what: string): AuthConfigError =>
   ConfigOption.error(
     `${what}.scopes`,
     "scopes of a task cannot depend on the arguments, because later requests for the task have none. Give a list of scopes",
-    "conflict"
-  )
-
-const policyOfTask = (what: string): AuthConfigError =>
-  ConfigOption.error(
-    `${what}.policy`,
-    "a tool that creates tasks takes scopes and no policy, because later requests for the task have no arguments. Give scopes",
     "conflict"
   )
 

@@ -1,7 +1,7 @@
 /**
  * The policies of tools, prompts and resources: how they are checked, and where they are kept.
  */
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
 import type { BoundPolicy, OperationPolicy } from "../../authorization/policy/OperationPolicy.ts"
 import { checkScopes } from "../../authorization/policy/ScopeList.ts"
 import { AuthConfigError } from "../../protocol/AuthError.ts"
@@ -92,8 +92,11 @@ export interface RegistrationPolicies {
   readonly set: (registration: object, policy: RegistrationPolicy) => void
   /** Returns the policy of a registration, or `undefined` if the registration was made without this library. */
   readonly get: (registration: object) => RegistrationPolicy | undefined
-  /** Returns whether a caller may use a registration whose policy does not depend on arguments. */
-  readonly isAllowed: (registration: object, principal: Principal | undefined) => boolean
+  /**
+   * Returns whether a caller may use the tasks that calls of a tool created. Checks of the call count as passed: they decided when
+   * the task was created, and requests for a task have no arguments.
+   */
+  readonly isTaskAllowed: (registration: object, viewer: Viewer) => boolean | Effect.Effect<boolean>
   /**
    * Returns whether a registration is hidden from a caller. A registration whose checks have not been evaluated for this request is
    * hidden.
@@ -130,10 +133,15 @@ export const makePolicies = (withServices: WithServices = (effect) => effect): R
       ;(registration as Registration)[key] = policy
     },
     get,
-    isAllowed: (registration, principal) => {
+    isTaskAllowed: (registration, viewer) => {
       const { rule, scopes = [] } = get(registration) ?? {}
-      // A policy can have checks, which need a request. A tool with tasks takes only scopes.
-      return rule === undefined && typeof scopes !== "function" && hasScopes(principal, scopes)
+      if (rule === undefined) return typeof scopes !== "function" && hasScopes(viewer.principal, scopes)
+      // Tasks have no anonymous owner, also if an anonymous caller may call the tool.
+      if (viewer.principal === undefined) return false
+      const ofTask = rule.evaluator.withoutCallChecks(rule)
+      const evaluated = visibility.evaluate(ofTask, viewer)
+      const isAllowed = () => !visibility.isHidden(ofTask, viewer)
+      return evaluated === undefined ? isAllowed() : Effect.map(evaluated, isAllowed)
     },
     isHidden: (registration, viewer) => {
       const policy = get(registration)

@@ -101,7 +101,7 @@ export const make = async <E, Schema>(
     offered: host.gate.resource.offered,
     viewerOf,
     makeTasks: (isAllowed) =>
-      sdkTasks.make({ gate: host.gate, callerOf, isAllowed, log, recheck: makeRecheck(host, localCallers) }),
+      sdkTasks.make({ gate: host.gate, viewerOf, isAllowed, log, recheck: makeRecheck(host, localCallers) }),
     guardTransport: (server, transport) => transportGuard.guard(guard, server, transport),
     policies: makePolicies((effect, caller) => Effect.provideContext(effect, services(caller))),
     run: (effect) => host.runtime.runPromise(effect)

@@ -129,7 +129,7 @@ export const make = (registry: Registry, readArguments: ReadArguments, find: Fin
       if (kind !== "task" || target === undefined || target.length > Operation.maximumTarget) return undefined
       if (principal === undefined || !registry.hasTasks(server)) return undefined
       return Effect.map(
-        Effect.result(Effect.tryPromise(() => registry.findTask(server, target, principal))),
+        Effect.result(Effect.tryPromise(() => registry.findTask(server, target, viewer))),
         (found) => {
           if (Result.isFailure(found) || found.success === undefined) return
           tasks ??= new Map()
@@ -152,7 +152,8 @@ export const make = (registry: Registry, readArguments: ReadArguments, find: Fin
       }
       const { rule, scopes, unauthorized } = policy
       if (rule !== undefined) {
-        const isCall = operation.method !== "completion/complete"
+        if (rule.isOpen && isOfTask(operation)) return needsCaller
+        const isCall = operation.kind !== "task" && operation.method !== "completion/complete"
         return { scopes: [], unauthorized, rule: isCall ? rule : rule.evaluator.withoutCallChecks(rule) }
       }
       // The policy "challenge" for hidden registrations as well: `find` returns only registrations that this caller can see.

@@ -8,7 +8,6 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import { AuthConfigError } from "../../protocol/AuthError.ts"
 import * as Operation from "../../protocol/Operation.ts"
-import type { Principal } from "../../verification/Principal.ts"
 import * as handlerRejection from "./HandlerRejection.ts"
 import { hideFromHandler, ResourceNotFound } from "./HiddenRegistrations.ts"
 import {
@@ -55,15 +54,15 @@ export interface Registry {
    */
   readonly instrument: (server: object) => boolean
   /**
-   * Returns what an operation of this caller runs, or `undefined` if the SDK answers that the target or method does not exist.
-   */
-  /**
    * Returns the tool that created a task of this caller, and the policy of the tool. Returns `undefined` if the caller has no such
    * task, or the tool is hidden from the caller.
    */
-  readonly findTask: (server: object, taskId: string, caller: Principal) => Promise<Found | undefined>
+  readonly findTask: (server: object, taskId: string, viewer: Viewer) => Promise<Found | undefined>
   /** Returns whether a server has a task store. */
   readonly hasTasks: (server: object) => boolean
+  /**
+   * Returns what an operation of this caller runs, or `undefined` if the SDK answers that the target or method does not exist.
+   */
   readonly find: (server: object, operation: Operation.Operation, viewer: Viewer) => Found | undefined
   /**
    * Returns the Effect that evaluates the checks on which the visibility of registrations depends, or `undefined` if there is
@@ -130,16 +129,21 @@ const notFresh = new AuthConfigError({
 export interface Parts {
   readonly offered: ReadonlySet<string>
   readonly viewerOf: (extra: unknown) => Viewer
-  readonly makeTasks: (isAllowed: RegistrationPolicies["isAllowed"]) => sdkTasks.Tasks
+  readonly makeTasks: (
+    isAllowed: (registration: object, viewer: Viewer) => Promise<boolean>
+  ) => sdkTasks.Tasks
   readonly guardTransport: GuardTransport
   readonly policies: RegistrationPolicies
   /** Runs the checks of policies. */
-  readonly run: (effect: Effect.Effect<void>) => Promise<void>
+  readonly run: <A>(effect: Effect.Effect<A>) => Promise<A>
 }
 
 /** Creates the registry of a program. */
 export const make = ({ guardTransport, makeTasks, offered, policies, run, viewerOf }: Parts): Registry => {
-  const tasks = makeTasks(policies.isAllowed)
+  const tasks = makeTasks(async (registration, viewer) => {
+    const isAllowed = policies.isTaskAllowed(registration, viewer)
+    return Effect.isEffect(isAllowed) ? run(isAllowed) : isAllowed
+  })
   const matcherOf = uriMatcher.make()
   const lookUp = lookup.make(matcherOf)
 
@@ -188,10 +192,13 @@ export const make = ({ guardTransport, makeTasks, offered, policies, run, viewer
         ? undefined
         : { registration: undefined, policy: undefined }
     },
-    findTask: async (server, taskId, caller) => {
-      if (!isServer(server)) return undefined
-      const registration = await tasks.findTool(server, taskId, caller)
-      return registration === undefined || policies.isHidden(registration, { principal: caller, request: undefined })
+    findTask: async (server, taskId, viewer) => {
+      if (!isServer(server) || viewer.principal === undefined) return undefined
+      const registration = await tasks.findTool(server, taskId, viewer.principal)
+      if (registration === undefined) return undefined
+      const evaluated = policies.evaluate(registration, viewer)
+      if (evaluated !== undefined) await run(evaluated)
+      return policies.isHidden(registration, viewer)
         ? undefined
         : { registration, policy: policies.get(registration) }
     },

@@ -18,6 +18,7 @@ import {
   type TaskStore
 } from "./SdkPrivates.ts"
 import type { SetupLog } from "./SetupLog.ts"
+import { anonymousViewer, type Viewer } from "./Visibility.ts"
 
 /** The methods that read or change the task store. */
 export const methods: ReadonlyArray<string> = ["tasks/get", "tasks/result", "tasks/list", "tasks/cancel"]
@@ -44,22 +45,31 @@ export type Recheck = (caller: Principal, extra: unknown) => Promise<void>
 /** The parts of a gate that decide about tasks. */
 interface Parts {
   readonly gate: Gate
-  readonly callerOf: (extra: unknown) => Principal | undefined
-  /** Returns whether the policy of a registration admits a caller. */
-  readonly isAllowed: (registration: object, caller: Principal | undefined) => boolean
+  readonly viewerOf: (extra: unknown) => Viewer
+  /** Returns whether a caller may use the tasks of a tool. */
+  readonly isAllowed: (registration: object, viewer: Viewer) => Promise<boolean>
   readonly recheck: Recheck
   readonly log: SetupLog
 }
 
 /** Creates the tasks of a gate. */
-export const make = ({ callerOf, gate, isAllowed, log, recheck }: Parts): Tasks => {
+export const make = ({ gate, isAllowed, log, recheck, viewerOf }: Parts): Tasks => {
   const ownerOf = (caller: Principal | undefined): Owner => new Owner(gate, caller)
 
-  /** Returns the tools whose tasks a caller may use, and `undefined` for tasks that no tool created. */
-  const allowedTools = (server: McpServer, caller: Principal | undefined): ReadonlyArray<Tool> => [
-    ...taskTools(server).filter((name) => isAllowed(server._registeredTools[name]!, caller)),
-    undefined
-  ]
+  /** Returns whether a caller may use the tasks of a tool. Tasks that no tool created have no policy. */
+  const isToolAllowed = async (server: McpServer, tool: Tool, viewer: Viewer): Promise<boolean> => {
+    if (tool === undefined) return true
+    const registration = getRegistration(server._registeredTools, tool)
+    return registration !== undefined && await isAllowed(registration, viewer)
+  }
+
+  /** Returns the tools whose tasks a caller may use. */
+  const allowedTools = async (server: McpServer, viewer: Viewer): Promise<ReadonlyArray<Tool>> => {
+    const allowed: Array<Tool> = []
+    // One after the other, because the checks of a caller are shared by the tools.
+    for (const tool of creators(server)) if (await isToolAllowed(server, tool, viewer)) allowed.push(tool)
+    return allowed
+  }
 
   /** Returns whether the store shows a task to every caller: it has no owner, or the store does not compare `sessionId`. */
   const isShared = async (store: TaskStore, taskId: string): Promise<boolean> => {
@@ -70,15 +80,16 @@ export const make = ({ callerOf, gate, isAllowed, log, recheck }: Parts): Tasks 
 
   /** Returns the name under which the store keeps a task. Throws if the caller has no such task, or may not use it. */
   const nameOf = async (
+    server: McpServer,
     store: TaskStore,
     owner: Owner,
-    tools: ReadonlyArray<Tool>,
+    viewer: Viewer,
     taskId: string
   ): Promise<string> => {
-    for (const tool of tools) {
+    for (const tool of creators(server)) {
       const name = owner.nameFor(tool)
       if (await store.getTask(taskId, name) == null) continue
-      if (!await isShared(store, taskId)) return name
+      if (!await isShared(store, taskId) && await isToolAllowed(server, tool, viewer)) return name
       break
     }
     throw new InvalidParams("Task not found")
@@ -106,19 +117,19 @@ export const make = ({ callerOf, gate, isAllowed, log, recheck }: Parts): Tasks 
   const wrap: Tasks["wrap"] = (server, method, handler) => async (request, extra) => {
     const store = server.server._taskStore
     if (store === undefined) return handler(request, extra)
-    const caller = callerOf(extra)
+    const viewer = viewerOf(extra)
+    const caller = viewer.principal
     const owner = ownerOf(caller)
-    const tools = allowedTools(server, caller)
     const handleAs = (sessionId: string, changed: unknown) => handler(changed, { ...extra as object, sessionId })
     const { params = {} } = request as { readonly params?: { readonly taskId?: string; readonly cursor?: string } }
     if (method === "tasks/list") {
-      return list(store, tools, params.cursor, async (tool, cursor) => {
+      return list(store, await allowedTools(server, viewer), params.cursor, async (tool, cursor) => {
         const { cursor: _, ...others } = params
         const changed = { ...request as object, params: cursor === undefined ? others : { ...others, cursor } }
         return await handleAs(owner.nameFor(tool), changed) as TaskPage
       })
     }
-    const result = await handleAs(await nameOf(store, owner, tools, params.taskId!), request)
+    const result = await handleAs(await nameOf(server, store, owner, viewer, params.taskId!), request)
     // The SDK waits until the task has ended, which may be after the token has.
     if (method === "tasks/result" && caller !== undefined) await recheck(caller, extra)
     return result
@@ -129,28 +140,34 @@ export const make = ({ callerOf, gate, isAllowed, log, recheck }: Parts): Tasks 
     const store = protocol._taskStore
     if (store === undefined) return
     const { _onrequest, requestTaskStore } = protocol
-    let caller: Principal | undefined
+    let viewer = anonymousViewer
     protocol.requestTaskStore = (request) => {
-      const owner = ownerOf(caller)
-      const tools = allowedTools(server, caller)
+      const ofRequest = viewer
+      const owner = ownerOf(ofRequest.principal)
       const storeFor = (name: string) => Reflect.apply(requestTaskStore, protocol, [request, name]) as RequestTaskStore
-      const find = async (taskId: string) => storeFor(await nameOf(store, owner, tools, taskId))
+      const find = async (taskId: string) => storeFor(await nameOf(server, store, owner, ofRequest, taskId))
       return {
         createTask: async (params) => storeFor(owner.nameFor(creatorOf(server, request))).createTask(params),
         getTask: async (taskId) => (await find(taskId)).getTask(taskId),
         getTaskResult: async (taskId) => (await find(taskId)).getTaskResult(taskId),
         storeTaskResult: async (taskId, ...others) => (await find(taskId)).storeTaskResult(taskId, ...others),
         updateTaskStatus: async (taskId, ...others) => (await find(taskId)).updateTaskStatus(taskId, ...others),
-        listTasks: (cursor) => list(store, tools, cursor, (tool, rest) => storeFor(owner.nameFor(tool)).listTasks(rest))
+        listTasks: async (cursor) =>
+          list(
+            store,
+            await allowedTools(server, ofRequest),
+            cursor,
+            (tool, rest) => storeFor(owner.nameFor(tool)).listTasks(rest)
+          )
       }
     }
     protocol._onrequest = (request, extra) => {
-      // The SDK calls `requestTaskStore` before `_onrequest` returns, so `caller` belongs to this request.
-      caller = callerOf(extra)
+      // The SDK calls `requestTaskStore` before `_onrequest` returns, so `viewer` belongs to this request.
+      viewer = viewerOf(extra)
       try {
         return Reflect.apply(_onrequest, protocol, [withoutRelatedTask(request), extra])
       } finally {
-        caller = undefined
+        viewer = anonymousViewer
       }
     }
     ignoreSessions(protocol)
@@ -190,6 +207,9 @@ class Owner {
 /** Returns the names of the tools that create tasks: those that `registerToolTask` registered. */
 const taskTools = ({ _registeredTools }: McpServer): ReadonlyArray<string> =>
   Object.keys(_registeredTools).filter((name) => isTaskTool(_registeredTools[name]!))
+
+/** Returns the tools that can have created a task, and `undefined` for methods that the author of the server added. */
+const creators = (server: McpServer): ReadonlyArray<Tool> => [...taskTools(server), undefined]
 
 const isTaskTool = (registration: object): boolean => {
   const { handler } = registration as { readonly handler?: unknown }

@@ -9,6 +9,7 @@ import { StreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/
 import { WebStandardStreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js"
 import type { CallToolResult } from "@modelcontextprotocol/sdk/types.js"
 import { type Duration, Effect, Fiber, Layer, References } from "effect"
+import { Policy } from "effect-mcp-auth/policy"
 import { McpAuthSdk } from "effect-mcp-auth/sdk-v1"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import type { HttpClient } from "effect/http"
@@ -34,9 +35,27 @@ type Auth = Awaited<ReturnType<typeof makeAuth>>
 interface Tasks {
   readonly store: InMemoryTaskStore
   readonly queue: InMemoryTaskMessageQueue
+  readonly checks: ReturnType<typeof makeChecks>
 }
 
-const makeServer = (auth: Auth, { queue, store }: Tasks) => {
+/** Creates the checks of policies, once for all servers of a program. */
+const makeChecks = () => {
+  /** The subjects that pass the check of the caller. */
+  const members = new Set(["alice"])
+  /** The checks that ran. */
+  const evaluated: Array<string> = []
+  const isMember = Policy.checkCaller("member", async ({ subject }) => {
+    evaluated.push("member")
+    return members.has(subject!)
+  })
+  const isOwn = Policy.check("own", async (_, call: Policy.Call<{ readonly list: string }>) => {
+    evaluated.push(`own ${call.arguments.list}`)
+    return call.arguments.list === "1"
+  })
+  return { members, evaluated, isMember, canExport: Policy.allOf(Policy.scopes("read"), isMember, isOwn) }
+}
+
+const makeServer = (auth: Auth, { checks, queue, store }: Tasks) => {
   const server = new McpServer({ name: "tasks", version: "1.0.0" }, {
     capabilities: { logging: {}, tasks: { list: {}, cancel: {}, requests: { tools: { call: {} } } } },
     taskStore: store,
@@ -69,6 +88,31 @@ const makeServer = (auth: Auth, { queue, store }: Tasks) => {
     (extra) => complete(extra, `hidden of ${extra.principal.subject}`)
   )
   auth.registerToolTask(server, "open", {}, (extra) => complete(extra, `open of ${extra.principal?.subject}`))
+  const inputSchema = { list: z.string().trim() }
+  auth.registerToolTask(
+    server,
+    "export",
+    { inputSchema, policy: checks.canExport },
+    ({ list }, extra) => complete(extra, `list ${list} of ${extra.principal.subject}`)
+  )
+  auth.registerToolTask(
+    server,
+    "gold",
+    { policy: Policy.claim("tier", (tier) => tier === "gold"), unauthorized: "deny" },
+    (extra) => complete(extra, `gold of ${extra.principal.subject}`)
+  )
+  auth.registerToolTask(
+    server,
+    "members",
+    { policy: checks.isMember, unauthorized: "hide" },
+    (extra) => complete(extra, `members of ${extra.principal.subject}`)
+  )
+  auth.registerToolTask(
+    server,
+    "optional",
+    { policy: Policy.optional(Policy.scopes("write")) },
+    (extra) => complete(extra, "optional")
+  )
   auth.registerToolTask(server, "wait", { scopes: ["read"] }, async ({ taskStore }) => ({
     task: await taskStore.createTask({ ttl: null, pollInterval: 1 })
   }))
@@ -151,7 +195,7 @@ const resource = "https://reports.test/mcp"
 const start = Effect.fnUntraced(
   function*(host: Host, instances = 1, store = new InMemoryTaskStore(), queue = new InMemoryTaskMessageQueue()) {
     const { client, issuer } = yield* TestIssuer.make()
-    const tasks: Tasks = { store, queue }
+    const tasks: Tasks = { store, queue, checks: makeChecks() }
     const running = yield* Effect.forEach(Array.from({ length: instances }), () =>
       Effect.gen(function*() {
         const auth = yield* Effect.acquireRelease(
@@ -170,6 +214,7 @@ const start = Effect.fnUntraced(
           clientId?: string
           scopes?: ReadonlyArray<string>
           expiresIn?: Duration.Input
+          claims?: Readonly<Record<string, unknown>>
         } = {}
       ) => issuer.mint({ audience: resource, subject, clientId, scopes: ["read"], ...given }),
       send: (
@@ -469,6 +514,88 @@ describe.each([["without sessions", stateless, false], ["with sessions", withSes
           const answer = yield* writer(request("tasks/list", { cursor: wrong }))
           assert.strictEqual(answer.message.error?.code, -32602, wrong)
         }
+      }))
+
+    it.live("[T-AUD-20f] checks of a call run when a task is created, and checks of the caller for each request", () =>
+      Effect.gen(function*() {
+        const { signIn, tasks } = yield* startWith()
+        const alice = yield* signIn("alice")
+        const exporting = (list: unknown) => request("tools/call", { name: "export", arguments: { list }, task: {} })
+        assert.strictEqual((yield* alice(exporting("2"))).status, 403)
+        assert.strictEqual((yield* alice(exporting(1))).message.error.code, -32602)
+        assert.deepStrictEqual(tasks.store.getAllTasks(), [])
+        tasks.checks.evaluated.length = 0
+        const { taskId } = (yield* alice(exporting(" 1 "))).message.result.task
+        // The transport has another server than the gate, which evaluates the check of the call again.
+        assert.deepStrictEqual([...new Set(tasks.checks.evaluated)], ["member", "own 1"])
+        tasks.checks.evaluated.length = 0
+        const result = yield* alice(request("tasks/result", { taskId }))
+        assert.strictEqual(result.message.result.content[0].text, "list 1 of alice")
+        assert.deepStrictEqual(tasks.checks.evaluated, ["member"])
+        assert.deepStrictEqual(yield* list(alice), [taskId])
+      }))
+
+    it.live("[T-AUD-20f] a policy applies to the tasks of its tool after the caller no longer satisfies it", () =>
+      Effect.gen(function*() {
+        const { signIn, tasks } = yield* startWith()
+        const alice = yield* signIn("alice")
+        const { taskId } =
+          (yield* alice(request("tools/call", { name: "export", arguments: { list: "1" }, task: {} }))).message.result
+            .task
+        const report = yield* createWith(alice, "report")
+        const withoutScope = yield* signIn("alice", { scopes: [] })
+        for (const message of everyMethod(taskId)) {
+          const answer = yield* withoutScope(message)
+          assert.deepStrictEqual([answer.status, challenged(answer, "scope")], [403, "read"], message.method)
+        }
+        assert.deepStrictEqual(yield* list(withoutScope), [])
+        tasks.checks.members.clear()
+        for (const message of everyMethod(taskId)) {
+          const answer = yield* alice(message)
+          assert.deepStrictEqual([answer.status, answer.headers.get("www-authenticate")], [403, null], message.method)
+        }
+        assert.deepStrictEqual(yield* list(alice), [report])
+        const read = yield* alice(callTool("read_report", { taskId }))
+        assert.include(read.message.result.content[0].text, "not found")
+      }))
+
+    it.live("[T-AUD-20f] a claim that the caller has lost closes its tasks without a challenge", () =>
+      Effect.gen(function*() {
+        const { signIn } = yield* startWith()
+        const gold = yield* signIn("alice", { claims: { tier: "gold" } })
+        const taskId = yield* createWith(gold, "gold")
+        const basic = yield* signIn("alice")
+        for (const message of everyMethod(taskId)) {
+          const answer = yield* basic(message)
+          assert.deepStrictEqual([answer.status, answer.headers.get("www-authenticate")], [403, null], message.method)
+        }
+        assert.deepStrictEqual([yield* list(basic), yield* list(gold)], [[], [taskId]])
+        assert.strictEqual((yield* basic(creating("gold"))).status, 403)
+      }))
+
+    it.live("[T-AUD-20f] tasks of a tool that a check hides do not exist", () =>
+      Effect.gen(function*() {
+        const { signIn, tasks } = yield* startWith()
+        const alice = yield* signIn("alice")
+        const taskId = yield* createWith(alice, "members")
+        assert.strictEqual((yield* alice(request("tasks/get", { taskId }))).message.result.status, "completed")
+        tasks.checks.members.clear()
+        for (const [index, message] of everyMethod(taskId).entries()) {
+          const [one, other] = [yield* alice(message), yield* alice(everyMethod("unknown")[index]!)]
+          assert.strictEqual(one.status, 200)
+          assert.strictEqual(one.text.replaceAll(taskId, "unknown"), other.text)
+        }
+        assert.deepStrictEqual(yield* list(alice), [])
+      }))
+
+    it.live("[T-AUD-20f] a task of a tool with an open policy requires a caller", () =>
+      Effect.gen(function*() {
+        const { sendWith, mint, send, tasks } = yield* startWith()
+        const taskId = yield* createWith(yield* sendWith(yield* mint("alice")), "optional")
+        for (const message of [...everyMethod(taskId), creating("optional")]) {
+          assert.strictEqual((yield* send(undefined, message)).status, 401, message.method)
+        }
+        assert.strictEqual(tasks.store.getAllTasks().length, 1)
       }))
 
     it.live("[T-AUD-20d] tasks require a caller where anonymous requests are allowed", () =>
