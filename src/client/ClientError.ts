@@ -56,7 +56,9 @@ const mismatches = {
   resource: "The metadata describe another resource than the one that the client uses",
   issuer: "The MCP server names another authorization server than the one that the credentials are for",
   redirect: "The MCP server redirects a request that has a token. Redirects are not followed",
-  "token-type": "The authorization server issued a token of a type that the client does not support"
+  "token-type": "The authorization server issued a token of a type that the client does not support",
+  "authentication-method": "The authorization server does not support the credentials of the client. Change the " +
+    "credentials, or set the method"
 }
 
 /**

@@ -3,10 +3,11 @@
  *
  * @since 0.1.0
  */
-import * as ClientAuthentication from "../outbound/ClientAuthentication.ts"
+import * as Effect from "effect/Effect"
+import type * as ClientAuthentication from "../outbound/ClientAuthentication.ts"
 import * as ConfigOption from "../protocol/ConfigOption.ts"
 import * as UrlOption from "../protocol/UrlOption.ts"
-import { type Content, mark } from "./internal/grantContent.ts"
+import { type Content, mark, option } from "./internal/grantContent.ts"
 
 /**
  * Describes how a client obtains tokens. The functions of this module create its values.
@@ -53,7 +54,15 @@ const table: ConfigOption.Table<ConfigOption.NamesOf<ClientCredentials>> = {
   assertionAudience: true
 }
 
-const option = "grant"
+const checkIssuer = (issuer: string, path: string, owner: string): void => {
+  UrlOption.check(issuer, path, {
+    allowsHttp: false,
+    allowsQuery: false,
+    advice: `Write the issuer of the ${owner}, such as "https://auth.example.com"`,
+    adviceOnHttp: "Use https",
+    adviceOnParts: `Write the issuer exactly as in the metadata of the ${owner}`
+  })
+}
 
 /**
  * Obtains tokens for the client itself, without a person (RFC 6749 §4.4). Throws `AuthConfigError` if an option is unknown or if
@@ -77,21 +86,13 @@ const option = "grant"
  */
 export const clientCredentials = (options: ClientCredentials): Grant => {
   ConfigOption.check(options, option, table, "Give one with issuer, clientId and clientSecret or privateKey")
-  const { issuer, ...authentication } = options
-  if (issuer !== anyIssuer) {
-    UrlOption.check(issuer, `${option}.issuer`, {
-      allowsHttp: false,
-      allowsQuery: false,
-      advice: "Write the issuer of the authorization server, such as \"https://auth.example.com\"",
-      adviceOnHttp: "Use https",
-      adviceOnParts: "Write the issuer exactly as in the metadata of the authorization server"
-    })
-  }
+  const { issuer, ...credentials } = options
+  if (issuer !== anyIssuer) checkIssuer(issuer, `${option}.issuer`, "authorization server")
   return {
     [mark]: {
       issuers: issuer === anyIssuer ? "any" : [issuer],
-      parameters: [["grant_type", "client_credentials"]],
-      authentication: (issuer) => ClientAuthentication.make(authentication, { issuer, option })
+      credentials,
+      connect: () => Effect.succeed(() => Effect.succeed([["grant_type", "client_credentials"]]))
     }
   }
 }

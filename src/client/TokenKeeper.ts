@@ -13,7 +13,8 @@ import * as ScopeToken from "../protocol/ScopeToken.ts"
 import * as monotonic from "../store/MonotonicTime.ts"
 import { AuthorizationDenied, type ClientError, ScopeRefused, Unavailable } from "./ClientError.ts"
 import type * as Grant from "./Grant.ts"
-import { mark } from "./internal/grantContent.ts"
+import * as clientProof from "./internal/clientProof.ts"
+import { mark, option } from "./internal/grantContent.ts"
 import type { Discover, Found } from "./ServerDiscovery.ts"
 import * as TokenResponse from "./TokenResponse.ts"
 
@@ -71,9 +72,9 @@ export const make = Effect.fnUntraced(function*(
   discover: Discover,
   fetcher: Fetcher["Service"]
 ): Effect.fn.Return<TokenKeeper, AuthConfigError, Scope.Scope> {
-  const { authentication, issuers, parameters } = grant[mark]
-  // Checks the credentials before the first request. Their form does not depend on the issuer.
-  yield* authentication(issuers === "any" ? "https://issuer.invalid" : issuers[0])
+  const { connect, credentials } = grant[mark]
+  yield* clientProof.check(credentials, option)
+  const parametersFor = yield* connect(fetcher)
   const shares = yield* Sharing
   const flights = SingleFlight.make<Token, ClientError>(yield* Effect.scope)
   const guards = new Map<string, EndpointGuard.EndpointGuard>()
@@ -107,19 +108,32 @@ export const make = Effect.fnUntraced(function*(
     return Effect.void
   })
 
+  const count = Effect.map(monotonic.millis, (now) => {
+    times.push(now)
+  })
+
   const request = Effect.fnUntraced(function*(
     { issuer, resource, server }: Found,
     requested: ReadonlyArray<string>
   ): Effect.fn.Return<Token, ClientError> {
     yield* limitRequests
-    const prove = yield* Effect.orDie(authentication(issuer))
-    const proof = yield* prove
+    const tokenEndpoint = server.token_endpoint!
+    const parameters = yield* Effect.tapError(
+      parametersFor({ issuer, tokenEndpoint, resource, scopes: requested }),
+      // A grant that fails costs requests as well, for example at an identity provider.
+      ({ _tag }) => _tag === "Unavailable" ? Effect.void : count
+    )
+    const proof = yield* clientProof.make(
+      credentials,
+      { issuer, methods: server.token_endpoint_auth_methods_supported },
+      option
+    )
     const guard = yield* guardOf(issuer)
     const scope = requested.length === 0 ? [] : [["scope", requested.join(" ")] as const]
     const answered = yield* guard.protect(
       "verified",
       FormPost.postForm(fetcher, {
-        url: server.token_endpoint!,
+        url: tokenEndpoint,
         accept: "application/json",
         proof,
         parameters: [...parameters, ...scope, ["resource", resource]],
@@ -131,8 +145,8 @@ export const make = Effect.fnUntraced(function*(
       )
     )
     // An outage does not count: the guard of the endpoint limits its requests.
+    yield* count
     const now = yield* monotonic.millis
-    times.push(now)
     const issued = yield* Effect.fromResult(TokenResponse.read(answered, issuer, requested))
     const lifetime = issued.lifetime ?? Number.POSITIVE_INFINITY
     const early = Math.min(margin + jitter * (yield* Random.next), lifetime / 2)

@@ -22,9 +22,12 @@ export interface Received {
 /** The answer of the MCP server, which a test can replace. `undefined` stands for the usual answer. */
 export type Answer = (request: Received) => Response | undefined
 
-/** Creates the servers. The MCP server accepts every token of the authorization server that was not rejected. */
-export const servers = Effect.gen(function*() {
-  const { issuer } = yield* TestIssuer.make({ resource, elsewhere: () => undefined })
+/**
+ * Creates the servers. The MCP server accepts every token of the authorization server that was not rejected. `options` change the
+ * authorization server.
+ */
+export const serversWith = Effect.fnUntraced(function*(options: TestIssuer.Options) {
+  const { issuer } = yield* TestIssuer.make({ resource, elsewhere: () => undefined, ...options })
   const received: Array<Received> = []
   const state = {
     answer: (() => undefined) as Answer,
@@ -70,6 +73,8 @@ export const servers = Effect.gen(function*() {
   )
   return { challenge, fetch, grant, issuer, received, state, tokenRequests }
 })
+
+export const servers = serversWith({})
 
 export type Servers = Effect.Success<typeof servers>
 

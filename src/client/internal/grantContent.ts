@@ -1,20 +1,40 @@
 import type * as Effect from "effect/Effect"
-import type * as ClientAuthentication from "../../outbound/ClientAuthentication.ts"
+import type * as Scope from "effect/Scope"
+import type { Fetcher } from "../../outbound/Fetcher.ts"
 import type { AuthConfigError } from "../../protocol/AuthError.ts"
 import * as ConfigOption from "../../protocol/ConfigOption.ts"
+import type { ClientError } from "../ClientError.ts"
+import type { Credentials } from "./clientProof.ts"
 
 /** The name of the member of a grant that holds its content. */
 export const mark = "~effect-mcp-auth/Grant"
+
+/** A request for a token, before it is sent. */
+export interface TokenRequest {
+  readonly issuer: string
+  readonly tokenEndpoint: string
+  /** The resource identifier of the MCP server, as its metadata write it. */
+  readonly resource: string
+  readonly scopes: ReadonlyArray<string>
+}
+
+/** Returns the parameters of a token request, apart from `scope`, `resource` and the proof of the client. */
+export type ParametersFor = (
+  request: TokenRequest
+) => Effect.Effect<ReadonlyArray<readonly [name: string, value: string]>, ClientError>
 
 /** The content of a grant. */
 export interface Content {
   /** The issuers that receive the credentials, or `"any"` for each issuer that the MCP server names. */
   readonly issuers: readonly [string, ...ReadonlyArray<string>] | "any"
-  /** The parameters of a token request. */
-  readonly parameters: ReadonlyArray<readonly [name: string, value: string]>
-  /** Checks the credentials. Returns the effect that proves them to an issuer in one request. */
-  readonly authentication: (issuer: string) => Effect.Effect<Effect.Effect<ClientAuthentication.Proof>, AuthConfigError>
+  /** The credentials of the client at the authorization server; `undefined` if the grant itself identifies the client. */
+  readonly credentials: Credentials | undefined
+  /** Checks the options that need an effect, and prepares the requests of one session. The scope ends its background work. */
+  readonly connect: (fetcher: Fetcher["Service"]) => Effect.Effect<ParametersFor, AuthConfigError, Scope.Scope>
 }
+
+/** The path of the options of a grant in errors. */
+export const option = "grant"
 
 /** Accepts grants. */
 export const rule: ConfigOption.Rule = ConfigOption.marked(
