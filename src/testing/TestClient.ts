@@ -45,6 +45,7 @@ export {
   type ProtocolVersion,
   type TestCaller,
   TestClient,
+  type TestCredentials,
   type TestResponse,
   type TestUser
 } from "./internal/clientModel.ts"

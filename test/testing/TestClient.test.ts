@@ -294,6 +294,20 @@ describe("a client for a handler", () => {
     assert.match(seen[0]?.get("dpop") ?? "", /^ey/)
   })
 
+  it("sends the headers of a caller with other credentials, and no token", async () => {
+    const issuer = await TestIssuer.start()
+    const seen: Array<Headers> = []
+    const client = TestClient.start({
+      issuer,
+      handler: ({ headers }) => {
+        seen.push(headers)
+        return new Response("")
+      }
+    })
+    await client.as({ headers: { "x-api-key": "mcp_1" } }).listTools()
+    assert.deepStrictEqual([seen[0]?.get("x-api-key"), seen[0]?.get("authorization")], ["mcp_1", null])
+  })
+
   it("reports a missing URL and a missing issuer", async () => {
     assert.throws(() => TestClient.start({ handler: fetch }), /URL of the MCP endpoint is missing/)
     const client = TestClient.start({ handler: () => new Response(""), url: "https://server.test/mcp" })

@@ -250,6 +250,24 @@ describe("the token endpoint", () => {
       assert.deepStrictEqual([other.status, other.body.error], [400, "unsupported_grant_type"])
     }))
 
+  it.effect("adds the claims of a client to the tokens for its credentials, and to no other token", () =>
+    Effect.gen(function*() {
+      const claims = { scope: "a", roles: ["editor"] }
+      const { issuer } = yield* TestIssuer.make({ clients: { erin: { secret: "secret", claims } } })
+      const tokenFor = (form: Record<string, string>) =>
+        Effect.map(
+          post(issuer, issuer.tokenEndpoint, form, basic(issuer.client)),
+          ({ body }) => decodeJwt(body.access_token)
+        )
+      const { roles, scope, sub } = yield* tokenFor({ grant_type: "client_credentials", scope: "a b" })
+      assert.deepStrictEqual({ roles, scope, sub }, { ...claims, sub: "erin" })
+      const exchanged = yield* tokenFor({
+        grant_type: "urn:ietf:params:oauth:grant-type:token-exchange",
+        subject_token: yield* issuer.mint({ subject: "bob" })
+      })
+      assert.deepStrictEqual([exchanged.sub, exchanged["roles"]], ["bob", undefined])
+    }))
+
   it.effect("binds tokens to the key of a proof, and requires its nonce (RFC 9449 §5, §8)", () =>
     Effect.gen(function*() {
       const { issuer } = yield* makeVerifier()

@@ -16,6 +16,7 @@ const pages = [
   "migrate-from-mcp-auth",
   "edge",
   "tenants",
+  "policies",
   "upstream",
   "observability",
   "testing"

@@ -2,7 +2,7 @@
  * Follows the README of an example as a reader does: in an empty folder, with the packed tarball. The info string of a block
  * names its kind:
  *
- *     ts file=server.ts    a file to create (js, too)
+ *     ts file=server.ts    a file to create (js and sh, too)
  *     ts fragment          a part of a file, only for the reader
  *     sh                   commands to run; the text or json block that follows is their output
  *     sh terminal=1        starts a program that keeps running, after stopping the previous program of this terminal
@@ -143,6 +143,7 @@ export const follow = async ({ home, page, prepare }: Options): Promise<void> =>
     npm_config_fund: "false",
     PORT: ports.get("3000"),
     ORDERS_PORT: ports.get("3001"),
+    SDK_PORT: ports.get("3001"),
     ISSUER_PORT: ports.get("4000"),
     MCP_URL: here("http://127.0.0.1:3000/mcp"),
     ISSUER: here("http://127.0.0.1:4000"),

@@ -15,12 +15,13 @@ it.each([
   { example: "migrate-from-mcp-auth", shows: 4 },
   { example: "edge", shows: 5 },
   { example: "tenants", shows: 4 },
+  { example: "policies", shows: 9 },
   { example: "upstream", shows: 5 },
   { example: "observability", shows: 6, alsoOf: "testing" },
   { example: "testing", shows: 13 }
 ])("the page of $example shows the files of the example", ({ alsoOf, example, shows }) => {
   const page = readFileSync(join(folder, example, "README.md"), "utf8")
-  const blocks = [...page.matchAll(/^```ts (?:file=(\S+)|fragment)\n(.*?)^```$/gms)]
+  const blocks = [...page.matchAll(/^```(?:ts|sh) (?:file=(\S+)|fragment)\n(.*?)^```$/gms)]
   assert.isAtLeast(blocks.length, shows)
   const sources = (name: string) =>
     readdirSync(join(folder, name), { recursive: true, encoding: "utf8" })

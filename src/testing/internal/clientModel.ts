@@ -30,12 +30,23 @@ export interface TestUser extends Omit<TokenOptions, "boundTo"> {
 }
 
 /**
- * The caller of requests: a user, a token, or `undefined` for an anonymous caller.
+ * A caller with other credentials than an access token, such as an API key.
  *
  * @category models
  * @since 0.1.0
  */
-export type TestCaller = TestUser | string | Redacted.Redacted | undefined
+export interface TestCredentials {
+  /** The headers that contain the credentials, such as `{ "x-api-key": key }`. */
+  readonly headers: Readonly<Record<string, string>>
+}
+
+/**
+ * The caller of requests: a user, a token, other credentials, or `undefined` for an anonymous caller.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type TestCaller = TestUser | TestCredentials | string | Redacted.Redacted | undefined
 
 /**
  * The response to a request.

@@ -33,6 +33,7 @@ const makeCredentials = (
   if (caller === undefined) return Effect.succeed({})
   if (typeof caller === "string") return Effect.succeed({ authorization: `Bearer ${caller}` })
   if (Redacted.isRedacted(caller)) return Effect.succeed({ authorization: `Bearer ${Redacted.value(caller)}` })
+  if ("headers" in caller) return Effect.succeed(caller.headers)
   if (issuer === undefined) {
     return Effect.die(
       new TypeError(

@@ -15,6 +15,11 @@ export interface Client {
   readonly jwks?: { readonly keys: ReadonlyArray<unknown> } | undefined
   /** A bearer token, for endpoints that require one (RFC 7662 §2.1). */
   readonly bearer?: string | undefined
+  /**
+   * Claims of the tokens that the client gets for its credentials, such as `{ roles: ["editor"] }`. They replace claims of the same
+   * name, also `scope`. Default: none.
+   */
+  readonly claims?: Readonly<Record<string, unknown>> | undefined
 }
 
 /** A request to an endpoint. */
@@ -243,7 +248,7 @@ export const token = async (
   }
   switch (type) {
     case "client_credentials":
-      return issue({ ...common, subject: client, claims: {} })
+      return issue({ ...common, subject: client, claims: state.clients.get(client)?.claims ?? {} })
     case tokenExchange:
     case onBehalfOf: {
       const exchanged = form.get(type === tokenExchange ? "subject_token" : "assertion")
