@@ -262,6 +262,10 @@ describe("requirePolicy", () => {
   test("requires the claims of the option for each request", () => {
     expect<HttpRouter.Request<"Requires", Tenant>>().type.toBeAssignableTo<Layer.Services<typeof OurServer>>()
     expect<Tenant>().type.not.toBeAssignableTo<Layer.Services<typeof OurServer>>()
+    const schema = Schema.Struct({ id: Schema.String })
+    const WithTenant = AuthLayer.make({ ...places, scopes: ["todos:read"], claims: { service: Tenant, schema } })
+    expect(run).type.toBeCallableWith(launch(OurServer.pipe(Layer.provide(WithTenant))))
+    expect(run).type.not.toBeCallableWith(launch(OurServer.pipe(Layer.provide(Auth))))
   })
 
   test("does not compile with the toolkit of Effect", () => {

@@ -94,14 +94,14 @@ export const reader = (root: string): (path: string) => ReadonlyArray<Member> =>
   const packageOf = (property: ts.Symbol): string | undefined =>
     /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(property.declarations?.[0]?.getSourceFile().fileName ?? "")?.[1]
 
-  const toMember = (property: ts.Symbol, isUnion: boolean): Member => {
+  const toMember = (property: ts.Symbol, isRequired: boolean): Member => {
     const declared = typeOf(property)
     const type = declared.flags & ts.TypeFlags.Unknown ? declared : checker.getNonNullableType(declared)
     const sentences = toSentences(ts.displayPartsToString(property.getDocumentationComment(checker)))
     const isDefault = (sentence: string) => /^Default\b/.test(sentence)
     return {
       name: nameOf(property),
-      isRequired: !(property.flags & ts.SymbolFlags.Optional) && !isUnion,
+      isRequired,
       type: describeType(type),
       sentence: sentences.find((sentence) => !isDefault(sentence)),
       otherwise: sentences.find(isDefault)?.replace(/^Default(?:: | )/, "").replace(/\.$/, ""),
@@ -115,11 +115,17 @@ export const reader = (root: string): (path: string) => ReadonlyArray<Member> =>
     const objects = (known.isUnion() ? known.types : [known]).filter((_) =>
       ((_.flags & ts.TypeFlags.Object) !== 0 || _.isIntersection()) && !checker.isArrayLikeType(_)
     )
+    /** Whether each member of a union requires the property. */
+    const isRequired = (name: string) =>
+      objects.every((object) => {
+        const property = checker.getPropertyOfType(checker.getApparentType(object), name)
+        return property !== undefined && !(property.flags & ts.SymbolFlags.Optional)
+      })
     const members = objects.flatMap((object) =>
       checker.getPropertiesOfType(checker.getApparentType(object))
         // A member of a union whose only value is `undefined` stands for an option of another member.
         .filter((property) => property.declarations !== undefined && !(typeOf(property).flags & ts.TypeFlags.Undefined))
-        .map((property) => toMember(property, objects.length > 1))
+        .map((property) => toMember(property, isRequired(property.name)))
     )
     return [...new Map(members.toReversed().map((member) => [member.name, member])).values()].toReversed()
   }

@@ -28,7 +28,10 @@ export * from "./LocalLayer.ts"
 export * from "./Registrations.ts"
 
 type Markers<R> = R extends HttpRouter.Request<"Requires", infer T>
-  ? T extends RequiredScope<infer _> | PerRequest<infer _> ? HttpRouter.Request<"Requires", T> : never
+  // Two conditions, because the two inferred types have different constraints.
+  ? T extends RequiredScope<infer _> ? HttpRouter.Request<"Requires", T>
+  : T extends PerRequest<infer _> ? HttpRouter.Request<"Requires", T>
+  : never
   : never
 type PerRequestOf<R> = R extends HttpRouter.Request<"Requires", infer T>
   ? T extends PerRequest<infer C> ? HttpRouter.Request<"Requires", C> : never

@@ -1,5 +1,5 @@
 /**
- * Registers tools, resources and prompts that require scopes.
+ * Registers tools, resources and prompts with their policies.
  *
  * @since 0.1.0
  */
@@ -9,21 +9,30 @@ import type * as Tool from "effect/ai/Tool"
 import * as Toolkit from "effect/ai/Toolkit"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
 import { AuthLayer } from "../../authorization/Gate.ts"
 import {
+  type AnyPolicy,
+  type ArgsOf,
   type CheckService,
+  isPolicy,
   type Literals,
+  type OpenPolicy,
   type PerRequest,
   type RegisterWithMcpAuthToolkit,
   RequiredPolicy,
   RequiredScopes,
   type RequiredScopesOf,
   type ScopeList,
-  Unauthorized
+  type ScopesOf,
+  type ServicesOf,
+  Unauthorized as UnauthorizedAnnotation
 } from "../../authorization/Policy.ts"
-import type { OperationPolicy, Server } from "../../authorization/policy/OperationPolicy.ts"
+import type { Decode, Server, Unauthorized } from "../../authorization/policy/OperationPolicy.ts"
+import { toScopes } from "../../authorization/policy/PolicyValue.ts"
 import { checkScopes } from "../../authorization/policy/ScopeList.ts"
 import { BoundRule, policyOf, unknownServer } from "../../authorization/RequirePolicy.ts"
 import type { AnnotatedTool } from "../../authorization/RequireScopes.ts"
@@ -34,9 +43,31 @@ import { guard, layerObserver, type PolicyForCall, policyFromAnnotations } from 
 
 /** Removes the requirement of `toolkit`, and turns the services of checks into requirements of the layer or of each request. */
 type Registered<R> = R extends McpServer.McpRequest<"Requires", infer T> ? T extends RegisterWithMcpAuthToolkit ? never
-  : T extends CheckService<infer X> ? X extends PerRequest<infer _> ? McpServer.McpRequest<"Requires", X> : X
+  : T extends CheckService<infer X> ? ServiceOfCheck<X>
   : R
   : R
+
+/** Turns a service of a check into a requirement of each request, or of the layer. */
+type ServiceOfCheck<X> = X extends PerRequest<infer _> ? McpServer.McpRequest<"Requires", X>
+  : X extends Scope.Scope | HttpServerRequest.HttpServerRequest | McpSchema.McpRequestContext ? UnavailableToChecks<X>
+  : X
+
+/**
+ * The requirement of a check that uses a service which no layer can provide to it. Nothing provides this requirement, so such a server
+ * does not compile.
+ *
+ * **Details**
+ *
+ * Checks run before the server dispatches the call, with the services of the layer. A `Scope` would be that of the layer, which never
+ * closes while the server runs, and a check has no HTTP request. Handle the `Scope` inside the check with `Effect.scoped`, and read
+ * the caller and the call from its arguments.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface UnavailableToChecks<in out R> {
+  readonly "~effect-mcp-auth/UnavailableToChecks": (_: R) => R
+}
 
 /**
  * Registers a toolkit whose tools can require scopes.
@@ -87,7 +118,7 @@ const registerToolkit = (self: Toolkit.Any): Layer.Layer<never, never, any> => {
     const known = annotations.get(name)
     return known === undefined ? undefined : policyFromAnnotations(known, payload)
   }
-  const hides = [...annotations.values()].some((_) => Context.get(_, Unauthorized) === "hide")
+  const hides = [...annotations.values()].some((_) => Context.get(_, UnauthorizedAnnotation) === "hide")
   return McpServer.toolkit(self as Toolkit.Toolkit<any>).pipe(
     Layer.provide(guard([...annotations.values()], policyFor, hides)),
     Layer.provide(layerObserver())
@@ -122,29 +153,55 @@ const bindTool = (tool: Tool.Any, server: Server | undefined, services: Context.
 }
 
 /**
- * The policy of a resource or a prompt: what it requires of its callers.
+ * The policy of a resource or a prompt: what it requires of its callers. Either `scopes` or `policy` is set, not both.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Policy<S extends ScopeList> {
-  /** The required scopes: the caller needs all of them to read the resource, to get the prompt, or to complete an argument. */
-  readonly scopes: S & Literals<S>
+export interface Policy<S extends ScopeList, P = never> {
   /**
-   * Decides the answer if the caller lacks a scope. `"challenge"`: the server answers 403 with the missing scopes. `"hide"`:
-   * the server answers as if the registration did not exist, and lists it nowhere. Default: `"challenge"`.
+   * The required scopes: the caller needs all of them to read the resource, to get the prompt, or to complete an argument. Default:
+   * `policy` decides.
    */
-  readonly unauthorized?: "challenge" | "hide" | undefined
+  readonly scopes?: (S & Literals<S>) | undefined
+  /**
+   * A policy of `effect-mcp-auth/policy`: scopes, roles, claims and checks. A check receives the decoded arguments of the prompt, or
+   * the URI of the resource as `target`. The layer requires the services of the checks. For the completion of an argument, checks of
+   * the call count as passed. Default: `scopes` decides.
+   */
+  readonly policy?: P
+  /**
+   * Decides the answer if the caller is not admitted. `"challenge"`: the server answers 403, and names scopes if they would help.
+   * `"deny"`: the server answers 403 without a challenge. `"hide"`: the server answers as if the registration did not exist, lists it
+   * nowhere and sends no update about it; with a policy, only if no call could be admitted. Default: `"challenge"`.
+   */
+  readonly unauthorized?: Unauthorized | undefined
 }
 
-type Needs<R, S extends ScopeList> = Exclude<R | Principal | RequiredScopesOf<S[number]>, never>
+/** Requires either scopes or a policy, and rejects policies whose checks read arguments that the registration does not have. */
+type Fits<S extends ScopeList, P, Args> = [P] extends [never] ? { readonly scopes: S & Literals<S> }
+  : [Args] extends [ArgsOf<P>] ? { readonly policy: P; readonly scopes?: never }
+  : { readonly policy: { readonly "the policy reads arguments that this registration does not have": ArgsOf<P> } }
+
+/** Rejects handlers that read a `Principal` although the policy also admits anonymous callers. */
+type FitsContent<P, R> = [P] extends [never] ? unknown
+  : P extends AnyPolicy ? unknown
+  : Principal extends R ? { readonly policy: { readonly "an open policy admits callers without a Principal": P } }
+  : unknown
+
+/** The services that each call of a registration needs. */
+type Needs<R, S extends ScopeList, P> =
+  | R
+  | ([P] extends [never] ? Principal : P extends AnyPolicy ? Principal : never)
+  | RequiredScopesOf<S[number] | ScopesOf<P>>
 
 /** The names of the options of `resource` and `prompt`, with those of Effect's functions. */
-type Names = "scopes" | "unauthorized" | "name" | "description" | "content"
+type Names = "scopes" | "policy" | "unauthorized" | "name" | "description" | "content"
 
 const policyTable: ConfigOption.Table<Names> = {
   scopes: true,
-  unauthorized: ConfigOption.oneOf("challenge", "hide"),
+  policy: true,
+  unauthorized: ConfigOption.oneOf("challenge", "deny", "hide"),
   name: true,
   description: true,
   content: true
@@ -152,27 +209,68 @@ const policyTable: ConfigOption.Table<Names> = {
 
 const resourceTable = { ...policyTable, mimeType: true, audience: true, priority: true } as const
 
-const registerGuarded = <S extends ScopeList>(
+/** A policy of any type. The signatures of `resource` and `prompt` check the types. */
+type AnyValue = AnyPolicy | OpenPolicy<string>
+
+const registerGuarded = (
   option: "prompt" | "resource",
-  options: Policy<S>,
+  options: Policy<ScopeList, AnyValue>,
   table: ConfigOption.Table<string>,
+  decoder: () => Decode,
   register: (annotations: Context.Context<never>) => Effect.Effect<void, never, any>
 ): Layer.Layer<never, never, any> => {
   ConfigOption.check(options, option, table, "Give one with name, scopes and content")
-  const { scopes, unauthorized = "challenge" } = options
-  const policy: OperationPolicy = {
-    scopes: checkScopes(scopes as ReadonlyArray<string>, `${option}.scopes`),
-    unauthorized
+  const requirement = requirementOf(option, options)
+  const unauthorized = Context.make(UnauthorizedAnnotation, options.unauthorized ?? "challenge")
+  const registerWith = (required: Context.Context<never>) => {
+    const annotations = Context.merge(required, unauthorized)
+    return Layer.effectDiscard(register(annotations)).pipe(
+      Layer.provide(
+        guard(
+          [annotations],
+          (_, payload) => policyFromAnnotations(annotations, payload),
+          options.unauthorized === "hide"
+        )
+      ),
+      Layer.provide(layerObserver())
+    )
   }
-  const annotations = Context.make(RequiredScopes, policy.scopes).pipe(Context.add(Unauthorized, unauthorized))
-  return Layer.effectDiscard(register(annotations)).pipe(
-    Layer.provide(guard([annotations], () => policy, unauthorized === "hide")),
-    Layer.provide(layerObserver())
+  if (!isPolicy(requirement)) return registerWith(Context.make(RequiredScopes, requirement))
+  // One layer can be part of several servers with different services, so each server binds the policy for itself.
+  return Layer.unwrap(Effect.map(registrationContext, ({ server, services }) => {
+    const rule = requirement.bind(server ?? unknownServer(requirement), { services, decode: decoder() })
+    return registerWith(Context.make(RequiredPolicy, requirement).pipe(Context.add(BoundRule, rule)))
+  }))
+}
+
+/** Returns the scopes, or the policy if it is more than a list of scopes. Throws `AuthConfigError`. */
+const requirementOf = (
+  option: "prompt" | "resource",
+  { policy, scopes }: Policy<ScopeList, AnyValue>
+): ReadonlyArray<string> | AnyValue => {
+  if (policy === undefined) return checkScopes(scopes as ReadonlyArray<string>, `${option}.scopes`)
+  if (!isPolicy(policy)) {
+    throw ConfigOption.invalid(`${option}.policy`, policy, "a policy", "Give one such as Policy.role(\"admin\")")
+  }
+  if (scopes === undefined) return toScopes(policy) ?? policy
+  throw ConfigOption.error(
+    `${option}.policy`,
+    "set either policy or scopes, not both. Add Policy.scopes(…) to the policy",
+    "conflict"
   )
 }
 
+/** A read of a resource has no arguments. The client could send some. */
+const withoutArguments = (): Decode => () => Effect.undefined
+
 /**
- * Registers a resource, or a resource template, that requires scopes.
+ * Registers a resource, or a resource template, that requires scopes or a policy.
+ *
+ * **Details**
+ *
+ * Subscriptions to the resource, and completions of the arguments of the template, require the same. A check of the policy receives
+ * the URI as `target`, as the client sent it, because the template is not matched before the check: parse it strictly, and return
+ * `false` for any other spelling.
  *
  * **Example** (A template)
  *
@@ -194,8 +292,8 @@ const registerGuarded = <S extends ScopeList>(
  * @since 0.1.0
  */
 export const resource: {
-  <const S extends ScopeList, E, R>(
-    options: Policy<S> & {
+  <E, R, const S extends ScopeList = never, P extends AnyValue = never>(
+    options: Policy<S, P> & Fits<S, P, undefined> & FitsContent<P, R> & {
       /** The URI of the resource. */
       readonly uri: string
       /** The name, which is unique among the registrations of its kind. */
@@ -208,17 +306,18 @@ export const resource: {
       readonly audience?: ReadonlyArray<"user" | "assistant"> | undefined
       /** The importance from 0 to 1, as a hint for clients. Default: none. */
       readonly priority?: number | undefined
-      /** Returns the content. The gate checks the scopes before it runs. */
+      /** Returns the content. The gate checks the policy before it runs. */
       readonly content: Effect.Effect<typeof McpSchema.ReadResourceResult.Type | string | Uint8Array, E, R>
     }
-  ): Layer.Layer<never, never, McpServer.ResourceRequirements<Needs<R, S>>>
+  ): Layer.Layer<never, never, McpServer.ResourceRequirements<Needs<R, S, P>> | ServiceOfCheck<ServicesOf<P>>>
   <const Schemas extends ReadonlyArray<Schema.Constraint>>(segments: TemplateStringsArray, ...schemas: Schemas): <
-    const S extends ScopeList,
     E,
     R,
+    const S extends ScopeList = never,
+    P extends AnyValue = never,
     const Completions extends Partial<McpServer.ResourceCompletions<Schemas>> = {}
   >(
-    options: Policy<S> & {
+    options: Policy<S, P> & Fits<S, P, undefined> & FitsContent<P, R> & {
       /** The name, which is unique among the registrations of its kind. */
       readonly name: string
       /** The description that clients show to models and people. Default: none. */
@@ -233,13 +332,17 @@ export const resource: {
       readonly completion?:
         | McpServer.ValidateCompletions<Completions, keyof McpServer.ResourceCompletions<Schemas>>
         | undefined
-      /** Returns the content. The gate checks the scopes before it runs. */
+      /** Returns the content. The gate checks the policy before it runs. */
       readonly content: (
         uri: string,
         ...params: { readonly [K in keyof Schemas]: Schemas[K]["Type"] }
       ) => Effect.Effect<typeof McpSchema.ReadResourceResult.Type | string | Uint8Array, E, R>
     }
-  ) => Layer.Layer<never, never, McpServer.ResourceTemplateRequirements<Schemas, Needs<R, S>, Completions>>
+  ) => Layer.Layer<
+    never,
+    never,
+    McpServer.ResourceTemplateRequirements<Schemas, Needs<R, S, P>, Completions> | ServiceOfCheck<ServicesOf<P>>
+  >
 } = // `any`: the two signatures above check the arguments.
   ((first: any, ...schemas: ReadonlyArray<any>) => {
     if (!isTemplate(first)) {
@@ -247,6 +350,7 @@ export const resource: {
         "resource",
         first,
         { ...resourceTable, uri: true },
+        withoutArguments,
         (annotations) => McpServer.registerResource({ ...first, annotations })
       )
     }
@@ -256,6 +360,7 @@ export const resource: {
         "resource",
         options,
         { ...resourceTable, completion: true },
+        withoutArguments,
         (annotations) => register({ ...options, annotations })
       )
   }) as never
@@ -263,7 +368,7 @@ export const resource: {
 const isTemplate = (first: object): first is TemplateStringsArray => Array.isArray(first) && "raw" in first
 
 /**
- * Registers a prompt that requires scopes.
+ * Registers a prompt that requires scopes or a policy. Completions of its arguments require the same.
  *
  * **Example** (A prompt that requires a scope)
  *
@@ -285,9 +390,10 @@ const isTemplate = (first: object): first is TemplateStringsArray => Array.isArr
  * @since 0.1.0
  */
 export const prompt = <
-  const S extends ScopeList,
   E,
   R,
+  const S extends ScopeList = never,
+  P extends AnyValue = never,
   Params extends Schema.Struct.Fields = {},
   const Completions extends {
     readonly [K in keyof Params]?: (
@@ -296,7 +402,7 @@ export const prompt = <
     ) => Effect.Effect<Array<Params[K]["Type"]>, any, any>
   } = {}
 >(
-  options: Policy<S> & {
+  options: Policy<S, P> & Fits<S, P, Schema.Struct.Type<Params>> & FitsContent<P, R> & {
     /** The name, which is unique among the registrations of its kind. */
     readonly name: string
     /** The name that clients show to people. Default: none. */
@@ -307,15 +413,29 @@ export const prompt = <
     readonly parameters?: Params | undefined
     /** Functions that complete arguments. Default: none. */
     readonly completion?: McpServer.ValidateCompletions<Completions, Extract<keyof Params, string>> | undefined
-    /** Returns the content. The gate checks the scopes before it runs. */
+    /** Returns the content. The gate checks the policy before it runs. */
     readonly content: (
       params: Schema.Struct.Type<Params>
     ) => Effect.Effect<Array<typeof McpSchema.PromptMessage.Type> | string, E, R>
   }
-): Layer.Layer<never, never, McpServer.PromptRequirements<Params, Needs<R, S>, Completions>> =>
+): Layer.Layer<
+  never,
+  never,
+  McpServer.PromptRequirements<Params, Needs<R, S, P>, Completions> | ServiceOfCheck<ServicesOf<P>>
+> =>
   registerGuarded(
     "prompt",
-    options as Policy<ScopeList>,
+    options as Policy<ScopeList, AnyValue>,
     { ...policyTable, title: true, parameters: true, completion: true },
-    (annotations) => McpServer.registerPrompt({ ...options, annotations })
+    () => decoderOf(options.parameters),
+    (annotations) => McpServer.registerPrompt({ ...options, annotations } as never)
   ) as never
+
+/** Returns the decoder of the arguments of a prompt. The server decodes them again for the content. */
+const decoderOf = (parameters: Schema.Struct.Fields | undefined): Decode => {
+  if (parameters === undefined) return () => Effect.succeed({})
+  const decode = Schema.decodeUnknownEffect(
+    Schema.Struct(parameters) as unknown as Schema.ConstraintDecoder<unknown>
+  )
+  return (raw) => decode(raw ?? {})
+}
