@@ -102,6 +102,10 @@ export const promises: Readonly<Record<string, ReadonlyArray<string>>> = {
   ],
   "An API key whose record was removed is rejected within the time `cache` (30 seconds by default), and its open streams end within that time and `revocationInterval`.":
     ["T-APIKEY-10"],
+  "An API key of a tenant is worth nothing at another tenant, and with `tenants`, a key without a tenant is rejected.":
+    [
+      "T-APIKEY-13"
+    ],
   "If the store of API keys fails, the server answers 503, and at most 100 keys are looked up at a time.": [
     "T-APIKEY-05"
   ],

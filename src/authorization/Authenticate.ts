@@ -144,7 +144,7 @@ export const make = (parts: Parts): Authentication => {
   ): Effect.Effect<Principal, VerificationFailure> => {
     if (credentials.scheme === "ApiKey") {
       const found = Effect.flatMapEager(
-        apiKeys!.verify(credentials, timing ?? Decision.startTiming(request.fiber)),
+        apiKeys!.verify(credentials, request, timing ?? Decision.startTiming(request.fiber)),
         (principal) => checkRevocation(parts.revocation, principal)
       )
       return Effect.flatMapEager(traceVerification(found, request.fiber), decodeClaims)

@@ -82,7 +82,10 @@ export type { OperationPolicy } from "./policy/OperationPolicy.ts"
  * @category models
  * @since 0.1.0
  */
-export type PublishedTenants = Omit<Tenants<ProtectedResource>, "verify" | "invalidate">
+export type PublishedTenants = Omit<
+  Tenants<ProtectedResource>,
+  "verify" | "invalidate" | "resourceOf" | "admitsKeyOf"
+>
 
 /**
  * The values of the gate that server adapters publish, except the metadata of the resource.

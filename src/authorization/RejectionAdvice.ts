@@ -87,7 +87,9 @@ export const advice: { readonly [E in AuthError as E["_tag"]]: { readonly [R in 
     "api-key-malformed": "Let the client send the whole key, as ApiKeys.generate returned it",
     "api-key-unknown":
       "The store has no record of the key, or the secret is wrong. Check that the client uses a current key of this environment",
-    "api-key-expired": "Generate a new key for this client"
+    "api-key-expired": "Generate a new key for this client",
+    "unknown-tenant":
+      "With tenants, let ApiKeys.generate write the tenant into the record of the key, and let the client use the URL of that tenant. Without tenants, generate the key without a tenant"
   },
   ApiKeyStoreUnavailable: {
     "api-key-store-down":

@@ -191,7 +191,7 @@ export interface Common<
   readonly dpop?: Presentation.Mechanism<RD> | undefined
   /**
    * Accepts API keys in addition to access tokens, with `ApiKeys.make({ store, header })` from `effect-mcp-auth/api-keys`. A
-   * request with both is rejected. Not allowed with `tenants`. Default: no API keys.
+   * request with both is rejected. With `tenants`, each key belongs to one tenant. Default: no API keys.
    */
   readonly apiKeys?: ApiKeys.Mechanism<RK> | undefined
   /**

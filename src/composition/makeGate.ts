@@ -134,7 +134,7 @@ export const makeGate = <S extends Scopes, C, A, RD, RT, RR, RK, RS, RQ>(
       const { tokenHeader } = options
       const apiKeys = options.apiKeys === undefined
         ? undefined
-        : yield* options.apiKeys.make({ ...rules, hasTenants: tenants !== undefined })
+        : yield* options.apiKeys.make({ ...rules, tenants })
       if (tokenHeader !== undefined) yield* Effect.fromResult(tokenHeader.check({ dpop: options.dpop, apiKeys }))
       return Gate.make({
         resource,

@@ -150,11 +150,13 @@ export class InvalidToken extends Data.TaggedError("InvalidToken")<{
 const invalidApiKeyReasons = [
   "api-key-malformed",
   "api-key-unknown",
-  "api-key-expired"
+  "api-key-expired",
+  "unknown-tenant"
 ] as const
 
 /**
- * Reports that an API key is malformed, unknown or expired. A key with a known identifier and a wrong secret is unknown as well.
+ * Reports that an API key is malformed, unknown or expired, or belongs to another tenant than the request names. A key with a known
+ * identifier and a wrong secret is unknown as well.
  *
  * @category errors
  * @since 0.1.0

@@ -220,6 +220,10 @@ export const reasons: All = {
     "api-key-expired": entry(
       "The key is expired.",
       "The time `expiresAt` of its record has passed."
+    ),
+    "unknown-tenant": entry(
+      "The key belongs to another tenant than the request names, to a tenant that does not exist, or to none.",
+      "A client uses the URL of another tenant, or the record of the key has no `tenant`."
     )
   },
   ApiKeyStoreUnavailable: {

@@ -8,6 +8,7 @@ import type * as Effect from "effect/Effect"
 import type * as Result from "effect/Result"
 import type {
   ApiKeyStoreUnavailable,
+  AuthConfigError,
   AuthorizationServerUnavailable,
   InvalidApiKey,
   MalformedRequest,
@@ -16,7 +17,7 @@ import type {
 import type { Credentials } from "../../protocol/Credentials.ts"
 import type { Principal } from "../Principal.ts"
 import type { Target } from "../tokens/TokenCache.ts"
-import type { RequestTiming } from "../TokenVerifier.ts"
+import type { PresentedRequest, RequestTiming } from "../TokenVerifier.ts"
 
 /**
  * The settings of the gate that the verification of keys needs.
@@ -29,6 +30,24 @@ export interface Parts {
   readonly resource: string
   /** Adds the scopes that other scopes imply. */
   readonly effectiveScopes: (granted: ReadonlySet<string>) => ReadonlySet<string>
+  /** The tenants, if the option `tenants` is set. */
+  readonly tenants?: KeyTenants | undefined
+}
+
+/**
+ * The tenants of a gate that accepts API keys. `Tenants` (`effect-mcp-auth/tenants`) has these members.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface KeyTenants {
+  /** Returns the resource identifier of a tenant, which is the audience of its keys. */
+  readonly resourceOf: (tenant: string) => string
+  /** Tells whether a request may use a key of a tenant: the tenant exists, and the request names no other one. */
+  readonly admitsKeyOf: (
+    tenant: string,
+    request: PresentedRequest
+  ) => Effect.Effect<boolean, AuthorizationServerUnavailable | AuthConfigError>
 }
 
 /**
@@ -63,8 +82,12 @@ export interface Authentication {
   ) => Result.Result<Credentials, MalformedRequest> | undefined
   readonly verify: (
     credentials: Credentials,
+    request: PresentedRequest,
     timing: RequestTiming
-  ) => Effect.Effect<Principal, InvalidApiKey | ApiKeyStoreUnavailable>
+  ) => Effect.Effect<
+    Principal,
+    InvalidApiKey | ApiKeyStoreUnavailable | AuthorizationServerUnavailable | AuthConfigError
+  >
   /** Adds the check of the store to the checks of the option `revocation`. */
   readonly withRevocation: (
     revocation: RevocationChecks<never> | undefined

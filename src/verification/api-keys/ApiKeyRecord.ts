@@ -34,6 +34,12 @@ export interface ApiKeyRecord {
   readonly expiresAt?: number | undefined
   /** The roles of the caller: `Principal.roles`. Default: none. */
   readonly roles?: ReadonlyArray<string> | undefined
+  /**
+   * The tenant to which the key belongs: `Principal.tenant` of the caller. With the option `tenants`, the server accepts only keys
+   * with a tenant, and only for requests to that tenant. Without the option, it accepts only keys without a tenant. At most 256
+   * visible characters of ASCII. Default: none.
+   */
+  readonly tenant?: string | undefined
   /** Further claims of the principal, such as `{ team: "billing" }`. JSON. Default: none. */
   readonly claims?: Readonly<Record<string, unknown>> | undefined
 }
@@ -44,7 +50,7 @@ export interface ApiKeyRecord {
  * @category models
  * @since 0.1.0
  */
-export interface GenerateOptions extends Pick<ApiKeyRecord, "subject" | "scopes" | "roles" | "claims"> {
+export interface GenerateOptions extends Pick<ApiKeyRecord, "subject" | "scopes" | "roles" | "tenant" | "claims"> {
   /** How long the key is valid. Default: until its record is removed. */
   readonly expiresIn?: Duration.Input | undefined
   /**
@@ -85,6 +91,11 @@ const table = {
     advice: "A role is a text that is not empty",
     example: "admin"
   }),
+  tenant: ConfigOption.rule(
+    (_) => isTenant(_),
+    "1 to 256 visible characters of ASCII",
+    "Write the name of the tenant as requests name it, such as \"acme\""
+  ),
   claims: ConfigOption.rule(OptionValue.isObject, "an object", "Leave it out for none"),
   expiresIn: ConfigOption.duration("1 second", "36500 days", "90 days"),
   prefix: ConfigOption.rule(
@@ -128,7 +139,7 @@ export const generate = (options: GenerateOptions): Effect.Effect<Generated, Aut
       ConfigOption.check(options, "ApiKeys.generate", table, "Give one with subject and scopes")
       for (const name of ["subject", "scopes"] as const) table[name](options[name], `ApiKeys.generate.${name}`)
     }))
-    const { claims, expiresIn, prefix = "mcp", roles, scopes, subject } = options
+    const { claims, expiresIn, prefix = "mcp", roles, scopes, subject, tenant } = options
     const identifier = `${prefix}_${randomHex(12)}`
     const key = `${identifier}_${randomHex(32)}`
     const createdAt = Math.floor((yield* Clock.currentTimeMillis) / 1000)
@@ -142,6 +153,7 @@ export const generate = (options: GenerateOptions): Effect.Effect<Generated, Aut
         ? {}
         : { expiresAt: createdAt + Math.ceil(Duration.toSeconds(Duration.fromInputUnsafe(expiresIn))) }),
       ...(roles === undefined ? {} : { roles: [...roles] }),
+      ...(tenant === undefined ? {} : { tenant }),
       ...(claims === undefined ? {} : { claims })
     }
     return { key: Redacted.make(key, { label: "API key" }), record }
@@ -162,16 +174,19 @@ export const identifierOf = (key: string): string | undefined =>
 /** Tells whether a value is a string that is not empty and has no control characters, as the subject of a token must be. */
 const isText = (value: unknown): value is string => typeof value === "string" && value !== "" && !/\p{Cc}/u.test(value)
 
+const isTenant = (value: unknown): value is string => typeof value === "string" && /^[\x21-\x7e]{1,256}$/.test(value)
+
 const isTimeIfAny = (value: unknown): boolean => value === undefined || (typeof value === "number" && value >= 0)
 
 /** Tells whether a value is a complete record for this identifier. A store can return any value. */
 export const isRecordOf = (value: unknown, identifier: string): value is ApiKeyRecord => {
   if (!OptionValue.isObject(value)) return false
-  const { claims, createdAt, expiresAt, hash, identifier: own, roles = [], scopes, subject } = value as Partial<
+  const { claims, createdAt, expiresAt, hash, identifier: own, roles = [], scopes, subject, tenant } = value as Partial<
     ApiKeyRecord
   >
   return own === identifier && typeof hash === "string" && /^[A-Za-z0-9_-]{43}$/.test(hash) && isText(subject) &&
     Array.isArray(scopes) && scopes.every((_) => typeof _ === "string" && ScopeToken.isScopeToken(_)) &&
     Array.isArray(roles) && roles.every((_) => typeof _ === "string") && isTimeIfAny(createdAt) &&
-    isTimeIfAny(expiresAt) && (claims === undefined || OptionValue.isObject(claims))
+    isTimeIfAny(expiresAt) && (tenant === undefined || isTenant(tenant)) &&
+    (claims === undefined || OptionValue.isObject(claims))
 }

@@ -12,7 +12,12 @@ import * as constantTime from "../../crypto/ConstantTime.ts"
 import { sha256 } from "../../crypto/Sha256.ts"
 import { Sharing } from "../../outbound/Sharing.ts"
 import * as SingleFlight from "../../outbound/SingleFlight.ts"
-import { ApiKeyStoreUnavailable, InvalidApiKey } from "../../protocol/AuthError.ts"
+import {
+  ApiKeyStoreUnavailable,
+  type AuthConfigError,
+  type AuthorizationServerUnavailable,
+  InvalidApiKey
+} from "../../protocol/AuthError.ts"
 import { textOf } from "../../protocol/Credentials.ts"
 import * as OptionValue from "../../protocol/OptionValue.ts"
 import * as ScopeToken from "../../protocol/ScopeToken.ts"
@@ -22,6 +27,7 @@ import { copyJson, freezePrincipal } from "../claims/Frozen.ts"
 import { apiKeyIssuer, make as makePrincipal, type Principal } from "../Principal.ts"
 import * as streamChecks from "../revocation/StreamChecks.ts"
 import * as TokenCache from "../tokens/TokenCache.ts"
+import type { PresentedRequest } from "../TokenVerifier.ts"
 import type { Authentication, Parts } from "./ApiKeyAuthentication.ts"
 import { type ApiKeyRecord, identifierOf, isRecordOf } from "./ApiKeyRecord.ts"
 import type { Store } from "./ApiKeyStore.ts"
@@ -47,6 +53,7 @@ const never = 8.64e12
 const malformed = Effect.fail(new InvalidApiKey({ reason: "api-key-malformed" }))
 const unknownKey = Effect.fail(new InvalidApiKey({ reason: "api-key-unknown" }))
 const expired = Effect.fail(new InvalidApiKey({ reason: "api-key-expired" }))
+const unknownTenant = Effect.fail(new InvalidApiKey({ reason: "unknown-tenant" }))
 const down = Effect.fail(new ApiKeyStoreUnavailable({ reason: "api-key-store-down", retryAfter: 1 }))
 const slow = Effect.fail(new ApiKeyStoreUnavailable({ reason: "api-key-store-slow", retryAfter: 1 }))
 const busy = Effect.fail(new ApiKeyStoreUnavailable({ reason: "api-key-store-busy", retryAfter: 1 }))
@@ -63,12 +70,13 @@ interface Entry {
 /** The hash with which a key without a record is compared, so that its rejection does the same work as any other. */
 const noHash = "-".repeat(43)
 
-const toPrincipal = (record: ApiKeyRecord, { effectiveScopes, resource }: Parts): Principal => {
-  const { claims = {}, createdAt, expiresAt, identifier, subject } = record
+const toPrincipal = (record: ApiKeyRecord, { effectiveScopes, resource: own, tenants }: Parts): Principal => {
+  const { claims = {}, createdAt, expiresAt, identifier, subject, tenant } = record
+  const resource = tenant === undefined || tenants === undefined ? own : tenants.resourceOf(tenant)
   const scopes = ScopeToken.unique(record.scopes)
   const granted = new Set(scopes)
   // The last members win, so that further claims cannot contradict the record. An API key is bound to no key of the client.
-  const { cnf: _, ...own } = copyJson(claims)
+  const { cnf: _, ...further } = copyJson(claims)
   return freezePrincipal(makePrincipal({
     issuer: apiKeyIssuer,
     subject,
@@ -78,8 +86,9 @@ const toPrincipal = (record: ApiKeyRecord, { effectiveScopes, resource }: Parts)
     roles: new Set(record.roles),
     audience: [resource],
     expiresAt: expiresAt ?? never,
+    tenant,
     claims: {
-      ...own,
+      ...further,
       iss: apiKeyIssuer,
       sub: subject,
       aud: resource,
@@ -181,11 +190,31 @@ export const make = (
       Clock.clockWith((clock) =>
         Effect.map(find(principal.clientId ?? "", monotonic.millisOf(clock)), (entry) =>
           entry === undefined || entry.record.hash !== records.get(principal)?.hash ||
+          entry.record.tenant !== principal.tenant ||
           clock.currentTimeMillisUnsafe() >= (entry.record.expiresAt ?? never) * 1000)
       )
 
+    /** Checks the tenant of a key whose secret is right. Only then is the tenant looked up. */
+    const checkTenant = (
+      principal: Principal,
+      request: PresentedRequest
+    ): Effect.Effect<Principal, InvalidApiKey | AuthorizationServerUnavailable | AuthConfigError> => {
+      const { tenant } = principal
+      if ((tenant === undefined) !== (parts.tenants === undefined)) {
+        return unknownTenant
+      }
+      if (tenant === undefined || parts.tenants === undefined) {
+        return Effect.succeed(principal)
+      }
+      return Effect.flatMapEager(
+        parts.tenants.admitsKeyOf(tenant, request),
+        (isAdmitted): Effect.Effect<Principal, InvalidApiKey> =>
+          isAdmitted ? Effect.succeed(principal) : unknownTenant
+      )
+    }
+
     return {
-      verify: (credentials, timing) => {
+      verify: (credentials, request, timing) => {
         const key = textOf(credentials)
         const identifier = identifierOf(key)
         if (identifier === undefined) {
@@ -199,7 +228,7 @@ export const make = (
             }
             return timing.clock.currentTimeMillisUnsafe() >= entry.principal.expiresAt * 1000
               ? expired
-              : Effect.succeed(entry.principal)
+              : checkTenant(entry.principal, request)
           }))
       },
       withRevocation: (revocation) => {

@@ -16,7 +16,7 @@ import type { Authentication, Parts } from "./ApiKeyAuthentication.ts"
 import type { Store } from "./ApiKeyStore.ts"
 import * as ApiKeyVerifier from "./ApiKeyVerifier.ts"
 
-export type { Authentication, Parts, RevocationChecks } from "./ApiKeyAuthentication.ts"
+export type { Authentication, KeyTenants, Parts, RevocationChecks } from "./ApiKeyAuthentication.ts"
 export { generate } from "./ApiKeyRecord.ts"
 export type { ApiKeyRecord, Generated, GenerateOptions } from "./ApiKeyRecord.ts"
 export { memory, redis } from "./ApiKeyStore.ts"
@@ -95,9 +95,9 @@ export const TypeId = "~effect-mcp-auth/ApiKeys"
  */
 export interface Mechanism<out R = never> {
   readonly [TypeId]: typeof TypeId
-  /** Checks the options and makes the functions. `hasTenants` tells whether the option `tenants` is set. */
+  /** Checks the options and makes the functions. */
   readonly make: (
-    parts: Parts & { readonly hasTenants: boolean }
+    parts: Parts
   ) => Effect.Effect<Authentication, AuthConfigError, R | Scope.Scope>
 }
 
@@ -129,7 +129,8 @@ const isStore = (store: unknown): store is Store =>
  * `key`, so sessions belong to one API key. `Principal.token` contains the public identifier instead of the key. To end the streams
  * and the cached record of one key at once, call `Gate.invalidate({ client: identifier })`.
  *
- * API keys cannot be combined with `tenants`.
+ * With the option `tenants`, a key belongs to the tenant that its record names. It is worth nothing at every other tenant, and a key
+ * without a tenant is rejected. With `Tenants.fromClaim`, requests name no tenant, so the record alone decides.
  *
  * **Example** (A header beside access tokens)
  *
@@ -169,13 +170,6 @@ export const make = <R = never>(options: Options<R>): Mechanism<Exclude<R, Scope
     make: (parts) =>
       Effect.gen(function*() {
         const { cache, header, store } = yield* Effect.fromResult(checked)
-        if (parts.hasTenants) {
-          return yield* ConfigOption.error(
-            "apiKeys",
-            "API keys cannot be combined with tenants: a key has no tenant. Remove apiKeys or tenants",
-            "conflict"
-          )
-        }
         const made: Store = Effect.isEffect(store) ? yield* store : store
         if (!isStore(made)) yield* Effect.fromResult(ConfigOption.attempt(() => table.store(made, "apiKeys.store")))
         return { header, read: readFrom(header), ...(yield* ApiKeyVerifier.make(made, cache, parts)) }

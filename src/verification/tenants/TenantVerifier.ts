@@ -59,6 +59,16 @@ export interface Tenants<P> extends TokenVerifier.Verifier {
     token: Redacted.Redacted,
     request: TokenVerifier.PresentedRequest
   ) => boolean
+  /** Returns the resource identifier of a tenant. */
+  readonly resourceOf: (tenant: string) => string
+  /**
+   * Tells whether a request may use an API key of a tenant: the tenant exists, and the request names it. With `fromClaim`, requests
+   * without a token name no tenant, so every tenant that exists is admitted. Call it only for a key that was verified.
+   */
+  readonly admitsKeyOf: (
+    tenant: string,
+    request: TokenVerifier.PresentedRequest
+  ) => Effect.Effect<boolean, AuthorizationServerUnavailable | AuthConfigError>
   /** Returns what the tenant of a verified token publishes. */
   readonly publishedBy: (tenant: string) => P
   /**
@@ -285,6 +295,17 @@ export const make = <P, R = never>(
       isNamedBy: ({ tenant }, token, request) => {
         const named = names.ofRequest(token, request)
         return named._tag === "Tenant" ? tenant === named.name : named._tag === "Absent" && tenant === undefined
+      },
+      resourceOf: names.resourceOf,
+      admitsKeyOf: (tenant, request) => {
+        const named = names.ofUnauthenticated(request)
+        const isNamed = id._tag === "Claim" || (named._tag === "Tenant" && named.name === tenant)
+        if (!isNamed) return Effect.succeed(false)
+        return Effect.map(registry.find(tenant, true), (found) => {
+          // The author of the server wrote the record of the key, so the client did not invent the name.
+          if (found !== undefined) registry.recordVerified(tenant, found)
+          return found !== undefined
+        })
       },
       ...makePublications(parts, names, registry),
       metadataPattern: names.metadataPattern,

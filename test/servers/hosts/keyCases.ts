@@ -153,6 +153,12 @@ const keys: ReadonlyArray<Case> = [
   ),
   one("[T-APIKEY-03] an API key where none are accepted", () => call(key(Keys.reader), "list_todos"), noCredentials),
   one(
+    "[T-APIKEY-13] a key of a tenant where there are no tenants",
+    () => call(key(Keys.ofAcme), "list_todos"),
+    invalidKey,
+    inHeader
+  ),
+  one(
     "[T-APIKEY-05] a store of API keys that fails",
     () => call(key(Keys.failing), "list_todos"),
     unavailable,

@@ -4,6 +4,7 @@ import { Decision } from "effect-mcp-auth"
 import { McpAuthFetch } from "effect-mcp-auth/fetch"
 import * as Functions from "./functions.ts"
 import type { Options, Written } from "./Host.ts"
+import * as Keys from "./keys.ts"
 import * as policies from "./policies.ts"
 import * as TodoServer from "./TodoServer.ts"
 import type { Server } from "./workers.ts"
@@ -48,6 +49,7 @@ const todos = async ({ functions: name, options }: Extract<Server, { readonly ki
 const tenants = async ({ options, tenants }: Extract<Server, { readonly kind: "tenants" }>): Promise<Served> => {
   const auth = await McpAuthFetch.make({
     ...options,
+    apiKeys: Keys.apiKeysOf({ header: "x-api-key" }),
     tenants: Functions.tenantsOf(tenants)
   })
   const route = auth.protectRoute(

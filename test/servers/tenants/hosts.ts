@@ -21,6 +21,7 @@ import { inMemory } from "../../verification/tenants/servers.ts"
 import { authLayer, withFetcher } from "../gates.ts"
 import { lenientRoute, type TenantOptions, tenantsOf } from "../hosts/functions.ts"
 import { type Answer, overFetch, overSocket, type Sent } from "../hosts/Host.ts"
+import * as Keys from "../hosts/keys.ts"
 import * as workers from "../hosts/workers.ts"
 
 export const resource = "https://server.test/mcp"
@@ -63,6 +64,7 @@ const withoutTenants = {
 
 const options = (tenants: TenantOptions) => ({
   ...withoutTenants,
+  apiKeys: Keys.apiKeysOf({ header: "x-api-key" }),
   tenants: tenantsOf(tenants)
 })
 

@@ -7,6 +7,7 @@ import { Effect } from "effect"
 import { bearer } from "../hosts/cases.ts"
 import type { TenantOptions } from "../hosts/functions.ts"
 import type { Answer, Sent } from "../hosts/Host.ts"
+import * as Keys from "../hosts/keys.ts"
 import { guardOfAll, hosts, pattern, resource, type Running, startAll, world } from "./hosts.ts"
 
 /** Paths that resemble `/t/acme/mcp`. Some routers treat some of these paths as other spellings of `/t/acme/mcp`. */
@@ -205,6 +206,66 @@ describe.each(hosts)("$name", (host) => {
         if (/fetch|Hono|web handler|workerd/.test(host.name) && new URL(path, resource).href === resource) continue
         assert.isTrue((await get(path, own)).status >= 400, path)
       }
+    })
+  })
+
+  describe("API keys", () => {
+    const withKey = (variant: Variant, path: string, key: string, headers: Sent["headers"] = []) =>
+      servers.get(variant)!.send({ method: "GET", path, headers: [["x-api-key", key], ...headers] })
+
+    const rejected = "The API key is malformed, unknown, expired or revoked"
+
+    it.each(["fromRoute", "fromPath"] as const)(
+      "[T-APIKEY-13] a key opens only the URL of its tenant, with %s",
+      async (kind) => {
+        const admitted = await withKey(kind, "/t/acme/mcp", Keys.ofAcme)
+        assert.deepStrictEqual([admitted.status, admitted.body], [200, "acme"])
+        for (const key of [Keys.ofBolt, Keys.reader, Keys.ofUnknownTenant, Keys.forged]) {
+          const answer = await withKey(kind, "/t/acme/mcp", key)
+          assert.deepStrictEqual([answer.status, JSON.parse(answer.body).error_description], [401, rejected])
+          const metadata = "https://server.test/.well-known/oauth-protected-resource/t/acme/mcp"
+          assert.strictEqual(metadataOf(answer), metadata)
+        }
+        assert.strictEqual((await withKey(kind, "/t/nobody/mcp", Keys.ofUnknownTenant)).status, 401)
+        for (const path of spellings) {
+          for (const key of [Keys.ofBolt, Keys.reader, Keys.ofUnknownTenant]) {
+            const { body, status } = await withKey(kind, path, key)
+            assert.isTrue(status >= 400, `${path}: ${status} ${body}`)
+          }
+        }
+      }
+    )
+
+    it.each(["fromRoute with default servers", "fromPath with default servers"] as const)(
+      "[T-APIKEY-13] no key opens the URL without a tenant, %s",
+      async (variant) => {
+        for (const key of [Keys.ofAcme, Keys.reader, Keys.ofUnknownTenant]) {
+          assert.strictEqual((await withKey(variant, "/mcp", key)).status, 401)
+        }
+        assert.strictEqual((await withKey(variant, "/t/acme/mcp", Keys.ofAcme)).status, 200)
+      }
+    )
+
+    it("[T-APIKEY-13] a key requires the header of its tenant", async () => {
+      const statusOf = async (key: string, tenant: string | undefined) =>
+        (await withKey("fromHeader", "/mcp", key, tenant === undefined ? [] : [["x-tenant", tenant]])).status
+      assert.strictEqual(await statusOf(Keys.ofAcme, "acme"), 200)
+      for (const tenant of [undefined, "", "bolt", "ACME", "acme, bolt", "nobody"]) {
+        assert.strictEqual(await statusOf(Keys.ofAcme, tenant), 401, tenant)
+      }
+      for (const tenant of [undefined, "acme", "nobody"]) {
+        assert.strictEqual(await statusOf(Keys.reader, tenant), 401, tenant)
+        assert.strictEqual(await statusOf(Keys.ofUnknownTenant, tenant), 401, tenant)
+      }
+    })
+
+    it("[T-APIKEY-13] the record of a key names the tenant where the claim of a token does", async () => {
+      const statusOf = async (key: string) => (await withKey("fromClaim", "/mcp", key)).status
+      assert.deepStrictEqual(await Promise.all([Keys.ofAcme, Keys.ofBolt].map(statusOf)), [200, 200])
+      assert.deepStrictEqual(
+        await Promise.all([Keys.reader, Keys.ofUnknownTenant, Keys.forged].map(statusOf)),
+        [401, 401, 401]
+      )
     })
   })
 

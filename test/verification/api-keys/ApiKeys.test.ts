@@ -93,6 +93,9 @@ describe("generate", () => {
           [{ roles: [""] }, "ApiKeys.generate.roles"],
           [{ prefix: "Todos" }, "ApiKeys.generate.prefix"],
           [{ prefix: "to_dos" }, "ApiKeys.generate.prefix"],
+          [{ tenant: "" }, "ApiKeys.generate.tenant"],
+          [{ tenant: "a b" }, "ApiKeys.generate.tenant"],
+          [{ tenant: "a".repeat(257) }, "ApiKeys.generate.tenant"],
           [{ expiresIn: "0 seconds" }, "ApiKeys.generate.expiresIn"],
           [{ scope: ["todos:read"] }, "ApiKeys.generate.scope"]
         ] as const
@@ -477,6 +480,96 @@ describe("a revoked API key", () => {
     }))
 })
 
+/** A gate with tenants. `lookedUp` contains the names that were looked up, and `servers` decides about them. */
+const withTenants = Effect.fnUntraced(function*(records: ReadonlyArray<ApiKeys.ApiKeyRecord>) {
+  const lookedUp: Array<string> = []
+  const servers = new Map<string, ReadonlyArray<string>>([["acme", ["https://acme.test"]], ["bolt", [
+    "https://bolt.test"
+  ]]])
+  const memory = ApiKeys.memory(records)
+  const { gate, reason } = yield* gateOf(memory, { cache: 0 }, {
+    tenants: Tenants.fromHeader("x-tenant", {
+      authorizationServers: (tenant) =>
+        Effect.suspend(() => {
+          lookedUp.push(tenant)
+          const found = servers.get(tenant)
+          return found === undefined ? Effect.succeed([]) : Effect.succeed(found)
+        })
+    })
+  })
+  const present = (key: string, tenant: string) =>
+    authenticateCaller(gate, request({ "x-api-key": key, "x-tenant": tenant }))
+  return { gate, lookedUp, memory, present, reason, servers }
+})
+
+describe("an API key of a tenant", () => {
+  it.effect("[T-APIKEY-13] has the tenant in its principal, its owner and its key", () =>
+    Effect.gen(function*() {
+      const { key, record } = yield* generate({ tenant: "acme" })
+      const other = yield* generate({ tenant: "bolt" })
+      const { present } = yield* withTenants([record, other.record])
+      const [{ principal: one }, { principal: two }] = [
+        yield* present(key, "acme"),
+        yield* present(other.key, "bolt")
+      ]
+      assert.deepStrictEqual([one!.tenant, two!.tenant], ["acme", "bolt"])
+      assert.include(one!.key, "{\"tenant\":\"acme\"}")
+      assert.notStrictEqual(one!.owner, two!.owner)
+    }))
+
+  it.effect("[T-APIKEY-13] is rejected at another tenant with the reason of a token, and reveals nothing", () =>
+    Effect.gen(function*() {
+      const { key, record } = yield* generate({ tenant: "acme" })
+      const { key: without, record: withoutTenant } = yield* generate()
+      const { lookedUp, present, reason } = yield* withTenants([record, withoutTenant])
+      const rejections = yield* Effect.forEach(
+        [[key, "bolt"], [key, "nobody"], [without, "acme"], [`${key.slice(0, -1)}0`, "acme"]] as const,
+        ([key, tenant]) => rejected(present(key, tenant))
+      )
+      assert.deepStrictEqual(rejections.map(({ reason, status }) => [status, reason]), [
+        [401, "unknown-tenant"],
+        [401, "unknown-tenant"],
+        [401, "unknown-tenant"],
+        [401, "api-key-unknown"]
+      ])
+      assert.strictEqual(new Set(rejections.map(({ body }) => body)).size, 1)
+      assert.deepStrictEqual(yield* reason(key), [401, "unknown-tenant"])
+      // The challenge names the tenant of the request. No key causes a look-up of the tenant in its record.
+      assert.notInclude(lookedUp.slice(0, 2), "acme")
+    }))
+
+  it.effect("[T-APIKEY-13] is rejected if the tenant is gone, or if the key has moved to another tenant", () =>
+    Effect.gen(function*() {
+      const { key, record } = yield* generate({ tenant: "acme" })
+      const { gate, memory, present, servers } = yield* withTenants([record])
+      const caller = yield* present(key, "acme")
+      yield* memory.put({ ...record, tenant: "bolt" })
+      assert.strictEqual((yield* rejected(gate.recheck(caller, true))).reason, "revoked")
+      assert.strictEqual((yield* rejected(present(key, "acme"))).reason, "unknown-tenant")
+      assert.strictEqual((yield* present(key, "bolt")).principal?.tenant, "bolt")
+      servers.delete("bolt")
+      yield* TestClock.adjust("1 hour")
+      assert.strictEqual((yield* rejected(present(key, "bolt"))).reason, "unknown-tenant")
+    }))
+
+  it.effect("[T-APIKEY-13] is rejected where there are no tenants", () =>
+    Effect.gen(function*() {
+      const { key, record } = yield* generate({ tenant: "acme" })
+      const { reason } = yield* gateOf(ApiKeys.memory([record]))
+      assert.deepStrictEqual(yield* reason(key), [401, "unknown-tenant"])
+    }))
+
+  it.effect.each(["", "a b", 1, null, ["acme"]])(
+    "[T-APIKEY-13] is not accepted with a record whose tenant is %j",
+    (tenant) =>
+      Effect.gen(function*() {
+        const { key, record } = yield* generate({ tenant: "acme" })
+        const { present } = yield* withTenants([{ ...record, tenant: tenant as string }])
+        assert.strictEqual((yield* rejected(present(key, "acme"))).reason, "api-key-record")
+      })
+  )
+})
+
 describe("the log line about another scheme", () => {
   it.effect("names the scheme of API keys if it is accepted", () =>
     Effect.gen(function*() {
@@ -514,12 +607,6 @@ describe("the options of API keys", () => {
     ].map(
       (header) => [`the header ${JSON.stringify(header)}`, { store, header }, "apiKeys.header"] as const
     ),
-    [
-      "tenants",
-      { store, header: "x-api-key" },
-      "apiKeys",
-      { tenants: Tenants.fromHeader("x-tenant", { authorizationServers: () => Effect.succeed([]) }) }
-    ],
     ["tokens in another header", { store, scheme: "ApiKey" }, "apiKeys.scheme", {
       tokenHeader: TokenHeader.oauth2Proxy
     }],
