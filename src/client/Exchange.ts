@@ -3,7 +3,8 @@ import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Challenge from "../protocol/Challenge.ts"
 import { AuthorizationDenied, type ClientError, Mismatch } from "./ClientError.ts"
-import { type Need, rejectedFresh, type Token, type TokenKeeper } from "./TokenKeeper.ts"
+import { type Need, rejectedFresh, type TokenKeeper } from "./TokenKeeper.ts"
+import type { Token } from "./TokenSource.ts"
 
 /* Sends a request with a token, and obtains another token if the MCP server asks for one. */
 

@@ -25,8 +25,14 @@ export interface Found {
 /** The authorization servers to which a client may send its credentials. The first one that the MCP server names is used. */
 export type AllowedIssuers = readonly [string, ...ReadonlyArray<string>] | "any"
 
-/** Finds the authorization server of a resource. `challengeUrl` is the metadata URL in the challenge of the MCP server. */
-export type Discover = (challengeUrl: string | undefined) => Effect.Effect<Found, ClientError>
+/**
+ * Finds the authorization server of a resource. `challengeUrl` is the metadata URL in the challenge of the MCP server. `stored` is
+ * the issuer of the stored token. If the MCP server still names it among others, the client stays with it.
+ */
+export type Discover = (
+  challengeUrl: string | undefined,
+  stored: string | undefined
+) => Effect.Effect<Found, ClientError>
 
 /** Creates the function for one resource. */
 export const make = (
@@ -52,10 +58,10 @@ export const make = (
     return source
   }
 
-  return Effect.fnUntraced(function*(challengeUrl) {
+  return Effect.fnUntraced(function*(challengeUrl, stored) {
     const trail: Array<Attempt> = []
     const metadata = yield* findResource(fetcher, resource, challengeUrl, trail)
-    const issuer = yield* selectIssuer(metadata.authorization_servers, allowed, trail)
+    const issuer = yield* selectIssuer(metadata.authorization_servers, allowed, stored, trail)
     if (allowed === "any") yield* checkIssuer(issuer, resource, trail)
     const server = yield* Effect.mapError(
       discovery.metadata(sourceFor(issuer), "token_endpoint"),
@@ -127,8 +133,12 @@ const covers = (identifier: string, url: URL): boolean => {
 const selectIssuer = (
   named: ReadonlyArray<string>,
   allowed: AllowedIssuers,
+  stored: string | undefined,
   trail: ReadonlyArray<Attempt>
 ): Effect.Effect<string, ClientError> => {
+  if (stored !== undefined && named.includes(stored) && (allowed === "any" || allowed.includes(stored))) {
+    return Effect.succeed(stored)
+  }
   if (allowed !== "any") {
     // In the order of the author. The order of the document would let the MCP server choose.
     const issuer = allowed.find((each) => named.includes(each))

@@ -6,6 +6,7 @@ import type { AuthConfigError } from "../protocol/AuthError.ts"
 import * as ConfigOption from "../protocol/ConfigOption.ts"
 import * as ScopeToken from "../protocol/ScopeToken.ts"
 import * as UrlOption from "../protocol/UrlOption.ts"
+import { fromCredentials } from "./CredentialsSource.ts"
 import type * as Grant from "./Grant.ts"
 import { mark, rule } from "./internal/grantContent.ts"
 import * as serverDiscovery from "./ServerDiscovery.ts"
@@ -81,8 +82,10 @@ export const makeSession = Effect.fnUntraced(function*(
   const resource = yield* Effect.fromResult(ConfigOption.attempt(() => check(options)))
   const fetcher = yield* Fetcher.Fetcher
   const discovery = yield* Discovery.make
-  const { issuers } = options.grant[mark]
-  const discover = serverDiscovery.make(fetcher, discovery, resource, issuers)
-  const keeper = yield* tokenKeeper.make(options.grant, options.scopes, discover, fetcher)
+  const content = options.grant[mark]
+  const discover = serverDiscovery.make(fetcher, discovery, resource, content.issuers)
+  const makeSource = "makeSource" in content ? content.makeSource : fromCredentials(content)
+  const source = yield* makeSource({ fetcher, resource })
+  const keeper = yield* tokenKeeper.make({ source, scopes: options.scopes, discover })
   return { resource, keeper }
 })

@@ -1,37 +1,18 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
-import type * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
-import * as EndpointGuard from "../outbound/EndpointGuard.ts"
-import type { Fetcher } from "../outbound/Fetcher.ts"
-import * as FormPost from "../outbound/FormPost.ts"
+import * as Semaphore from "effect/Semaphore"
 import { Sharing } from "../outbound/Sharing.ts"
 import * as SingleFlight from "../outbound/SingleFlight.ts"
-import type { AuthConfigError, AuthorizationServerUnavailable } from "../protocol/AuthError.ts"
 import * as ScopeToken from "../protocol/ScopeToken.ts"
 import * as monotonic from "../store/MonotonicTime.ts"
 import { AuthorizationDenied, type ClientError, ScopeRefused, Unavailable } from "./ClientError.ts"
-import type * as Grant from "./Grant.ts"
-import * as clientProof from "./internal/clientProof.ts"
-import { mark, option } from "./internal/grantContent.ts"
 import type { Discover, Found } from "./ServerDiscovery.ts"
-import * as TokenResponse from "./TokenResponse.ts"
+import type { Acquisition, Obtained, Token, TokenSource } from "./TokenSource.ts"
 
 /* Keeps the token of a client for one MCP server, and replaces it before it expires. */
-
-/** A token of the client. */
-export interface Token {
-  readonly value: Redacted.Redacted
-  readonly issuer: string
-  /** A later token has a greater number. */
-  readonly generation: number
-  readonly granted: ReadonlyArray<string>
-  readonly requested: ReadonlyArray<string>
-  /** The monotonic times from which the token is replaced in the background, and from which it is not used. In milliseconds. */
-  readonly renewAt: number
-  readonly expiresAt: number
-}
 
 /** The reason why a client needs another token: a challenge of the MCP server. */
 export interface Need {
@@ -65,110 +46,158 @@ const requestsPerMinute = 12
 /** The maximum number of requested scopes. */
 const maximumScopes = 100
 
-/** Creates the keeper for one MCP server. `scopes` are requested if a challenge names none. */
+/** A stored token is read again after this time, because another process can have replaced or removed it. In milliseconds. */
+const reread = 30_000
+
+/** The time between attempts to replace a token in the background. In milliseconds. */
+const retryAfter = 5_000
+
+export interface Options {
+  readonly source: TokenSource
+  /** The scopes to request if a challenge names none. Default: `scopes_supported` of the metadata. */
+  readonly scopes: ReadonlyArray<string> | undefined
+  readonly discover: Discover
+}
+
+/** Creates the keeper for one MCP server. */
 export const make = Effect.fnUntraced(function*(
-  grant: Grant.Grant,
-  scopes: ReadonlyArray<string> | undefined,
-  discover: Discover,
-  fetcher: Fetcher["Service"]
-): Effect.fn.Return<TokenKeeper, AuthConfigError, Scope.Scope> {
-  const { connect, credentials } = grant[mark]
-  yield* clientProof.check(credentials, option)
-  const parametersFor = yield* connect(fetcher)
+  { discover, scopes, source }: Options
+): Effect.fn.Return<TokenKeeper, never, Scope.Scope> {
+  const { records } = source
   const shares = yield* Sharing
   const flights = SingleFlight.make<Token, ClientError>(yield* Effect.scope)
-  const guards = new Map<string, EndpointGuard.EndpointGuard>()
+  const lock = yield* Semaphore.make(1)
   const times: Array<number> = []
   let token: Token | undefined
-  let generation = 0
+  /** The monotonic time at which the stored token was read. */
+  let readAt = Number.NEGATIVE_INFINITY
   let found: Found | undefined
 
-  const guardOf = (issuer: string) =>
-    Effect.gen(function*() {
-      const known = guards.get(issuer)
-      if (known !== undefined) return known
-      const made = yield* EndpointGuard.make({ issuer, endpoint: "The token endpoint", option: "the option grant" })
-      if (guards.size >= 16) guards.clear()
-      guards.set(issuer, made)
-      return made
+  /** Returns the latest token. */
+  const read: Effect.Effect<Token | undefined, ClientError> = records === undefined
+    ? Effect.sync(() => token)
+    : Effect.gen(function*() {
+      token = yield* records.read
+      readAt = yield* monotonic.millis
+      return token
     })
+
+  /**
+   * Runs one replacement at a time. Otherwise, of two simultaneous replacements that add different scopes, the second would drop
+   * the scopes of the first. In a Worker, a request must not wait for another one.
+   */
+  const exclusively = (
+    effect: Effect.Effect<Token | Acquisition, ClientError>
+  ): Effect.Effect<Token | Acquisition, ClientError> => {
+    const leased = records === undefined ? effect : records.exclusively(effect)
+    return shares ? lock.withPermits(1)(leased) : leased
+  }
 
   /** Fails if the authorization server has answered too many requests in the last minute. */
   const limitRequests = Effect.flatMap(monotonic.millis, (now) => {
     while (times.length > 0 && times[0]! <= now - 60_000) times.shift()
     if (times.length >= requestsPerMinute) {
-      const retryAfter = Math.ceil((times[0]! + 60_000 - now) / 1000)
+      const wait = Math.ceil((times[0]! + 60_000 - now) / 1000)
       return Effect.fail(
         new Unavailable({
           detail: `The client has requested ${requestsPerMinute} tokens in a minute, so it requests no more for now`,
-          retryAfter
+          retryAfter: wait
         })
       )
     }
     return Effect.void
   })
 
-  const count = Effect.map(monotonic.millis, (now) => {
-    times.push(now)
-  })
-
-  const request = Effect.fnUntraced(function*(
-    { issuer, resource, server }: Found,
-    requested: ReadonlyArray<string>
-  ): Effect.fn.Return<Token, ClientError> {
-    yield* limitRequests
-    const tokenEndpoint = server.token_endpoint!
-    const parameters = yield* Effect.tapError(
-      parametersFor({ issuer, tokenEndpoint, resource, scopes: requested }),
-      // A grant that fails costs requests as well, for example at an identity provider.
-      ({ _tag }) => _tag === "Unavailable" ? Effect.void : count
-    )
-    const proof = yield* clientProof.make(
-      credentials,
-      { issuer, methods: server.token_endpoint_auth_methods_supported },
-      option
-    )
-    const guard = yield* guardOf(issuer)
-    const scope = requested.length === 0 ? [] : [["scope", requested.join(" ")] as const]
-    const answered = yield* guard.protect(
-      "verified",
-      FormPost.postForm(fetcher, {
-        url: tokenEndpoint,
-        accept: "application/json",
-        proof,
-        parameters: [...parameters, ...scope, ["resource", resource]],
-        reads: [401, 403]
-      }, { issuer, allowInsecureHttp: false })
-    ).pipe(
-      Effect.mapError((error: AuthorizationServerUnavailable) =>
-        new Unavailable({ detail: error.message, retryAfter: error.retryAfter })
-      )
-    )
-    // An outage does not count: the guard of the endpoint limits its requests.
-    yield* count
+  const toToken = Effect.fnUntraced(function*(
+    { accessToken, clientId, granted, lifetime = Number.POSITIVE_INFINITY, ...obtained }: Obtained,
+    acquisition: Acquisition
+  ) {
     const now = yield* monotonic.millis
-    const issued = yield* Effect.fromResult(TokenResponse.read(answered, issuer, requested))
-    const lifetime = issued.lifetime ?? Number.POSITIVE_INFINITY
-    const early = Math.min(margin + jitter * (yield* Random.next), lifetime / 2)
-    return token = {
-      value: issued.accessToken,
-      issuer,
-      generation: ++generation,
-      granted: issued.granted,
-      requested,
+    const { current } = acquisition
+    // An authorization server that keeps the refresh token leaves it out (RFC 6749 §6).
+    const refreshToken = obtained.refreshToken ?? current?.refreshToken
+    const early = source.canRenew({ refreshToken })
+      ? Math.min(margin + jitter * (yield* Random.next), lifetime / 2)
+      : 0
+    // A number that a removed token had must not come back, so the first one of a stored token is the time.
+    const first = records === undefined ? 1 : Math.max(1, yield* Clock.currentTimeMillis)
+    return {
+      value: accessToken,
+      refreshToken,
+      issuer: acquisition.found.issuer,
+      clientId,
+      generation: current === undefined ? first : current.generation + 1,
+      granted,
+      requested: obtained.requested ?? acquisition.scopes,
       renewAt: now + lifetime - early,
       expiresAt: now + lifetime
-    }
+    } satisfies Token
   })
 
-  /** Replaces the token by one with at least these scopes, which are requested together with those of the token before. */
-  const replace = Effect.fnUntraced(function*(need: Need | undefined): Effect.fn.Return<Token, ClientError> {
+  /**
+   * Replaces the token by one with at least these scopes, which are requested together with those of the token before. Returns
+   * the acquisition if only a person can give the client another token.
+   */
+  const replace = Effect.fnUntraced(function*(
+    need: Need | undefined
+  ): Effect.fn.Return<Token | Acquisition, ClientError> {
+    const current = yield* read
+    // Another request or process may have replaced the token in the meantime.
+    if (
+      need === undefined
+        ? current !== undefined && (yield* monotonic.millis) < current.renewAt
+        : satisfies(current, need)
+    ) {
+      return current!
+    }
     // A 401 can mean that the MCP server has another authorization server now. A renewal and a step-up stay with the known one.
-    if (found === undefined || need?.isRequired === false) found = yield* discover(need?.challengeUrl)
+    if (found === undefined || need?.isRequired === false) found = yield* discover(need?.challengeUrl, current?.issuer)
     const named = need !== undefined && need.scopes.length > 0 ? need.scopes : scopes ?? found.scopesSupported ?? []
-    const requested = ScopeToken.unique([...(token?.requested ?? []), ...named]).slice(0, maximumScopes)
-    return yield* request(found, requested)
+    const acquisition: Acquisition = {
+      found,
+      scopes: ScopeToken.unique([...(current?.requested ?? []), ...named]).slice(0, maximumScopes),
+      current,
+      addsScopes: need?.isRequired === true
+    }
+    yield* limitRequests
+    const count = Effect.map(monotonic.millis, (now) => void times.push(now))
+    const obtained = yield* Effect.tapError(
+      source.request(acquisition),
+      // A grant that fails costs requests as well, for example at an identity provider. An outage does not count: the guard of
+      // the endpoint limits its requests.
+      (error) => error._tag === "Unavailable" ? Effect.void : count
+    )
+    if (obtained === undefined) return acquisition
+    yield* count
+    const next = yield* toToken(obtained, acquisition)
+    yield* records?.write(next, current) ?? Effect.void
+    readAt = yield* monotonic.millis
+    return token = next
   })
+
+  const signInTo = Effect.fnUntraced(function*(acquisition: Acquisition): Effect.fn.Return<Token, ClientError> {
+    yield* source.signIn?.(acquisition) ?? Effect.void
+    const obtained = yield* read
+    if (obtained !== undefined) return obtained
+    // Another process removed the token between the sign-in and this line.
+    return yield* new Unavailable({ detail: "The token of the sign-in was removed", retryAfter: 1 })
+  })
+
+  const replaceOrSignIn = (need: Need | undefined): Effect.Effect<Token, ClientError> =>
+    Effect.flatMap(exclusively(replace(need)), (result) =>
+      // A person can take minutes, so other requests and processes do not wait for the lease.
+      "found" in result ? signInTo(result) : Effect.succeed(result))
+
+  /** Replaces a token that is still valid. Asks no person. A failure has no effect yet, and the next attempt follows later. */
+  const renew = (known: Token): Effect.Effect<Token, ClientError> =>
+    Effect.flatMap(Effect.result(exclusively(replace(undefined))), (result) => {
+      if (Result.isSuccess(result) && !("found" in result.success)) return Effect.succeed(result.success)
+      return Effect.map(monotonic.millis, (now) => {
+        const later = { ...known, renewAt: now + retryAfter }
+        if (token?.generation === known.generation) token = later
+        return later
+      })
+    })
 
   const share = (key: string, effect: Effect.Effect<Token, ClientError>): Effect.Effect<Token, ClientError> =>
     shares ? Effect.suspend(() => flights.join(key) ?? Effect.flatten(flights.start(key, effect))) : effect
@@ -177,25 +206,31 @@ export const make = Effect.fnUntraced(function*(
     known !== undefined && known.generation > (need.rejected ?? 0) &&
     (!need.isRequired || need.scopes.every((scope) => known.granted.includes(scope)))
 
+  const use = (known: Token | undefined, now: number): Effect.Effect<Token | undefined, ClientError> => {
+    if (known === undefined || now < known.renewAt) return Effect.succeed(known)
+    if (now >= known.expiresAt) return share("renew", replaceOrSignIn(undefined))
+    // In a Worker, work in the background ends with its request, and each request would start it again.
+    if (!shares) return Effect.succeed(known)
+    return Effect.as(
+      Effect.forkDetach(Effect.ignore(share("background", renew(known))), { startImmediately: true }),
+      known
+    )
+  }
+
   return {
     current: Clock.clockWith((clock) => {
-      const known = token
-      if (known === undefined) return Effect.undefined
       const now = monotonic.millisOf(clock)
-      if (now < known.renewAt) return Effect.succeed(known)
-      const renewed = share("renew", replace(undefined))
-      if (now >= known.expiresAt) return renewed
-      // In a Worker, work in the background ends with its request, and each request would start it again.
-      if (!shares) return Effect.succeed(known)
-      // The token is still valid, so a failure to replace it has no effect yet.
-      return Effect.as(Effect.forkDetach(Effect.ignore(renewed), { startImmediately: true }), known)
+      if (records === undefined || token !== undefined && now - readAt < reread) return use(token, now)
+      // A token stays in use while the store is unavailable.
+      const latest = Effect.catch(read, (error) => token === undefined ? Effect.fail(error) : Effect.succeed(token))
+      return Effect.flatMap(latest, (known) => use(known, now))
     }),
     obtain: Effect.fnUntraced(function*(need) {
       const obtained = satisfies(token, need)
         ? token
         : yield* share(
-          `obtain ${need.rejected ?? ""} ${[...need.scopes].sort().join(" ")}`,
-          Effect.suspend(() => satisfies(token, need) ? Effect.succeed(token) : replace(need))
+          `obtain ${need.rejected ?? ""} ${need.isRequired} ${[...need.scopes].sort().join(" ")}`,
+          replaceOrSignIn(need)
         )
       if (!need.isRequired || need.scopes.every((scope) => obtained.granted.includes(scope))) return obtained
       return yield* new ScopeRefused({ issuer: obtained.issuer, requested: need.scopes, granted: obtained.granted })

@@ -10,6 +10,7 @@ import { AuthorizationDenied, type ClientError, Mismatch } from "./ClientError.t
 /** A token that an authorization server has issued. */
 export interface Issued {
   readonly accessToken: Redacted.Redacted
+  readonly refreshToken: Redacted.Redacted | undefined
   /** In milliseconds. `undefined` if the response does not tell. */
   readonly lifetime: number | undefined
   readonly granted: ReadonlyArray<string>
@@ -31,17 +32,21 @@ export const read = (
     return Result.fail(new Mismatch({ what: "token-type", expected: "Bearer", found: String(type).slice(0, 64) }))
   }
   const token = own(answer, "access_token")
-  if (typeof token !== "string" || !/^[\x21-\x7e]{1,16384}$/.test(token)) {
+  if (!isToken(token)) {
     return Result.fail(new AuthorizationDenied({ reason: "token-request", issuer, code: "no access_token" }))
   }
   const lifetime = own(answer, "expires_in")
   const scope = own(answer, "scope")
+  const refreshToken = own(answer, "refresh_token")
   return Result.succeed({
     accessToken: Redacted.make(token, { label: "access-token" }),
+    refreshToken: isToken(refreshToken) ? Redacted.make(refreshToken, { label: "refresh-token" }) : undefined,
     lifetime: readLifetime(lifetime),
     granted: typeof scope === "string" ? ScopeToken.parse(scope) : requested
   })
 }
+
+const isToken = (value: unknown): value is string => typeof value === "string" && /^[\x21-\x7e]{1,16384}$/.test(value)
 
 /** Some authorization servers write the number of seconds as text. A token that is issued expired lives for no time. */
 const readLifetime = (value: unknown): number | undefined => {

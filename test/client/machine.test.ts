@@ -437,6 +437,25 @@ describe("step-up", () => {
       ])
     }))
 
+  it.effect("47: keeps the scopes of two simultaneous step-ups for different scopes", () =>
+    Effect.gen(function*() {
+      const world = yield* servers
+      const { keeper } = yield* clientOf(world)
+      const need = (scope: string, rejected: number) => ({
+        challengeUrl: undefined,
+        scopes: [scope],
+        isRequired: true,
+        rejected
+      })
+      const { generation } = yield* keeper.obtain({ ...need("todos:read", 0), rejected: undefined })
+      yield* Effect.forEach(
+        ["todos:write", "todos:delete"],
+        (scope) => keeper.obtain(need(scope, generation)),
+        { concurrency: "unbounded" }
+      )
+      assert.sameMembers([...(yield* keeper.current)!.granted], ["todos:read", "todos:write", "todos:delete"])
+    }))
+
   it.effect("48: returns a 403 that asks for no scope, or for scopes that the token has", () =>
     Effect.gen(function*() {
       const world = yield* servers

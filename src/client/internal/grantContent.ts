@@ -4,6 +4,8 @@ import type { Fetcher } from "../../outbound/Fetcher.ts"
 import type { AuthConfigError } from "../../protocol/AuthError.ts"
 import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import type { ClientError } from "../ClientError.ts"
+import type { AllowedIssuers } from "../ServerDiscovery.ts"
+import type { MakeSource } from "../TokenSource.ts"
 import type { Credentials } from "./clientProof.ts"
 
 /** The name of the member of a grant that holds its content. */
@@ -24,13 +26,23 @@ export type ParametersFor = (
 ) => Effect.Effect<ReadonlyArray<readonly [name: string, value: string]>, ClientError>
 
 /** The content of a grant. */
-export interface Content {
+export type Content = CredentialsContent | SourceContent
+
+/** The content of a grant that needs no person. */
+export interface CredentialsContent {
   /** The issuers that receive the credentials, or `"any"` for each issuer that the MCP server names. */
-  readonly issuers: readonly [string, ...ReadonlyArray<string>] | "any"
+  readonly issuers: AllowedIssuers
   /** The credentials of the client at the authorization server; `undefined` if the grant itself identifies the client. */
   readonly credentials: Credentials | undefined
   /** Checks the options that need an effect, and prepares the requests of one session. The scope ends its background work. */
   readonly connect: (fetcher: Fetcher["Service"]) => Effect.Effect<ParametersFor, AuthConfigError, Scope.Scope>
+}
+
+/** The content of a grant with another way to obtain tokens. */
+export interface SourceContent {
+  /** The issuers to which the client sends people, or `"any"` for each issuer that the MCP server names. */
+  readonly issuers: AllowedIssuers
+  readonly makeSource: MakeSource
 }
 
 /** The path of the options of a grant in errors. */

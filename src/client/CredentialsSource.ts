@@ -1,0 +1,36 @@
+import * as Effect from "effect/Effect"
+import * as clientProof from "./internal/clientProof.ts"
+import { type CredentialsContent, option } from "./internal/grantContent.ts"
+import * as TokenEndpoint from "./TokenEndpoint.ts"
+import type { MakeSource } from "./TokenSource.ts"
+
+/* Obtains tokens with the credentials of a client. */
+
+/** Creates a source for clients that need no person. */
+export const fromCredentials = ({ connect, credentials }: CredentialsContent): MakeSource =>
+  Effect.fnUntraced(function*({ fetcher }) {
+    yield* clientProof.check(credentials, option)
+    const parametersFor = yield* connect(fetcher)
+    const requestToken = TokenEndpoint.make(fetcher)
+    return {
+      canRenew: () => true,
+      request: Effect.fnUntraced(function*({ found, scopes }) {
+        const { issuer, resource, server } = found
+        const tokenEndpoint = server.token_endpoint!
+        const parameters = yield* parametersFor({ issuer, tokenEndpoint, resource, scopes })
+        const proof = yield* clientProof.make(
+          credentials,
+          { issuer, methods: server.token_endpoint_auth_methods_supported },
+          option
+        )
+        const scope = scopes.length === 0 ? [] : [["scope", scopes.join(" ")] as const]
+        return yield* requestToken({
+          issuer,
+          endpoint: tokenEndpoint,
+          parameters: [...parameters, ...scope, ["resource", resource]],
+          proof,
+          scopes
+        })
+      })
+    }
+  })

@@ -1,0 +1,64 @@
+import * as Effect from "effect/Effect"
+import type { Proof } from "../outbound/ClientAuthentication.ts"
+import * as EndpointGuard from "../outbound/EndpointGuard.ts"
+import type { Fetcher } from "../outbound/Fetcher.ts"
+import * as FormPost from "../outbound/FormPost.ts"
+import type { AuthorizationServerUnavailable } from "../protocol/AuthError.ts"
+import { type ClientError, Unavailable } from "./ClientError.ts"
+import * as TokenResponse from "./TokenResponse.ts"
+
+/* Requests tokens at token endpoints. Protects each authorization server from too many requests. */
+
+/** A request for a token. */
+export interface TokenRequest {
+  readonly issuer: string
+  readonly endpoint: string
+  readonly parameters: ReadonlyArray<readonly [name: string, value: string]>
+  readonly proof: Proof
+  /** The requested scopes. The token has them if the response names no others (RFC 6749 §5.1). */
+  readonly scopes: ReadonlyArray<string>
+}
+
+/** Sends a request for a token. Fails with `Unavailable` during an outage. */
+export type RequestToken = (request: TokenRequest) => Effect.Effect<TokenResponse.Issued, ClientError>
+
+/** The number of authorization servers whose outages are known at the same time. */
+const maximumServers = 64
+
+/** Creates the function that requests tokens. */
+export const make = (fetcher: Fetcher["Service"]): RequestToken => {
+  const guards = new Map<string, EndpointGuard.EndpointGuard>()
+
+  const guardOf = (issuer: string) =>
+    Effect.suspend(() => {
+      const known = guards.get(issuer)
+      if (known !== undefined) return Effect.succeed(known)
+      return Effect.map(
+        EndpointGuard.make({ issuer, endpoint: "The token endpoint", option: "the option grant" }),
+        (made) => {
+          if (guards.size >= maximumServers) guards.clear()
+          guards.set(issuer, made)
+          return made
+        }
+      )
+    })
+
+  return Effect.fnUntraced(function*({ endpoint, issuer, parameters, proof, scopes }) {
+    const guard = yield* guardOf(issuer)
+    const answered = yield* guard.protect(
+      "verified",
+      FormPost.postForm(fetcher, {
+        url: endpoint,
+        accept: "application/json",
+        proof,
+        parameters,
+        reads: [401, 403]
+      }, { issuer, allowInsecureHttp: false })
+    ).pipe(
+      Effect.mapError((error: AuthorizationServerUnavailable) =>
+        new Unavailable({ detail: error.message, retryAfter: error.retryAfter })
+      )
+    )
+    return yield* Effect.fromResult(TokenResponse.read(answered, issuer, scopes))
+  })
+}
