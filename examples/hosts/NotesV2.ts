@@ -25,5 +25,5 @@ export const makeNotes = async (options: Options) => {
     return server
   })
 
-  return { metadata: auth.metadata, mcp: (request: Request) => handler.fetch(request), dispose: auth.dispose }
+  return { metadata: auth.metadata, mcp: handler.fetch, dispose: auth.dispose }
 }

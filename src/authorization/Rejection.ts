@@ -439,8 +439,8 @@ export const allowOrigin = (
  * **When to use**
  *
  * Give it to the CORS middleware that sets the headers of your responses, such as `cors({ exposeHeaders: [...exposedHeaders] })` of
- * Hono. The gate exposes the headers of its rejections on every host. However, Hono's middleware overwrites the list of exposed headers
- * after the handler has returned its response.
+ * Hono. The gate adds the headers of its rejections to those of the middleware, on Hono if the handler received the context. The
+ * responses of your handlers have only the headers of the middleware.
  *
  * @category constants
  * @since 0.1.0

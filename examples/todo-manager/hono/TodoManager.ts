@@ -17,6 +17,6 @@ export const serve: Serving.ListenerOptions["serve"] = async (identity, logging)
   })
   const app = new Hono()
   app.use(async (c, next) => await auth.metadata(c.req.raw) ?? await next())
-  app.all(Serving.path, (c) => mcp(c.req.raw))
+  app.all(Serving.path, (c) => mcp(c))
   return { listener: getRequestListener(app.fetch) as RequestListener, dispose: auth.dispose }
 }

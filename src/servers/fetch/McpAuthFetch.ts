@@ -19,6 +19,7 @@ import type { Principal } from "../../verification/Principal.ts"
 import { type Admission, forHandler } from "../host/Admission.ts"
 import type { Requirement } from "../host/BindPolicy.ts"
 import * as body from "../host/Body.ts"
+import * as honoContext from "../host/HonoContext.ts"
 import * as hosts from "../host/Host.ts"
 import { checkTenantOption, policiesFrom, policyForRoute } from "../host/HostPolicies.ts"
 import * as webHost from "../host/WebHost.ts"
@@ -40,6 +41,15 @@ export type { AuthInfo } from "../host/AuthInfo.ts"
  * @since 0.1.0
  */
 export type { Admission } from "../host/Admission.ts"
+
+/**
+ * The context that Hono passes to handlers. A protected handler accepts it in place of the request. The gate then merges the CORS
+ * headers of its rejections with those of Hono's `cors`, which otherwise overwrites them.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type { HonoContext } from "../host/HonoContext.ts"
 
 /**
  * Describes what an operation requires. By default, it requires neither scopes nor a principal.
@@ -159,7 +169,8 @@ export interface McpAuthFetch<Offered extends string, A = unknown, R = never> ex
    * The handler receives a request whose body is unread, the admission, and the further arguments of the platform, such as the
    * environment of a Worker. If the gate has read the body, the request is a copy. Preflights do not reach the handler: the
    * gate answers them, or the option `preflight` does. Pages of allowed origins may read the responses of the gate. For the
-   * responses of the handler, the application sets the CORS headers.
+   * responses of the handler, the application sets the CORS headers. On Hono, pass the context in place of the request, because
+   * `cors` of Hono overwrites the CORS headers of responses.
    *
    * An event stream ends when the token expires or is revoked. A stream that answers a POST may continue for at most five
    * minutes after its token has expired. A session that the handler opens (`Mcp-Session-Id`) belongs to the caller.
@@ -167,7 +178,7 @@ export interface McpAuthFetch<Offered extends string, A = unknown, R = never> ex
   readonly protect: <Rest extends ReadonlyArray<unknown> = []>(
     handler: (request: Request, admission: Admission<A>, ...rest: Rest) => Response | Promise<Response>,
     options?: ProtectOptions<Offered, Rest, R>
-  ) => (request: Request, ...rest: Rest) => Promise<Response>
+  ) => (request: Request | honoContext.HonoContext, ...rest: Rest) => Promise<Response>
   /**
    * Protects a route that is not an MCP endpoint: requires a principal, and does not read the body. Event streams end as with
    * `protect`. A WebSocket that the handler opens does not end with the token.
@@ -179,7 +190,7 @@ export interface McpAuthFetch<Offered extends string, A = unknown, R = never> ex
       ...rest: Rest
     ) => Response | Promise<Response>,
     options?: RouteOptions<Offered, Rest>
-  ) => (request: Request, ...rest: Rest) => Promise<Response>
+  ) => (request: Request | honoContext.HonoContext, ...rest: Rest) => Promise<Response>
   /** Answers a request for a public metadata document. Returns `undefined` for every other request. */
   readonly metadata: (request: Request) => Promise<Response> | undefined
   readonly gate: Gate
@@ -241,7 +252,7 @@ const routeTable: ConfigOption.Table<keyof RouteOptions<string>> = { scopes: tru
  *
  * const app = new Hono()
  * app.use(async (c, next) => await auth.metadata(c.req.raw) ?? await next())
- * app.all("/mcp", (c) => mcp(c.req.raw))
+ * app.all("/mcp", (c) => mcp(c))
  * ```
  *
  * **Example** (Claims that a schema of zod decodes)
@@ -314,8 +325,9 @@ const fromHost = <Offered extends string, A, R>(host: hosts.Host<A>): McpAuthFet
       const policies = policiesFrom(host, options.policy)
       const { metadata = false, parsedBody, preflight } = options
       const tenantOf = checkTenantOption(host.gate, options.tenant, "protect.tenant")
-      return (request, ...rest) =>
-        (metadata ? webHost.document(host, request) : undefined) ??
+      return (given, ...rest) => {
+        const { context, request } = honoContext.open(given)
+        return (metadata ? webHost.document(host, request) : undefined) ??
           webHost.serve(
             host,
             request,
@@ -323,10 +335,12 @@ const fromHost = <Offered extends string, A, R>(host: hosts.Host<A>): McpAuthFet
               reading: { limits, parsedBody: parsedBody && (() => parsedBody(request, ...rest)) },
               policies,
               tenantOf: tenantOf && (() => tenantOf(request, ...rest)),
-              preflight: preflight && (() => preflight(request, ...rest))
+              preflight: preflight && (() => preflight(request, ...rest)),
+              context
             },
             (admitted, unread) => handler(unread, forHandler(admitted), ...rest)
           )
+      }
     },
     protectRoute: (handler, options = {}) => {
       checkHandler(handler, "protectRoute")
@@ -334,17 +348,20 @@ const fromHost = <Offered extends string, A, R>(host: hosts.Host<A>): McpAuthFet
       const policy = policyForRoute(host.gate, options.scopes)
       const tenantOf = checkTenantOption(host.gate, options.tenant, "protectRoute.tenant")
       const { preflight } = options
-      return (request, ...rest) =>
-        webHost.serveRoute(
+      return (given, ...rest) => {
+        const { context, request } = honoContext.open(given)
+        return webHost.serveRoute(
           host,
           request,
           {
             policy,
             tenantOf: tenantOf && (() => tenantOf(request, ...rest)),
-            preflight: preflight && (() => preflight(request, ...rest))
+            preflight: preflight && (() => preflight(request, ...rest)),
+            context
           },
           (admitted) => handler(request, { ...forHandler(admitted), principal: admitted.principal! }, ...rest)
         )
+      }
     },
     metadata: (request) => webHost.document(host, request),
     dispose: host.dispose,

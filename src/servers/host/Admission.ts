@@ -76,5 +76,5 @@ export const hasHeaders = (request: { readonly headers: object }): boolean => {
 export const otherRequest = ConfigOption.error(
   "protect",
   "the value is not the request that the server received. Pass req of node:http to middleware for Node (request.raw of Fastify, ctx.req " +
-    "of Koa), and a Request to other functions (c.req.raw of Hono)"
+    "of Koa), and a Request, or the context of Hono, to other functions"
 )

@@ -2,6 +2,7 @@ import * as Result from "effect/Result"
 import * as Caller from "../../authorization/Caller.ts"
 import type { OperationPolicy } from "../../authorization/policy/OperationPolicy.ts"
 import { isPreflight, type Rejection } from "../../authorization/Rejection.ts"
+import type { AuthConfigError } from "../../protocol/AuthError.ts"
 import { type Admitted, hasHeaders, otherRequest, type Policies } from "./Admission.ts"
 import type { Limits } from "./Body.ts"
 import { andThen, make as receiver, type Receiver } from "./Callback.ts"
@@ -100,6 +101,17 @@ const isNodeRequest = (req: NodeRequest): boolean =>
 /** Rejects a value that is not a request of Node with 500 and a log line. */
 const rejectOther = <A>(host: Host<A>, req: NodeRequest, res: NodeResponse, options: DecisionOptions) =>
   settle(host, req, res, options, host.start(() => host.gate.reject(Caller.unknown(host.fiber), otherRequest)))
+
+/** Rejects a request of a wrong call of the middleware with 500 and a log line that contains the error. */
+export const rejectCall = async <A>(
+  host: Host<A>,
+  req: NodeRequest,
+  res: NodeResponse,
+  error: AuthConfigError
+): Promise<void> => {
+  const rejection = await host.run(() => host.gate.reject(Caller.unknown(host.fiber), error))
+  sendRejection(host, req, res, Result.merge(rejection))
+}
 
 /**
  * Removes `req.auth`, which another middleware may have set. Handlers must not take its value for the caller that this gate

@@ -1,6 +1,7 @@
 import { allowOrigin, type Rejection } from "../../authorization/Rejection.ts"
 import * as headerLines from "../../protocol/HeaderLines.ts"
 import { type Admitted, hasHeaders } from "./Admission.ts"
+import * as corsHeaders from "./CorsHeaders.ts"
 import type { Answer } from "./Documents.ts"
 import { holdBack, sendHeadersFirst } from "./HeldResponse.ts"
 import type { Host, Recorded } from "./Host.ts"
@@ -33,24 +34,19 @@ export interface NodeResponse {
 export const send = (req: NodeRequest, res: NodeResponse, answer: Rejection | Answer): void => {
   if (res.headersSent || res.writableEnded || res.destroyed) return
   res.statusCode = answer.status
-  const allowed = answer.headers[allowOriginHeader]
-  if (allowed !== undefined && allowed !== res.getHeader(allowOriginHeader)) {
+  const allowed = answer.headers[corsHeaders.allowOrigin]
+  if (allowed !== undefined && allowed !== res.getHeader(corsHeaders.allowOrigin)) {
     // A middleware sets this header for the origins that it allows itself, and this is not one of them.
-    res.removeHeader?.("access-control-allow-credentials")
+    res.removeHeader?.(corsHeaders.allowCredentials)
   }
   for (const [name, value] of Object.entries(answer.headers)) {
     // A CORS middleware before the gate may have set these headers.
-    const before = corsHeaders.has(name) ? res.getHeader(name) : undefined
+    const before = corsHeaders.lists.has(name) ? res.getHeader(name) : undefined
     res.setHeader(name, before === undefined ? value : headerLines.addMembers(String(before), value))
   }
   if (answer.body === "" || req.method === "HEAD") res.end()
   else res.end(answer.body)
 }
-
-const allowOriginHeader = "access-control-allow-origin"
-
-/** The headers whose values are lists. New members are added to the value that is already set. */
-const corsHeaders = new Set(["access-control-expose-headers", "access-control-allow-headers", "vary"])
 
 /** Sends a rejection, with the CORS headers that let a page of an allowed origin read it. */
 export const sendRejection = <A>(host: Host<A>, req: NodeRequest, res: NodeResponse, rejection: Rejection): void => {

@@ -4,6 +4,7 @@ import type { OperationPolicy } from "../../authorization/policy/OperationPolicy
 import { allowOrigin, isPreflight, type Rejection } from "../../authorization/Rejection.ts"
 import * as requestPath from "../../protocol/RequestPath.ts"
 import { type Admitted, hasHeaders, otherRequest, type Policies } from "./Admission.ts"
+import { type HonoContext, mergeCors } from "./HonoContext.ts"
 import type { Host } from "./Host.ts"
 import * as requestHost from "./RequestHost.ts"
 import { type TenantOf, toGateRequest } from "./WebRequest.ts"
@@ -20,6 +21,8 @@ export interface DecisionOptions {
   readonly tenantOf?: TenantOf | undefined
   /** Answers preflights in place of the gate. */
   readonly preflight?: AnswerPreflight | undefined
+  /** The context of Hono, if the handler received one. */
+  readonly context?: HonoContext | undefined
 }
 
 /** Turns the rejection of a request into a response. If `preflight` is set, it answers preflights instead. */
@@ -27,11 +30,13 @@ export const respondTo = <A>(
   { gate }: Host<A>,
   request: Request,
   rejection: Rejection,
-  { preflight }: DecisionOptions
+  { context, preflight }: DecisionOptions
 ): Response | Promise<Response> => {
   if (preflight !== undefined && isPreflight(rejection)) return preflight()
   const origin = isRequest(request) ? request.headers.get("origin") ?? undefined : undefined
-  return toResponse(allowOrigin(rejection, origin, gate.published.allowsOrigin), request.method)
+  const response = toResponse(allowOrigin(rejection, origin, gate.published.allowsOrigin), request.method)
+  if (context !== undefined) mergeCors(context, response)
+  return response
 }
 
 /** Returns whether a value is a `Request`. The headers of a request of Node have no methods. */

@@ -37,6 +37,7 @@ import type * as ProtectedResource from "../../authorization/ProtectedResource.t
 import type { Scopes, Servers, ServicesOf } from "../../composition/AuthOptions.ts"
 import type { CoveredBy } from "../../composition/GateLayer.ts"
 import * as ConfigOption from "../../protocol/ConfigOption.ts"
+import type { HonoContext } from "../host/HonoContext.ts"
 import { checkTenantOption } from "../host/HostPolicies.ts"
 import * as node from "../host/NodeHost.ts"
 import * as sdkHost from "../sdk/SdkHost.ts"
@@ -85,6 +86,14 @@ export { exposedHeaders } from "../../authorization/Rejection.ts"
 export { fromEnvironment } from "../../composition/fromEnvironment.ts"
 export type { EnvironmentOptions } from "../../composition/fromEnvironment.ts"
 
+/**
+ * The context that Hono passes to handlers. A protected handler accepts it in place of the request. The gate then merges the CORS
+ * headers of its rejections with those of Hono's `cors`, which otherwise overwrites them.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type { HonoContext } from "../host/HonoContext.ts"
 export type { Claims, MockOptions, Options } from "../sdk/SdkOptions.ts"
 export type {
   Anonymous,
@@ -423,7 +432,7 @@ export interface McpAuthSdk<Offered extends string, Claims, R, N extends Anonymo
   readonly protectFetch: (
     server: Server,
     handler: (request: Request, options: HandleRequestOptions) => Response | Promise<Response>
-  ) => (request: Request, options?: FetchOptions) => Promise<Response>
+  ) => (request: Request | HonoContext, options?: FetchOptions) => Promise<Response>
   /**
    * Returns the server that the function given to `protect` or `protectFetch` returned for a request. Returns `undefined` for a request
    * without messages, and if the gate received a server instead of a function.
@@ -570,6 +579,7 @@ const toGate = (sdk: sdkHost.SdkHost): McpAuthSdk<any, any, any, any> => {
       const reading = node.reading(host, limits)
       const tenantOf = checkTenantOption(host.gate, options.tenant, "protect.tenant")
       return async (req, res, next) => {
+        if (typeof next !== "function") return node.rejectCall(host, req, res, withoutNext)
         const decided = node.decideCall(host, req, res, reading, policies, { tenantOf })
         const admitted = decided instanceof Promise ? await decided : decided
         if (admitted === undefined) return
@@ -580,6 +590,13 @@ const toGate = (sdk: sdkHost.SdkHost): McpAuthSdk<any, any, any, any> => {
     }
   }
 }
+
+const withoutNext = ConfigOption.invalid(
+  "protect",
+  undefined,
+  "a function as the third argument of the middleware",
+  "Call it as (req, res, next), and let next run the transport"
+)
 
 /** Parses arguments as the SDK does before it calls a handler. */
 const parseArguments = (schema: AnySchema | ZodRawShapeCompat, given: unknown): Effect.Effect<unknown, unknown> =>

@@ -31,6 +31,8 @@ import type { CoveredBy } from "../../composition/GateLayer.ts"
 import { AuthConfigError } from "../../protocol/AuthError.ts"
 import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import type * as Operation from "../../protocol/Operation.ts"
+import { type HonoContext, open as openContext } from "../host/HonoContext.ts"
+import { readOptions } from "../sdk/FetchArguments.ts"
 import * as sdkHost from "../sdk/SdkHost.ts"
 import { type MockOptions, type Options, toLayer, toMockLayer } from "../sdk/SdkOptions.ts"
 import type {
@@ -75,6 +77,14 @@ export { exposedHeaders } from "../../authorization/Rejection.ts"
 export { fromEnvironment } from "../../composition/fromEnvironment.ts"
 export type { EnvironmentOptions } from "../../composition/fromEnvironment.ts"
 
+/**
+ * The context that Hono passes to handlers. A protected handler accepts it in place of the request. The gate then merges the CORS
+ * headers of its rejections with those of Hono's `cors`, which otherwise overwrites them.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type { HonoContext } from "../host/HonoContext.ts"
 export type { Claims, MockOptions, Options } from "../sdk/SdkOptions.ts"
 export type {
   Anonymous,
@@ -289,7 +299,7 @@ export interface McpAuthSdk<Offered extends string, Claims, R, N extends Anonymo
   readonly protectFetch: (
     server: SdkServer | ((session: string | undefined) => SdkServer | undefined | Promise<SdkServer | undefined>),
     handler: (request: Request, options: HandlerOptions) => Response | Promise<Response>
-  ) => (request: Request, options?: FetchOptions) => Promise<Response>
+  ) => (request: Request | HonoContext, options?: FetchOptions) => Promise<Response>
   /**
    * Returns the server that the function given to `protectFetch` returned for a request. Returns `undefined` for a request
    * without messages, and if the gate received a server instead of a function.
@@ -344,7 +354,7 @@ export interface HandlerSettings extends CreateMcpHandlerOptions {
  * @since 0.1.0
  */
 export interface ProtectedMcpHandler extends McpHttpHandler {
-  readonly fetch: (request: Request, options?: HandlerOptions & FetchOptions) => Promise<Response>
+  readonly fetch: (request: Request | HonoContext, options?: HandlerOptions & FetchOptions) => Promise<Response>
 }
 
 /**
@@ -515,7 +525,10 @@ const protectHandler = (
   }
   const handler = (createGiven ?? createMcpHandler)(take as McpServerFactory, options)
 
-  const fetch: ProtectedMcpHandler["fetch"] = (request, { parsedBody, tenant } = {}) => {
+  const fetch: ProtectedMcpHandler["fetch"] = (given, ...rest) => {
+    const opened = openContext(given)
+    const { request } = opened
+    const { parsedBody, tenant } = readOptions(rest)
     const policies = policiesFor(async ({ authInfo: info, body, operations, principal }) => {
       const { metadataUrl } = host.gate.published.resourceFor(principal)
       const authInfo = info && Object.assign(info, { resourceMetadataUrl: metadataUrl })
@@ -528,7 +541,7 @@ const protectHandler = (
       return server
     })
     return serve(
-      request,
+      opened,
       { parsedBody, tenant, limit: options.maxRequestBodySize, consumes: true },
       policies,
       (_, transportOptions) => handler.fetch(request, transportOptions)

@@ -12,10 +12,12 @@ import type { Admitted, Policies } from "../host/Admission.ts"
 import * as authInfo from "../host/AuthInfo.ts"
 import * as bindPolicy from "../host/BindPolicy.ts"
 import * as body from "../host/Body.ts"
+import * as honoContext from "../host/HonoContext.ts"
 import * as Host from "../host/Host.ts"
 import * as node from "../host/NodeHost.ts"
 import { isEventStream } from "../host/StreamLifetime.ts"
 import * as web from "../host/WebHost.ts"
+import { readOptions } from "./FetchArguments.ts"
 import * as handlerRejection from "./HandlerRejection.ts"
 import * as LocalServer from "./LocalServer.ts"
 import * as register from "./Register.ts"
@@ -63,13 +65,18 @@ export interface SdkHost {
    */
   readonly policiesForServer: (server: ServerOfSession, option: string) => Policies
   /** Authorizes a request, and runs the handler if it is admitted. */
-  readonly serve: (request: Request, reading: Reading, policies: Policies, handler: FetchHandler) => Promise<Response>
+  readonly serve: (
+    opened: honoContext.Opened,
+    reading: Reading,
+    policies: Policies,
+    handler: FetchHandler
+  ) => Promise<Response>
   /** Returns the server that the function of `protect` or `protectFetch` returned for an admitted request. */
   readonly serverFor: (request: object) => object | undefined
   readonly protectFetch: (
     server: ServerOfSession,
     handler: FetchHandler
-  ) => (request: Request, options?: FetchOptions) => Promise<Response>
+  ) => (given: Request | honoContext.HonoContext, options?: FetchOptions) => Promise<Response>
   readonly endpoints: Endpoints
 }
 
@@ -169,7 +176,7 @@ export const make = async <E, Schema>(
     protectFetch: (server, handler) => {
       const policies = policiesForServer(server, "protectFetch")
       sdkPolicies.checkHandler(handler, "protectFetch")
-      return (request, { parsedBody, tenant } = {}) => serve(request, { parsedBody, tenant }, policies, handler)
+      return (given, ...rest) => serve(honoContext.open(given), readOptions(rest), policies, handler)
     },
     endpoints: makeEndpoints(host)
   }
@@ -235,7 +242,7 @@ const makePresent = (host: Host.Host, localCallers: LocalServer.LocalCallers): (
 
 const makeServe =
   (host: Host.Host, limits: body.Limits): SdkHost["serve"] =>
-  (request, { consumes, limit = limits.bytes, parsedBody, tenant }, policies, handler) =>
+  ({ context, request }, { consumes, limit = limits.bytes, parsedBody, tenant }, policies, handler) =>
     web.serve(
       host,
       request,
@@ -246,7 +253,8 @@ const makeServe =
           parsedBody: parsedBody === undefined ? undefined : () => parsedBody
         },
         policies,
-        tenantOf: tenant === undefined ? undefined : () => tenant
+        tenantOf: tenant === undefined ? undefined : () => tenant,
+        context
       },
       async (admitted, unread) => {
         const { authInfo, body, operations } = admitted
@@ -261,7 +269,7 @@ const makeServe =
           return response
         }
         await response.body?.cancel()
-        return web.respondTo(host, request, rejection, {})
+        return web.respondTo(host, request, rejection, { context })
       }
     )
 

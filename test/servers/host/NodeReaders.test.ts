@@ -143,7 +143,7 @@ describe("a value in the place of a request", () => {
       for (const handle of [auth.protect(() => new Response("ran")), auth.protectRoute(() => new Response("ran"))]) {
         assert.strictEqual((await handle(value as never)).status, 500)
       }
-      assert.strictEqual(lines.filter((line) => line.includes("c.req.raw of Hono")).length, 2)
+      assert.strictEqual(lines.filter((line) => line.includes("the context of Hono, to other functions")).length, 2)
     }
   })
 })

@@ -120,7 +120,7 @@ const effectSocket: Adapter = {
 
 /* Fetch */
 
-type Handle = (request: Request) => Promise<Response>
+type Handle = (request: Request | McpAuthFetch.HonoContext) => Promise<Response>
 
 const protect = (
   auth: McpAuthFetch.McpAuthFetch<"todos:read" | "todos:write", unknown, Owners>,
@@ -154,7 +154,7 @@ const hono: Adapter = {
     const handle = protect(auth, functions, record.ran)
     const app = new Hono()
     app.use(async (c, next) => await auth.metadata(c.req.raw) ?? await next())
-    app.all("/mcp", (c) => handle(c.req.raw))
+    app.all("/mcp", (c) => handle(c))
     const server = await new Promise<Server>((resolve) => {
       const listening: unknown = serve(
         { fetch: app.fetch, port: 0, hostname: "127.0.0.1" },

@@ -5,6 +5,7 @@ import * as V2 from "@modelcontextprotocol/server"
 import { Logger } from "effect"
 import { McpAuthSdk } from "effect-mcp-auth/sdk-v1"
 import { McpAuthSdk as SdkV2 } from "effect-mcp-auth/sdk-v2"
+import mocks from "node-mocks-http"
 import { callTool, modern } from "./rpc.ts"
 
 /* Tests that mistakes in the setup of a server are errors, or are logged. */
@@ -72,6 +73,82 @@ describe("protectFetch", () => {
       assert.include(JSON.stringify(errors), "tool write was rejected by its own check of scopes")
     }
   )
+})
+
+describe("protect", () => {
+  it("answers 500 if it is called without next, and the log names the missing argument", async () => {
+    const { layer, lines } = collect()
+    await using auth = await mock(layer)
+    const guard = auth.protect(makeServer(auth)) as (...args: ReadonlyArray<unknown>) => Promise<void>
+    const res = mocks.createResponse()
+    await guard(mocks.createRequest({ method: "GET", url: "/mcp", headers: { host: "a.example" } }), res)
+    assert.strictEqual(res.statusCode, 500)
+    assert.include(JSON.stringify(lines), "expected a function as the third argument of the middleware")
+  })
+})
+
+describe("The second argument of a protected fetch handler", () => {
+  /** A class whose instances have a member of the options, as a value of a platform may have. */
+  class Platform {
+    readonly parsedBody = callTool("read")
+  }
+
+  const handlers = async (layer: ReturnType<typeof collect>["layer"]) => {
+    const v1 = await mock(layer)
+    const v2 = await SdkV2.mock({ resource, subject: "alice", scopes: ["read", "write"], granted: ["read"], layer })
+    const handler = v2.createMcpHandler(() => {
+      const server = new V2.McpServer(info)
+      v2.registerTool(server, "write", { scopes: ["write"] }, () => text("written"))
+      v2.registerTool(server, "read", { scopes: ["read"] }, () => text("read"))
+      return server
+    })
+    const makeBoth = () => {
+      const server = makeServer(v1)()
+      v1.registerTool(server, "read", { scopes: ["read"] }, () => text("read"))
+      return server
+    }
+    return {
+      handlers: [v1.protectFetch(makeBoth(), answer(makeBoth)), handler.fetch] as ReadonlyArray<
+        (...args: ReadonlyArray<unknown>) => Promise<Response>
+      >,
+      dispose: () => Promise.all([v1.dispose(), v2.dispose()])
+    }
+  }
+
+  it("is not read as options if it is a value of the platform", async () => {
+    const { dispose, handlers: all } = await handlers(collect().layer)
+    const { body, headers } = modern(callTool("write"))
+    for (const handle of all) {
+      const parsedBody = modern(callTool("read")).body
+      const values: ReadonlyArray<ReadonlyArray<unknown>> = [
+        // The environment and the context of a Worker.
+        [{ parsedBody, tenant: "acme" }, {}],
+        [{ parsedBody, tenant: "acme" }, undefined],
+        // The environment alone, with a variable that is no option.
+        [{ parsedBody, KEY: "value" }],
+        [new Platform()],
+        [() => Promise.resolve()],
+        ["parsedBody"],
+        [null]
+      ]
+      for (const value of values) {
+        assert.strictEqual((await handle(post(body, headers), ...value)).status, 403, JSON.stringify(value))
+      }
+    }
+    await dispose()
+  })
+
+  it("is read as options if it is a plain object that has only the members of options", async () => {
+    const { dispose, handlers: [first, second] } = await handlers(collect().layer)
+    const messages = [{ body: callTool("read"), headers: {} }, modern(callTool("read"))] as const
+    for (const [index, handle] of [first!, second!].entries()) {
+      const { body, headers } = messages[index]!
+      const request = post(body, headers)
+      const parsedBody = await request.json()
+      assert.strictEqual((await handle(request, { parsedBody, authInfo: undefined })).status, 200)
+    }
+    await dispose()
+  })
 })
 
 describe("A server without its gate", () => {

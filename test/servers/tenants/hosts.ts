@@ -227,8 +227,8 @@ const hono: TenantHost = {
     )
     const app = new Hono()
     app.use(async (c, next) => await auth.metadata(c.req.raw) ?? await next())
-    app.all(pattern, (c) => handle(c.req.raw, c.req.param("tenant")))
-    app.all("/mcp", (c) => handle(c.req.raw, undefined))
+    app.all(pattern, (c) => handle(c, c.req.param("tenant")))
+    app.all("/mcp", (c) => handle(c, undefined))
     const server = await new Promise<Server>((resolve) => {
       const listening: unknown = serve(
         { fetch: app.fetch, port: 0, hostname: "127.0.0.1" },
@@ -250,8 +250,8 @@ const honoV2: TenantHost = {
     })
     const app = new Hono()
     app.use(async (c, next) => await auth.metadata(c.req.raw) ?? await next())
-    app.all(pattern, (c) => handle(c.req.raw, { tenant: c.req.param("tenant") }))
-    app.all("/mcp", (c) => handle(c.req.raw))
+    app.all(pattern, (c) => handle(c, { tenant: c.req.param("tenant") }))
+    app.all("/mcp", (c) => handle(c))
     return { send: toFetch((request) => app.fetch(request)), stop: auth.dispose }
   }
 }
