@@ -12,16 +12,17 @@ class Since extends Context.Service<Since, { readonly since: Date }>()("test/Sin
 
 const resource = "https://server.test/mcp"
 
+const thrown = (): boolean => {
+  throw new Error("the schema broke\n[12:00:00] INFO: request admitted")
+}
+
 /**
- * Options whose schema of claims throws at the second decoding. The decoded claims contain a `Date`, which cannot be frozen,
+ * Options whose schema of claims calls `again` at the second decoding. The decoded claims contain a `Date`, which cannot be frozen,
  * so they are not cached and each request decodes them.
  */
-const options = (issuer: string) => {
+const options = (issuer: string, again: () => boolean) => {
   let count = 0
-  const breaks = Schema.makeFilter<{ readonly since: Date }>(() => {
-    if (++count > 1) throw new Error("the schema broke\n[12:00:00] INFO: request admitted")
-    return true
-  })
+  const breaks = Schema.makeFilter<{ readonly since: Date }>(() => ++count > 1 ? again() : true)
   return {
     resource,
     authorizationServers: [issuer],
@@ -34,7 +35,7 @@ const options = (issuer: string) => {
 }
 
 /** The options, a request with a good token, and lists of the decisions and log lines that it causes. */
-const world = Effect.gen(function*() {
+const world = Effect.fnUntraced(function*(again: () => boolean) {
   const { client, issuer } = yield* TestIssuer.make({ resource })
   const decisions: Array<Decision.Decision> = []
   const lines: Array<string> = []
@@ -53,10 +54,10 @@ const world = Effect.gen(function*() {
         body: JSON.stringify({ jsonrpc: "2.0", id: 1, method: "ping" })
       })
   )
-  return { options: options(issuer.issuer), provided, decisions, lines, request }
+  return { options: options(issuer.issuer, again), provided, decisions, lines, request }
 })
 
-type World = Effect.Success<typeof world>
+type World = Effect.Success<ReturnType<typeof world>>
 
 const hosts: ReadonlyArray<
   readonly [string, (world: World) => Effect.Effect<(request: Request) => Promise<Response>, unknown, any>]
@@ -96,7 +97,7 @@ const hosts: ReadonlyArray<
 describe.each(hosts)("claims that break when a request decodes them again, %s", (_, start) => {
   it.live("[T-AUD-22b] are the same 500 as other internal failures, reported and logged with one line", () =>
     Effect.gen(function*() {
-      const made = yield* world
+      const made = yield* world(thrown)
       const send = yield* start(made) as Effect.Effect<(request: Request) => Promise<Response>>
       const request = yield* made.request
       const response = yield* Effect.promise(() => send(request))
@@ -111,5 +112,19 @@ describe.each(hosts)("claims that break when a request decodes them again, %s", 
       assert.lengthOf(made.lines, 1)
       assert.include(made.lines[0], "request rejected with 500: broken")
       assert.include(made.lines[0], "the schema broke")
+    }))
+
+  it.live("are a 401 if the schema then rejects them, as if it had rejected them at first", () =>
+    Effect.gen(function*() {
+      const made = yield* world(() => false)
+      const send = yield* start(made) as Effect.Effect<(request: Request) => Promise<Response>>
+      const request = yield* made.request
+      const response = yield* Effect.promise(() => send(request))
+      assert.strictEqual(response.status, 401)
+      assert.include(response.headers.get("www-authenticate"), "error=\"invalid_token\"")
+      assert.deepStrictEqual(
+        made.decisions.filter(({ outcome }) => outcome === "rejected").map(({ reason, status }) => [reason, status]),
+        [["claims", 401]]
+      )
     }))
 })

@@ -21,7 +21,8 @@ export interface OwnClaims {
    */
   readonly decode: (principal: Principal) => Effect.Effect<Principal, InvalidToken>
   /**
-   * Returns a context with the decoded claims, or `undefined` before `decode` has succeeded or without the option `claims`.
+   * Returns a context with the decoded claims, or `undefined` before `decode` has succeeded or without the option `claims`. Throws
+   * `InvalidToken` if the claims have to be decoded again and the decoder then rejects them.
    */
   readonly contextFor: (principal: Principal) => Context.Context<never> | undefined
 }
@@ -36,10 +37,7 @@ export const make = (decode: Decode | undefined): OwnClaims => {
     made: Result.Result<Context.Context<never>, unknown>,
     again: (made: Context.Context<never>) => Context.Context<never>
   ): Effect.Effect<Principal, InvalidToken> => {
-    if (Result.isFailure(made)) {
-      const { claims } = principal
-      return Effect.fail(attach(new InvalidToken({ reason: "claims" }), { claims, cause: made.failure }))
-    }
+    if (Result.isFailure(made)) return Effect.fail(toError(principal, made.failure))
     const context = made.success
     const isFrozen = [...context.mapUnsafe.values()].every(shareable.freeze)
     decoded.set(principal, isFrozen ? () => context : () => again(context))
@@ -49,7 +47,9 @@ export const make = (decode: Decode | undefined): OwnClaims => {
   const decodeAgain = (principal: Principal) => {
     const again = decode(principal)
     if (Effect.isEffect(again)) throw new TypeError("the schema of the option claims is not always synchronous")
-    return Result.getOrThrow(again)
+    // A schema can reject claims that it accepted before, for example if it compares a time with the clock.
+    if (Result.isFailure(again)) throw toError(principal, again.failure)
+    return again.success
   }
 
   return {
@@ -65,6 +65,9 @@ export const make = (decode: Decode | undefined): OwnClaims => {
     contextFor: (principal) => decoded.get(principal)?.()
   }
 }
+
+const toError = ({ claims }: Principal, cause: unknown): InvalidToken =>
+  attach(new InvalidToken({ reason: "claims" }), { claims, cause })
 
 const none: OwnClaims = {
   isDecoded: () => true,

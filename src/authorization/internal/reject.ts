@@ -122,7 +122,7 @@ export const make = ({ challengeScopes, hasKeyScheme, record, resource, tenants 
   }
 
   const rejectCause: Reject["rejectCause"] = (caller, cause, details = noDetails) => {
-    const error = Result.getOrUndefined(Cause.findError(cause))
+    const error = Result.getOrUndefined(Cause.findError(cause)) ?? thrownError(cause)
     if (isRejection(error)) return Effect.fail(error)
     if (isAuthError(error)) return rejectWith(caller, rejectionFor(error, caller), details)
     if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause as Cause.Cause<never>)
@@ -177,6 +177,12 @@ export const attempt = <A, E, R>(
   // An `Exit` is handled without `catchCause`, which would wrap it into an effect that needs a fiber.
   if (!Exit.isExit(made)) return Effect.catchCause(made, reject)
   return Exit.isSuccess(made) ? Effect.succeed(made.value as A) : reject((made as Exit.Failure<A, E>).cause)
+}
+
+/** Returns the error of claims that could not be decoded again, where code could only throw it. */
+const thrownError = (cause: Cause.Cause<unknown>): InvalidToken | undefined => {
+  const defect = Result.getOrUndefined(Cause.findDefect(cause))
+  return defect instanceof InvalidToken ? defect : undefined
 }
 
 const isRejection = (error: unknown): error is Rejection.Rejection =>

@@ -1,3 +1,4 @@
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as AuthChallenge from "../../authorization/AuthChallenge.ts"
@@ -51,15 +52,16 @@ export const make = <A>(gate: Gate, claimsFor: (principal: Principal) => A | und
     session: string | undefined,
     operations: ReadonlyArray<Operation.Operation>,
     body: unknown
-  ): Admitted<A> => ({
-    caller,
-    session,
-    principal: caller.principal,
-    authInfo: info,
-    claims: caller.principal === undefined ? undefined : claimsFor(caller.principal),
-    operations,
-    body
-  })
+  ): Effect.Effect<Admitted<A>, Rejection> => {
+    const { principal } = caller
+    let claims: A | undefined
+    try {
+      claims = principal === undefined ? undefined : claimsFor(principal)
+    } catch (defect) {
+      return gate.reject(caller, Cause.die(defect), operations)
+    }
+    return Effect.succeed({ caller, session, principal, authInfo: info, claims, operations, body })
+  }
 
   const findPolicies = (caller: Caller, request: McpRequest, policies: Policies): Effect.Effect<PolicyFor, Rejection> =>
     request.operations.length === 0 ? noPolicies : attempt(caller, () => policies(request), request.operations)
@@ -84,7 +86,7 @@ export const make = <A>(gate: Gate, claimsFor: (principal: Principal) => A | und
         body: value
       }
       return Effect.flatMapEager(findPolicies(caller, mcpRequest, policies), (policyFor) =>
-        Effect.mapEager(
+        Effect.flatMapEager(
           gate.authorize(current, operations, (operation) => policyOrDefault(policyFor, operation)),
           () => admissionFor(caller, info, session, operations, value)
         ))
@@ -125,7 +127,7 @@ export const make = <A>(gate: Gate, claimsFor: (principal: Principal) => A | und
         return Effect.flatMapEager(checkStreams(caller, false), () =>
           Effect.flatMapEager(gate.recheck(caller, false), (current) => {
             const operations = operationsOfRoute(request.method)
-            return Effect.mapEager(
+            return Effect.flatMapEager(
               gate.authorize(current, operations, () =>
                 policy),
               () => admissionFor(caller, authInfo.make(principal, gate), undefined, operations, undefined)

@@ -184,7 +184,10 @@ export const make = (registry: Registry, readArguments: ReadArguments, find: Fin
     if (!isThenable(found)) return policiesFor(found, request)
     const waiting = found
     return Effect.flatMap(
-      Effect.tryPromise({ try: async () => waiting, catch: notFound }),
+      Effect.timeoutOrElse(Effect.tryPromise({ try: async () => waiting, catch: notFound }), {
+        duration: longestWait,
+        orElse: () => Effect.fail(neverFound)
+      }),
       (server) => policiesFor(server, request)
     )
   }
@@ -278,6 +281,17 @@ const noServer = (value: unknown): AuthConfigError =>
       }; expected an McpServer. ` +
       "Return undefined for a request without a server"
   })
+
+/** The longest wait for the server of a request. A function that waits longer would keep the request and its client waiting. */
+const longestWait = "30 seconds"
+
+const neverFound = new AuthConfigError({
+  reason: "malformed",
+  option: "protect",
+  fix:
+    `the function that returns the MCP server of a request did not return one within ${longestWait}. Find out what it waits for, ` +
+    "and limit that wait"
+})
 
 const notFound = (cause: unknown): AuthConfigError =>
   cause instanceof AuthConfigError ? cause : new AuthConfigError({

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Result } from "effect"
+import { Effect, Fiber, Result } from "effect"
 import { Operation } from "effect-mcp-auth/protocol"
+import { TestClock } from "effect/testing"
 import * as sdkPolicies from "../../../src/servers/sdk/SdkPolicies.ts"
 import type { Registry } from "../../../src/servers/sdk/SdkRegistry.ts"
 
@@ -9,6 +10,24 @@ const operationsOf = (body: unknown) => Result.getOrThrow(Operation.fromBody(bod
 const unused = (): never => assert.fail("not for this test")
 
 describe("SdkPolicies", () => {
+  it.effect("a function that returns a promise which never settles fails the request after 30 seconds", () =>
+    Effect.gen(function*() {
+      const waiting = sdkPolicies.make({} as Registry, () => Effect.fail("no arguments"), () => new Promise(() => {}))
+      const fiber = yield* Effect.forkChild(Effect.flip(waiting({
+        session: undefined,
+        principal: undefined,
+        authInfo: undefined,
+        operations: [],
+        body: undefined
+      })))
+      yield* TestClock.adjust("29 seconds")
+      assert.isUndefined(fiber.pollUnsafe())
+      yield* TestClock.adjust("1 second")
+      const error = yield* Fiber.join(fiber)
+      assert.strictEqual(error._tag, "AuthConfigError")
+      assert.include(error.message, "did not return one within 30 seconds")
+    }))
+
   it.effect("[T-AUD-06l] each registration is looked up once, also if several operations name it", () =>
     Effect.gen(function*() {
       const looked: Array<string> = []

@@ -173,6 +173,14 @@ const inPaths = (
   const ofUnauthenticated = (request: PresentedRequest | undefined): Named => {
     const path = request?.path === undefined ? undefined : toPublicPath(request.path)
     const parameterValue = OptionValue.ignoreFailure(request?.routeParameter?.(parameter))
+    if (parameterValue !== undefined && typeof parameterValue !== "string") {
+      throw ConfigOption.invalid(
+        "tenant",
+        parameterValue,
+        "the name of a tenant or undefined, as the function must return",
+        "Return the name itself. If it has to be looked up, look it up in authorizationServers of tenants"
+      )
+    }
     if (parameterValue === undefined && path === url.pathname) return absent
     if (id._tag === "Route") return named(parameterValue, inPath)
     const found = path === undefined ? malformed : ofPath(path)
