@@ -124,7 +124,7 @@ describe("The second argument of a protected fetch handler", () => {
         // The environment and the context of a Worker.
         [{ parsedBody, tenant: "acme" }, {}],
         [{ parsedBody, tenant: "acme" }, undefined],
-        // The environment alone, with a variable that is no option.
+        // The environment alone, with a variable whose name is not that of an option.
         [{ parsedBody, KEY: "value" }],
         [new Platform()],
         [() => Promise.resolve()],

@@ -61,13 +61,13 @@ const hosts: Readonly<Record<string, (lines: Array<string>) => Send>> = {
   }
 }
 
-describe.each(Object.entries(hosts))("the option tenant of %s", (_, start) => {
+describe.each(Object.entries(hosts))("the option tenant, %s", (_, start) => {
   it.each([
     ["a promise that resolves", () => Promise.resolve("acme"), "a promise is not the name of a tenant"],
     ["a promise that rejects", () => Promise.reject(new Error("late")), "a promise is not the name of a tenant"],
     ["an effect", () => Effect.succeed("acme"), "an Effect is not the name of a tenant"],
     ["a number", () => 1, "1 is not the name of a tenant"]
-  ])("that returns %s is an error of the server, and the log names the option", async (_, tenant, expected) => {
+  ])("a function that returns %s leads to 500, and the log names the option", async (_, tenant, expected) => {
     const lines: Array<string> = []
     assert.strictEqual(await start(lines)(tenant as () => never), 500)
     assert.strictEqual(
