@@ -34,11 +34,11 @@ const nameOf = (url: string): string | undefined => /\/node_modules\/effect\/dis
  * modules. Raise it only for a reason.
  */
 const budgets = [
-  { entry: "node", ours: 119, effect: 70 },
-  { entry: "fetch", ours: 116, effect: 70 },
-  { entry: "sdk-v1", ours: 146, effect: 70 },
-  { entry: "sdk-v2", ours: 145, effect: 70 },
-  { entry: "host", ours: 120, effect: 70 },
+  { entry: "node", ours: 120, effect: 70 },
+  { entry: "fetch", ours: 118, effect: 70 },
+  { entry: "sdk-v1", ours: 149, effect: 70 },
+  { entry: "sdk-v2", ours: 148, effect: 70 },
+  { entry: "host", ours: 121, effect: 70 },
   { entry: "protocol", ours: 13, effect: 45 },
   { entry: "verification", ours: 68, effect: 73 },
   { entry: "introspection", ours: 69, effect: 73 },
