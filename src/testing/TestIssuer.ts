@@ -33,7 +33,7 @@ export type { Client } from "./internal/endpoints.ts"
 export { TestIssuer } from "./internal/issuerModel.ts"
 export type { Options } from "./internal/issuerOptions.ts"
 export type { NodeRequest, NodeResponse } from "./internal/listen.ts"
-export type { OpaqueOptions, ShapeOptions, TokenOptions } from "./internal/mint.ts"
+export type { IdJagOptions, IdTokenOptions, OpaqueOptions, ShapeOptions, TokenOptions } from "./internal/mint.ts"
 export { ConnectionRefused, type Fault, type Received } from "./internal/respond.ts"
 
 /**
@@ -107,8 +107,12 @@ export const make = (
     }
     const keys = yield* makeKeyRing(algorithm, options.algorithms ?? [])
     const minter = mint.make({ issuer, resource, algorithm, keys })
+    const { identityProviders = [], others = [], workloadIssuers = [] } = options
     const { serve, urls, ...published } = endpoints.make({
       issuer,
+      resource,
+      identityProviders,
+      workloadIssuers,
       keys,
       minter,
       algorithm,
@@ -119,7 +123,7 @@ export const make = (
       elsewhere: options.elsewhere,
       cacheControl: options.cacheControl
     })
-    const { react, ...responder } = respond.make(issuer, options.others ?? [], serve)
+    const { react, ...responder } = respond.make(issuer, [...others, ...identityProviders, ...workloadIssuers], serve)
     const { fail } = responder
     const { issued: _issued, now: _now, ...tokens } = minter
     const [clientId = "no-client", first] = [...clients][0] ?? []

@@ -494,6 +494,15 @@ export const entries: Readonly<Record<string, Entry>> = {
     misspelled: ["cachecontrol", "cacheControl"],
     isOptional: true
   },
+  ...Object.fromEntries((["mintIdToken", "mintIdJag"] as const).map((name) => [
+    `testing/TestIssuer.TestIssuer.${name}`,
+    {
+      call: (given: never) => issuer[name](given),
+      valid: {},
+      misspelled: ["subjet", "subject"],
+      isOptional: true
+    } satisfies Entry
+  ])),
   ...Object.fromEntries((["mint", "mintOpaque", "mintLike", "mintIdTokenLike", "mintBroken"] as const).map((name) => [
     `testing/TestIssuer.TestIssuer.${name}`,
     {

@@ -1,4 +1,4 @@
-import { base64url, calculateJwkThumbprint, createLocalJWKSet, EmbeddedJWK, type JWK, jwtVerify } from "jose"
+import { base64url, createLocalJWKSet, type JWK, jwtVerify } from "jose"
 import { defined } from "./keys.ts"
 import type { Issued } from "./mint.ts"
 
@@ -20,6 +20,8 @@ export interface Client {
    * name, also `scope`. Default: none.
    */
   readonly claims?: Readonly<Record<string, unknown>> | undefined
+  /** The ids of this client at other authorization servers, by their issuers, for ID-JAGs. Default: the same id as here. */
+  readonly clientIds?: Readonly<Record<string, string>> | undefined
 }
 
 /** A request to an endpoint. */
@@ -30,13 +32,25 @@ export interface EndpointRequest {
   readonly body: string
 }
 
+/** Another issuer, and its key set. */
+export interface TrustedIssuer {
+  readonly issuer: string
+  readonly keys: () => Promise<{ readonly keys: Array<JWK> }>
+}
+
 /** The state that the endpoints share. */
 export interface IssuerState {
   readonly issuer: string
   readonly clients: ReadonlyMap<string, Client>
   readonly issued: Map<string, Issued>
-  /** The identifiers of used client assertions (RFC 7523 §3). */
+  /** The resource that tokens are for. */
+  readonly resource: string
+  /** The identifiers of used assertions, of clients and of grants (RFC 7523 §3). */
   readonly assertions: Set<string>
+  /** The issuers whose ID-JAGs are accepted. */
+  readonly identityProviders: ReadonlyArray<TrustedIssuer>
+  /** The issuers whose JWTs are accepted as workload identities. */
+  readonly workloadIssuers: ReadonlyArray<TrustedIssuer>
   /** The current time, in seconds since 1970. */
   readonly now: number
 }
@@ -46,8 +60,12 @@ export const json = (body: unknown, status = 200, headers: Readonly<Record<strin
   Response.json(body, { status, headers: { "cache-control": "no-store", ...headers } })
 
 /** Responds with an error of RFC 6749 §5.2. */
-const reject = (error: string, description: string, status = 400, headers: Readonly<Record<string, string>> = {}) =>
-  json({ error, error_description: description }, status, headers)
+export const reject = (
+  error: string,
+  description: string,
+  status = 400,
+  headers: Readonly<Record<string, string>> = {}
+) => json({ error, error_description: description }, status, headers)
 
 const invalidClient = (description: string) =>
   reject("invalid_client", description, 401, { "www-authenticate": "Basic realm=\"issuer\"" })
@@ -56,7 +74,7 @@ const invalidClient = (description: string) =>
 const several: ReadonlySet<string> = new Set(["resource", "audience"])
 
 /** Reads the parameters of a request, or returns the error response. */
-const readForm = ({ body, headers, method }: EndpointRequest): URLSearchParams | Response => {
+export const readForm = ({ body, headers, method }: EndpointRequest): URLSearchParams | Response => {
   if (method !== "POST") return new Response("", { status: 405, headers: { allow: "POST" } })
   const type = headers["content-type"]?.split(";")[0]?.trim().toLowerCase()
   if (type !== "application/x-www-form-urlencoded") {
@@ -76,7 +94,7 @@ const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 const formDecode = (text: string): string => decodeURIComponent(text.replaceAll("+", " "))
 
 /** Authenticates the client (RFC 6749 §2.3, RFC 7523 §2.2). Returns its id or the error response. */
-const authenticate = async (
+export const authenticate = async (
   request: EndpointRequest,
   form: URLSearchParams,
   state: IssuerState
@@ -144,7 +162,7 @@ const authenticateByAssertion = async (
   return invalidClient("the assertion is not signed with a key of a registered client, or its claims are wrong")
 }
 
-const isActive = ({ claims, revoked }: Issued, now: number): boolean => {
+export const isActive = ({ claims, revoked }: Issued, now: number): boolean => {
   const { exp, nbf } = claims
   return !revoked && !(typeof exp === "number" && exp <= now) && !(typeof nbf === "number" && nbf > now)
 }
@@ -194,102 +212,4 @@ export const revoke = async (request: EndpointRequest, state: IssuerState): Prom
   const known = state.issued.get(token)
   if (known !== undefined) known.revoked = true
   return new Response("", { headers: { "cache-control": "no-store" } })
-}
-
-/** A token that a client requests. */
-export interface Grant {
-  readonly subject: string
-  readonly clientId: string
-  readonly scopes: ReadonlyArray<string> | undefined
-  readonly audience: ReadonlyArray<string> | undefined
-  readonly claims: Readonly<Record<string, unknown>>
-  readonly jkt: string | undefined
-}
-
-const tokenExchange = "urn:ietf:params:oauth:grant-type:token-exchange"
-const onBehalfOf = "urn:ietf:params:oauth:grant-type:jwt-bearer"
-
-/**
- * Issues a token for client credentials, token exchange (RFC 8693) or on-behalf-of. If the request has a DPoP proof, the token
- * is bound to the key of the proof (RFC 9449 §5).
- */
-export const token = async (
-  request: EndpointRequest,
-  state: IssuerState,
-  nonce: string | undefined,
-  mint: (grant: Grant) => Promise<{ readonly token: string; readonly expiresIn: number }>
-): Promise<Response> => {
-  const form = readForm(request)
-  if (form instanceof Response) return form
-  const client = await authenticate(request, form, state)
-  if (client instanceof Response) return client
-  const proof = request.headers["dpop"]
-  const jkt = proof === undefined ? undefined : await verifyProof(proof, request, state, nonce)
-  if (jkt instanceof Response) return jkt
-
-  const type = form.get("grant_type")
-  const scopes = form.get("scope")?.split(" ").filter((_) => _ !== "")
-  const audience = [...form.getAll("resource"), ...form.getAll("audience")]
-  const common = {
-    clientId: client,
-    scopes,
-    audience: audience.length === 0 ? undefined : audience,
-    jkt
-  }
-  const issue = async (grant: Grant, more: Readonly<Record<string, unknown>> = {}) => {
-    const { expiresIn, token } = await mint(grant)
-    return json(defined({
-      access_token: token,
-      token_type: jkt === undefined ? "Bearer" : "DPoP",
-      expires_in: expiresIn,
-      scope: scopes?.join(" "),
-      ...more
-    }))
-  }
-  switch (type) {
-    case "client_credentials":
-      return issue({ ...common, subject: client, claims: state.clients.get(client)?.claims ?? {} })
-    case tokenExchange:
-    case onBehalfOf: {
-      const exchanged = form.get(type === tokenExchange ? "subject_token" : "assertion")
-      const known = exchanged === null ? undefined : state.issued.get(exchanged)
-      if (known === undefined || !isActive(known, state.now)) {
-        return reject(type === tokenExchange ? "invalid_request" : "invalid_grant", "the token is not active")
-      }
-      return issue(
-        { ...common, subject: String(known.claims["sub"]), claims: { act: { sub: client } } },
-        type === tokenExchange ? { issued_token_type: "urn:ietf:params:oauth:token-type:access_token" } : {}
-      )
-    }
-    default:
-      return reject(
-        "unsupported_grant_type",
-        "this issuer supports client_credentials, token-exchange and jwt-bearer"
-      )
-  }
-}
-
-/** Verifies a proof (RFC 9449 §4.3). Returns the thumbprint of its key, or the error response (§5, §8). */
-const verifyProof = async (
-  proof: string,
-  { method, url }: EndpointRequest,
-  { now }: IssuerState,
-  nonce: string | undefined
-): Promise<string | Response> => {
-  const verified = await jwtVerify(proof, EmbeddedJWK, {
-    typ: "dpop+jwt",
-    requiredClaims: ["jti", "htm", "htu", "iat"],
-    maxTokenAge: 60,
-    clockTolerance: 5,
-    currentDate: new Date(now * 1000)
-  }).catch(() => undefined)
-  const { origin, pathname } = new URL(url)
-  if (verified?.payload["htm"] !== method || verified.payload["htu"] !== `${origin}${pathname}`) {
-    return reject("invalid_dpop_proof", "the proof is not for this request")
-  }
-  return nonce === undefined || verified.payload["nonce"] === nonce
-    ? calculateJwkThumbprint(verified.protectedHeader.jwk as JWK)
-    : reject("use_dpop_nonce", "the proof must contain the nonce of the DPoP-Nonce header", 400, {
-      "dpop-nonce": nonce
-    })
 }

@@ -55,6 +55,13 @@ export class TestIssuer extends Context.Service<TestIssuer, {
   readonly mintLike: (provider: TokenShape.Provider, options?: mint.ShapeOptions) => Effect.Effect<string>
   /** Mints an ID token in the shape of a provider. Servers must reject it as an access token. */
   readonly mintIdTokenLike: (provider: TokenShape.Provider, options?: mint.ShapeOptions) => Effect.Effect<string>
+  /** Mints an ID token for a client (OpenID Connect Core §2). Servers must reject it as an access token. */
+  readonly mintIdToken: (options?: mint.IdTokenOptions) => Effect.Effect<string>
+  /**
+   * Mints an ID-JAG: the grant of an identity provider that an authorization server accepts in place of a sign-in. Servers must
+   * reject it as an access token.
+   */
+  readonly mintIdJag: (options?: mint.IdJagOptions) => Effect.Effect<string>
   /**
    * Mints a forgery of the token that `mint` returns. `Forgery.forgeries[kind].reason` is the reason of its rejection.
    * Forgeries with an HMAC use HS256, or the HMAC algorithm in the option `header.alg`.

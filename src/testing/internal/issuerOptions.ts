@@ -31,6 +31,16 @@ export interface Options {
    * none.
    */
   readonly others?: ReadonlyArray<TestIssuer["Service"]> | undefined
+  /**
+   * The identity providers whose ID-JAGs the token endpoint accepts as grants, for enterprise-managed authorization. The
+   * `HttpClient` and `fetch` reach them as well. Default: none.
+   */
+  readonly identityProviders?: ReadonlyArray<TestIssuer["Service"]> | undefined
+  /**
+   * The issuers whose JWTs the token endpoint accepts from workloads without other credentials (RFC 7523 §2.1). The `HttpClient`
+   * and `fetch` reach them as well. Default: none.
+   */
+  readonly workloadIssuers?: ReadonlyArray<TestIssuer["Service"]> | undefined
   /** Responds to requests for URLs of other origins. If it returns `undefined`, the response is 404. Default: 404. */
   readonly elsewhere?: ((url: URL) => Response | undefined) | undefined
   /** The `Cache-Control` header of the metadata and the key set. Default: no header. */
@@ -46,6 +56,8 @@ const served: ConfigOption.Table<Exclude<keyof Options, "issuer">> = {
   jwk: true,
   jwksUri: true,
   others: true,
+  identityProviders: true,
+  workloadIssuers: true,
   elsewhere: true,
   cacheControl: true
 }

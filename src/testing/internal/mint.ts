@@ -50,6 +50,27 @@ export interface OpaqueOptions extends Omit<TokenOptions, "algorithm" | "header"
 }
 
 /**
+ * The contents of an ID token. Its audience is the client.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface IdTokenOptions extends Omit<TokenOptions, "audience" | "boundTo" | "scopes"> {}
+
+/**
+ * The contents of an ID-JAG.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface IdJagOptions extends Omit<TokenOptions, "audience" | "boundTo"> {
+  /** The issuer of the authorization server that accepts the ID-JAG. Default: the issuer itself. */
+  readonly audience?: string | undefined
+  /** The resource identifier of the MCP server. Default: the resource of the issuer. */
+  readonly resource?: string | undefined
+}
+
+/**
  * The contents of a token in the shape of a provider.
  *
  * @category models
@@ -59,6 +80,9 @@ export interface ShapeOptions extends TokenOptions {
   /** Issues the token to a client without a user, as with client credentials. Default: `false`. */
   readonly machine?: boolean | undefined
 }
+
+/** The `typ` of an ID-JAG. */
+export const idJagType = "oauth-id-jag+jwt"
 
 /** The claims of a token that the issuer issued, and whether it was revoked. */
 export interface Issued {
@@ -159,6 +183,31 @@ export const make = ({ algorithm, issuer, keys, resource }: Settings) => {
         const key = yield* keys.findOrGenerate(token.algorithm ?? algorithm)
         return yield* signAndRegister(key, makeHeader(token, key), makeClaims(token, yield* now))
       }),
+    mintIdToken: (token: IdTokenOptions = {}) =>
+      Effect.gen(function*() {
+        ConfigOption.check(token, "mintIdToken", idTokenTable)
+        const key = yield* keys.findOrGenerate(token.algorithm ?? algorithm)
+        const seconds = yield* now
+        const { client_id, ...claims } = makeClaims({ ...token, claims: {} }, seconds)
+        return yield* signAndRegister(
+          key,
+          makeHeader({ ...token, header: { typ: "JWT", ...token.header } }, key),
+          defined({ ...claims, aud: client_id, auth_time: seconds, ...token.claims })
+        )
+      }),
+    mintIdJag: (options: IdJagOptions = {}) =>
+      Effect.gen(function*() {
+        ConfigOption.check(options, "mintIdJag", idJagTable)
+        const { resource: named, ...token } = options
+        const key = yield* keys.findOrGenerate(token.algorithm ?? algorithm)
+        const claims = { resource: named ?? resource, ...token.claims }
+        // Introspection must not report it as a token, so it is not registered.
+        return yield* signSegments(
+          key,
+          segment(makeHeader({ ...token, header: { typ: idJagType, ...token.header } }, key)),
+          segment(makeClaims({ ...token, audience: token.audience ?? issuer, claims }, yield* now))
+        )
+      }),
     mintOpaque: (token: OpaqueOptions = {}) =>
       Effect.map(now, (seconds) => {
         ConfigOption.check(token, "mintOpaque", opaqueTable)
@@ -205,19 +254,39 @@ export const make = ({ algorithm, issuer, keys, resource }: Settings) => {
   }
 }
 
-const commonTable: ConfigOption.Table<keyof OpaqueOptions & keyof TokenOptions> = {
+const idTokenTable: ConfigOption.Table<keyof IdTokenOptions> = {
+  subject: true,
+  clientId: true,
+  expiresIn: true,
+  algorithm: true,
+  claims: true,
+  header: true
+}
+
+const idJagTable: ConfigOption.Table<keyof IdJagOptions> = {
+  ...idTokenTable,
+  audience: true,
+  resource: true,
+  scopes: true
+}
+
+const opaqueTable: ConfigOption.Table<keyof OpaqueOptions> = {
   subject: true,
   scopes: true,
   audience: true,
   clientId: true,
   expiresIn: true,
   boundTo: true,
-  claims: true
+  claims: true,
+  token: true
 }
 
-const table: ConfigOption.Table<keyof TokenOptions> = { ...commonTable, algorithm: true, header: true }
-
-const opaqueTable: ConfigOption.Table<keyof OpaqueOptions> = { ...commonTable, token: true }
+const table: ConfigOption.Table<keyof TokenOptions> = {
+  ...idTokenTable,
+  audience: true,
+  scopes: true,
+  boundTo: true
+}
 
 const shapeTable: ConfigOption.Table<keyof ShapeOptions> = { ...table, machine: true }
 

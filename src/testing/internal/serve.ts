@@ -1,10 +1,13 @@
 import * as Effect from "effect/Effect"
 import * as Endpoints from "./endpoints.ts"
+import type { TestIssuer } from "./issuerModel.ts"
 import { defined, type KeyRing } from "./keys.ts"
 import type { Minter } from "./mint.ts"
+import { jwtBearer, token, tokenExchange } from "./tokenEndpoint.ts"
 
 export interface Settings {
   readonly issuer: string
+  readonly resource: string
   readonly keys: KeyRing
   readonly minter: Minter
   readonly algorithm: string
@@ -14,9 +17,29 @@ export interface Settings {
   readonly jwksUri: string | undefined
   readonly elsewhere: ((url: URL) => Response | undefined) | undefined
   readonly cacheControl: string | undefined
+  readonly identityProviders: ReadonlyArray<TestIssuer["Service"]>
+  readonly workloadIssuers: ReadonlyArray<TestIssuer["Service"]>
 }
 
+/** The metadata of a token endpoint that accepts assertions of other issuers. */
+const grantMembers = ({ identityProviders, workloadIssuers }: Settings): Readonly<Record<string, unknown>> => ({
+  ...(identityProviders.length + workloadIssuers.length === 0
+    ? {}
+    : { grant_types_supported: ["authorization_code", "client_credentials", tokenExchange, jwtBearer] }),
+  ...(identityProviders.length === 0
+    ? {}
+    : { authorization_grant_profiles_supported: ["urn:ietf:params:oauth:grant-profile:id-jag"] })
+})
+
 const authentication = ["client_secret_basic", "client_secret_post", "private_key_jwt"]
+
+/** Fetches the keys of another issuer for each request, so that a test can rotate them or make the issuer fail. */
+const trusted =
+  (run: <A, E>(effect: Effect.Effect<A, E>) => Promise<A>) =>
+  ({ issuer, jwksUri, respond }: TestIssuer["Service"]): Endpoints.TrustedIssuer => ({
+    issuer,
+    keys: async () => (await run(respond(new Request(jwksUri)))).json()
+  })
 
 /** Creates the documents and the endpoints of the issuer. */
 export const make = (settings: Settings) => {
@@ -42,6 +65,7 @@ export const make = (settings: Settings) => {
     token_endpoint_auth_methods_supported: authentication,
     response_types_supported: ["code"],
     code_challenge_methods_supported: ["S256"],
+    ...grantMembers(settings),
     ...settings.metadata
   })
   let publishedKeys: ReadonlyArray<unknown> | undefined
@@ -61,14 +85,17 @@ export const make = (settings: Settings) => {
 
   const serveEndpoint = (request: Endpoints.EndpointRequest): Effect.Effect<Response> =>
     Effect.gen(function*() {
+      const run = Effect.runPromiseWith(yield* Effect.context<never>())
       const state: Endpoints.IssuerState = {
         issuer,
+        resource: settings.resource,
         clients,
         issued: minter.issued,
         assertions,
+        identityProviders: settings.identityProviders.map(trusted(run)),
+        workloadIssuers: settings.workloadIssuers.map(trusted(run)),
         now: yield* minter.now
       }
-      const run = Effect.runPromiseWith(yield* Effect.context<never>())
       switch (new URL(request.url).href) {
         case urls.introspectionEndpoint:
           return yield* Effect.promise(() =>
@@ -84,11 +111,14 @@ export const make = (settings: Settings) => {
           return yield* Effect.promise(() => Endpoints.revoke(request, state))
         case urls.tokenEndpoint:
           return yield* Effect.promise(() =>
-            Endpoints.token(request, state, nonce, ({ audience, jkt, ...grant }) =>
-              run(Effect.map(
-                minter.mint({ ...grant, audience: audience?.length === 1 ? audience[0] : audience, boundTo: jkt }),
-                (token) => ({ token, expiresIn: 300 })
-              )))
+            token(request, state, nonce, {
+              accessToken: ({ audience, jkt, ...grant }) =>
+                run(Effect.map(
+                  minter.mint({ ...grant, audience: audience?.length === 1 ? audience[0] : audience, boundTo: jkt }),
+                  (token) => ({ token, expiresIn: 300 })
+                )),
+              idJag: (grant) => run(Effect.map(minter.mintIdJag(grant), (token) => ({ token, expiresIn: 300 })))
+            })
           )
         default:
           return new Response("", { status: 404 })
