@@ -60,6 +60,7 @@ describe("CONTRIBUTING", () => {
     const parts = new Set([
       "prepack",
       "build:cli",
+      "build:node",
       "test:unit",
       "observability",
       "express",

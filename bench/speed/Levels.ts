@@ -1,17 +1,16 @@
-/** The levels of the benchmark, except "request" (`Requests.ts`) and "tools" (`Tools.ts`). */
-import { build } from "esbuild"
+/** The levels of the benchmark. Those that need more than a function are in a file of the same name. */
 import { execFileSync } from "node:child_process"
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
-import { join, relative } from "node:path"
-import { gzipSync } from "node:zlib"
+import { join } from "node:path"
+import { bundleSize, peers } from "./BundleSize.ts"
 import * as Child from "./Child.ts"
-import * as Load from "./Load.ts"
 import type { Measured as Memory } from "./Memory.ts"
 import { type Level, number, type Settings, withQuartiles } from "./Report.ts"
 import { ratio, shuffled, spread } from "./Stats.ts"
 import type { Measured as Verified, Work } from "./Verify.ts"
 
 export { request } from "./Requests.ts"
+export { start } from "./Start.ts"
 export { tools } from "./Tools.ts"
 
 export const verify = async ({ issuer, quick }: Settings): Promise<Level> => {
@@ -83,95 +82,16 @@ const root = join(import.meta.dirname, "../..")
 
 const tsc = join(root, "node_modules/typescript/bin/tsc")
 
-export const start = async ({ issuer, quick }: Settings): Promise<Level> => {
-  // Measures the build, as in an installation. A start from the sources would include the time in which Node strips types.
-  execFileSync("npm", ["run", "--silent", "build"], { cwd: root, stdio: "inherit" })
-  const names = [
-    "effect",
-    "effect + effect-mcp-auth",
-    "node:http + effect-mcp-auth",
-    "express",
-    "express + effect-mcp-auth",
-    "express + mcp-auth",
-    "express + SDK + jose",
-    "fastify + @fastify/jwt"
-  ]
-  const [token] = await issuer.mint("RS256", 1)
-  const cpu = new Map<string, Array<number>>(names.map((name) => [name, []]))
-  const wall = new Map<string, Array<number>>(names.map((name) => [name, []]))
-  for (let round = 0; round < (quick ? 2 : 3); round++) {
-    for (const name of shuffled(names)) {
-      const began = performance.now()
-      const server = await Child.server(name, issuer.url, "built")
-      await Load.run(server.port, [Load.get(token!)], { connections: 1, until: (sent) => sent === 1 })
-      wall.get(name)!.push(performance.now() - began)
-      cpu.get(name)!.push(await server.cpu())
-      await server.stop()
-    }
-  }
-  return {
-    tables: [{
-      title: "Start, to the first protected answer",
-      text:
-        "A new process: loading, listening, fetching the keys, one response. As a multiple of Express + mcp-auth; less is better.",
-      columns: ["server", "CPU", "time"],
-      rows: names.map((name) => [
-        name,
-        withQuartiles(ratio(cpu.get(name)!, cpu.get("express + mcp-auth")!)),
-        withQuartiles(ratio(wall.get(name)!, wall.get("express + mcp-auth")!))
-      ])
-    }],
-    goals: []
-  }
-}
-
 const { exports: entryPoints } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
-
-/**
- * Bundles a program, and returns the gzip size in kB of the code that loads at the start, without chunks imported on demand.
- */
-const bundle = async (contents: string, external: ReadonlyArray<string>): Promise<number> => {
-  const { metafile, outputFiles } = await build({
-    stdin: { contents, resolveDir: root },
-    bundle: true,
-    splitting: true,
-    metafile: true,
-    minify: true,
-    write: false,
-    outdir: join(root, "bundle"),
-    absWorkingDir: root,
-    format: "esm",
-    platform: "neutral",
-    mainFields: ["module", "main"],
-    target: "es2022",
-    conditions: ["effect-mcp-auth/source"],
-    external: ["node:*", ...external]
-  })
-  const loaded = new Set<string>()
-  const load = (path: string): void => {
-    if (loaded.has(path)) return
-    loaded.add(path)
-    for (const { kind, path: next } of metafile.outputs[path]?.imports ?? []) {
-      if (kind === "import-statement" && next in metafile.outputs) load(next)
-    }
-  }
-  load(Object.keys(metafile.outputs).find((path) => metafile.outputs[path]!.entryPoint !== undefined)!)
-  return outputFiles
-    .filter(({ path }) => loaded.has(relative(root, path)))
-    .reduce((sum, { contents }) => sum + gzipSync(contents, { level: 9 }).length / 1000, 0)
-}
-
-/** The packages that a program installs anyway. Bundles exclude them. */
-const peers = ["effect", "effect/*", "jose", "@modelcontextprotocol/*", "@effect/*"]
 
 export const size = async (): Promise<Level> => {
   const rows: Array<ReadonlyArray<string>> = []
   for (const path of Object.keys(entryPoints).filter((path) => path !== "./package.json")) {
     const name = `effect-mcp-auth${path.slice(1)}`
-    rows.push([`\`${name}\``, `${number(await bundle(`export * from "${name}"`, peers))} kB`])
+    rows.push([`\`${name}\``, `${number(await bundleSize(`export * from "${name}"`, peers))} kB`])
   }
-  const core = await bundle("export { AuthLayer, Principal, requireScopes } from \"effect-mcp-auth\"", peers)
-  const fetch = await bundle("export * from \"effect-mcp-auth/fetch\"", [])
+  const core = await bundleSize("export { AuthLayer, Principal, requireScopes } from \"effect-mcp-auth\"", peers)
+  const fetch = await bundleSize("export * from \"effect-mcp-auth/fetch\"", [])
   rows.push(["`AuthLayer`, `Principal` and `requireScopes` alone", `${number(core)} kB`])
   rows.push(["`effect-mcp-auth/fetch` with effect and jose", `${number(fetch)} kB`])
   return {
