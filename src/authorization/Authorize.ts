@@ -113,7 +113,8 @@ export const make = ({ provideCaller, record, reject: rejecting, unlisted }: Par
         policy = policyFor(operation)
         if (operations.length === 1) granted = policy?.rule?.evaluator.findGranted(policy.rule, principal)
       } catch (defect) {
-        return rejectCause(caller, Cause.die(defect), { operations })
+        // A hidden operation is decided below: an error would reveal that it exists.
+        if (policy?.unauthorized !== "hide") return rejectCause(caller, Cause.die(defect), { operations })
       }
       if (granted !== undefined) {
         return record(

@@ -18,6 +18,8 @@ export interface RequestAnswers {
   readonly forCall: (policy: BoundPolicy) => Answers
   /** The policies of which the gate has granted every call of the request. */
   readonly granted: Set<BoundPolicy>
+  /** The policies with a check that failed, so that their operations are hidden. Their checks must not run again. */
+  readonly hidden: Set<BoundPolicy>
 }
 
 /**
@@ -30,6 +32,7 @@ export const make = (): RequestAnswers => {
   const byServices = new Map<BoundPolicy["services"], Map<unknown, boolean>>()
   return {
     granted: new Set(),
+    hidden: new Set(),
     forCall: ({ services }) => {
       let caller = byServices.get(services)
       if (caller === undefined) byServices.set(services, caller = new Map())

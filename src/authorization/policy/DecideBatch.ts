@@ -3,7 +3,9 @@
  *
  * @since 0.1.0
  */
-import type * as Effect from "effect/Effect"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import { sanitizeCause } from "../../protocol/RemoteText.ts"
 import type { Principal } from "../../verification/Principal.ts"
 import * as Answers from "./Answers.ts"
 import { evaluate, evaluateForList, findGranted, scopesOfSignIn } from "./Evaluate.ts"
@@ -13,7 +15,9 @@ import {
   type BatchVerdict,
   type BoundPolicy,
   isHiddenFrom,
-  type OperationPolicy
+  type ListVerdict,
+  type OperationPolicy,
+  type Question
 } from "./OperationPolicy.ts"
 import type { Verdict } from "./Verdict.ts"
 
@@ -52,18 +56,43 @@ const decideEntry = (
 ): BatchVerdict | Effect.Effect<BatchVerdict> => {
   const { rule, unauthorized } = policy
   if (rule === undefined) return isHiddenFrom(policy, principal) ? hidden : decideScopes(policy, principal, held)
-  const granted = findGranted(rule, principal)
-  if (granted !== undefined) return granted
   if (principal === undefined) {
+    const granted = findGranted(rule, principal)
+    if (granted !== undefined) return granted
     return unauthorized === "hide" ? hidden : { _tag: "SignIn", required: scopesOfSignIn(rule, held) }
   }
   const question = { policy: rule, principal, call, answers: Answers.forRequest(request, principal).forCall(rule) }
-  if (unauthorized !== "hide") return evaluate({ ...question, held })
+  if (unauthorized !== "hide") return findGranted(rule, principal) ?? evaluate({ ...question, held })
   // Before a check of the call runs, the list must show the operation. Otherwise the answer would reveal that it exists.
   return andThen(
-    evaluateForList(question),
+    evaluateVisibility(question, principal, request),
     (list): BatchVerdict | Effect.Effect<BatchVerdict> => list === "none" ? hidden : evaluate(question)
   )
+}
+
+/**
+ * Evaluates a hidden operation for a list. If a check fails, the caller is not known to be entitled, so the operation stays hidden.
+ * An error would reveal that it exists.
+ */
+const evaluateVisibility = (
+  question: Omit<Question, "assumed" | "call">,
+  principal: Principal,
+  request: object
+): ListVerdict | Effect.Effect<ListVerdict> => {
+  const hide = (cause: Cause.Cause<never>): Effect.Effect<ListVerdict> => {
+    Answers.forRequest(request, principal).hidden.add(question.policy)
+    return Effect.as(
+      Effect.logError("The check of a policy failed, so its operation is hidden", sanitizeCause(cause)),
+      "none" as const
+    )
+  }
+  try {
+    const list = evaluateForList(question)
+    if (!Effect.isEffect(list)) return list
+    return Effect.catchCause(list, (cause) => Cause.hasInterruptsOnly(cause) ? Effect.failCause(cause) : hide(cause))
+  } catch (defect) {
+    return hide(Cause.die(defect))
+  }
 }
 
 /** Decides about an operation that requires a list of scopes. */

@@ -152,10 +152,11 @@ export const evaluateCall: Evaluator["evaluateCall"] = (policy, principal, call,
 }
 
 /** Evaluates a policy for a list. */
-export const evaluateList: Evaluator["evaluateList"] = (policy, principal, request) =>
-  principal === undefined
-    ? policy.isOpen ? "all" : "none"
-    : evaluateForList({ policy, principal, answers: Answers.forRequest(request, principal).forCall(policy) })
+export const evaluateList: Evaluator["evaluateList"] = (policy, principal, request) => {
+  if (principal === undefined) return policy.isOpen ? "all" : "none"
+  const { forCall, hidden } = Answers.forRequest(request, principal)
+  return hidden.has(policy) ? "none" : evaluateForList({ policy, principal, answers: forCall(policy) })
+}
 
 /** Orders alternatives by their cost: the fewest missing scopes, then the fewest outside the baseline, then as `bind` did. */
 const byCost = (

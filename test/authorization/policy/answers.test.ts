@@ -155,6 +155,29 @@ describe("the answer to a caller", () => {
         assert.strictEqual(partsOf(yield* ask(broken, names, caller)), "500 broken")
       }
     }))
+
+  it.effect.each<[title: string, policy: AnyPolicy]>([
+    ["a check of the caller dies", Policy.checkCaller("broken", () => Effect.die(new Error("down")))],
+    ["a check of the caller rejects", Policy.checkCaller("broken", () => Promise.reject(new Error("down")))],
+    [
+      "a predicate throws",
+      Policy.claim("sub", () => {
+        throw new Error("down")
+      })
+    ]
+  ])(
+    "does not reveal a hidden operation if %s, alone and in a batch",
+    ([_, policy]) =>
+      Effect.gen(function*() {
+        const broken = { hidden: ruleOf(policy, "hide"), list: policies.list }
+        const caller = principal({ scopes: ["todos:read"], claims: { sub: "alice" } })
+        for (const names of [["hidden"], ["hidden", "list"], ["list", "hidden"]]) {
+          const unknown = names.map((name) => name === "hidden" ? "unknown" : name)
+          assert.strictEqual(partsOf(yield* ask(broken, names, caller)), partsOf(yield* ask(broken, unknown, caller)))
+          assert.strictEqual(partsOf(yield* ask(broken, names, caller, { unlisted: "deny" })), "403 unlisted")
+        }
+      })
+  )
 })
 
 describe("the gate", () => {
