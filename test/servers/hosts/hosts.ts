@@ -2,11 +2,11 @@
 import { NodeHttpServer } from "@effect/platform-node"
 import { serve } from "@hono/node-server"
 import { Context, Effect, Exit, Layer, Schema, Scope } from "effect"
-import { Principal, requireScopes } from "effect-mcp-auth"
+import { Policy, Principal, requirePolicy, requireScopes } from "effect-mcp-auth"
 import { McpAuthFetch } from "effect-mcp-auth/fetch"
 import { McpAuth } from "effect-mcp-auth/mcp"
 import { McpAuthNode } from "effect-mcp-auth/node"
-import { McpProtocol, Tool, Toolkit } from "effect/ai"
+import { McpProtocol, McpSchema, Tool, Toolkit } from "effect/ai"
 import { type HttpClient, HttpRouter } from "effect/http"
 import express5 from "express"
 // @ts-expect-error The package `express4` has no types. The code below uses the types of Express 5.
@@ -26,7 +26,7 @@ import {
   withFunctions,
   type Written
 } from "./Host.ts"
-import type { Owners } from "./policies.ts"
+import * as policies from "./policies.ts"
 import { sdkHosts } from "./sdkHosts.ts"
 import { hostOptions, layer } from "./services.ts"
 import * as TodoServer from "./TodoServer.ts"
@@ -60,6 +60,59 @@ const todos = (ran: (line: string) => void, hasScopes: boolean) => {
   )
 }
 
+/** Registers the operations of `policies.ts`. */
+const combined = (ran: (line: string) => void): Layer.Layer<never, never, never> => {
+  const run = (line: string) =>
+    Effect.map(Effect.context<never>(), (context) => {
+      const subject = Context.getOrUndefined(context as Context.Context<Principal>, Principal)?.subject ?? "nobody"
+      ran(`${line} ${subject}`)
+      return line
+    })
+  const complete = (name: string) => () => Effect.sync(() => [ran(`complete ${name}`) ?? "1"])
+  const parameters = Schema.Struct({ id: Schema.optional(Schema.Trim) })
+  const tools = [
+    ...Object.entries(policies.policies).map(([name, policy]) => ({
+      name,
+      policy,
+      unauthorized: "challenge" as const
+    })),
+    ...Object.entries(policies.denied).map(([name, policy]) => ({ name, policy, unauthorized: "deny" as const })),
+    ...Object.entries(policies.hidden).map(([name, policy]) => ({ name, policy, unauthorized: "hide" as const })),
+    { name: "open", policy: Policy.anyone, unauthorized: "challenge" as const }
+  ]
+  const kit = Toolkit.make(
+    ...tools.map(({ name, policy, unauthorized }) =>
+      requirePolicy(policy as typeof policies.policies.edit)(
+        Tool.make(name, { parameters, success: Schema.String }).annotate(Policy.Unauthorized, unauthorized)
+      )
+    )
+  )
+  const handlers = Object.fromEntries(tools.map(({ name }) => [name, () => run(name)]))
+  const others = Object.entries(policies.registrations).flatMap(([name, options]) => {
+    const { policy, unauthorized } = options as typeof policies.registrations.edit
+    const required = { name, policy, unauthorized }
+    const segments = [`item://${name}/`, ""]
+    return [
+      McpAuth.resource({ ...required, uri: `todo://${name}`, content: run(`resource ${name}`) }),
+      McpAuth.resource(
+        Object.assign(segments, { raw: segments }) as TemplateStringsArray,
+        McpSchema.param("id", Schema.String)
+      )({ ...required, completion: { id: complete(name) }, content: () => run(`template ${name}`) }),
+      McpAuth.prompt({
+        ...required,
+        parameters: { id: Schema.String },
+        completion: { id: complete(name) },
+        content: () => run(`prompt ${name}`)
+      })
+    ]
+  })
+  // The types are those of a server without policies, so that both have the same tests.
+  return Layer.mergeAll(
+    McpAuth.toolkit(kit).pipe(Layer.provide(kit.toLayer(handlers as never))),
+    Layer.mergeAll(...others as unknown as [typeof others[number]])
+  ).pipe(Layer.provide(policies.layer)) as never
+}
+
 const effectServer = (
   options: Written,
   client: HttpClient.HttpClient,
@@ -72,7 +125,9 @@ const effectServer = (
     path: "/mcp",
     protocols: [McpProtocol.v2026_07_28, McpProtocol.v2025_11_25, McpProtocol.v2025_03_26],
     allowSessionTermination: true,
-    registrations: todos(ran, !isWithoutScopes(options))
+    registrations: functions.name === "policies that combine"
+      ? Layer.merge(todos(ran, !isWithoutScopes(options)), combined(ran))
+      : todos(ran, !isWithoutScopes(options))
   }).pipe(
     Layer.provide(layer(options, client, functions))
   )
@@ -123,7 +178,7 @@ const effectSocket: Adapter = {
 type Handle = (request: Request | McpAuthFetch.HonoContext) => Promise<Response>
 
 const protect = (
-  auth: McpAuthFetch.McpAuthFetch<"todos:read" | "todos:write", unknown, Owners>,
+  auth: McpAuthFetch.McpAuthFetch<"todos:read" | "todos:write", unknown, policies.Owners>,
   { policy = TodoServer.requirementOf, tenant }: Functions.Functions,
   ran: (line: string) => void
 ): Handle =>

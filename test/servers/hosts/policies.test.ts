@@ -4,8 +4,9 @@ import { Effect } from "effect"
 import type { TestIssuer } from "effect-mcp-auth/testing"
 import { ask, bearer, callOf, metadata, noCredentials } from "./cases.ts"
 import * as Functions from "./functions.ts"
-import { makeIssuer, optionsOf, type Running, type Sent } from "./Host.ts"
+import { type Host, makeIssuer, optionsOf, type Running, type Sent } from "./Host.ts"
 import { hosts } from "./hosts.ts"
+import { type Registration, registrations } from "./policies.ts"
 
 const mint = (issuer: TestIssuer.TestIssuer["Service"]) =>
   Effect.runPromise(Effect.all({
@@ -13,7 +14,8 @@ const mint = (issuer: TestIssuer.TestIssuer["Service"]) =>
     writer: issuer.mint({ scopes: ["todos:read", "todos:write"] }),
     none: issuer.mint({ scopes: [] }),
     staff: issuer.mint({ scopes: ["todos:read"], claims: { staff: true } }),
-    admin: issuer.mint({ scopes: ["todos:read"], claims: { roles: ["admin"] } })
+    admin: issuer.mint({ scopes: ["todos:read"], claims: { roles: ["admin"] } }),
+    bob: issuer.mint({ scopes: ["todos:read", "todos:write"], subject: "bob" })
   }))
 
 type Tokens = Awaited<ReturnType<typeof mint>>
@@ -33,7 +35,7 @@ const challengeFor = (scope: string) =>
 const signIn = (scope: string) => `Bearer scope="${scope}", ${metadata}`
 
 type Outcome =
-  | { readonly ran: string }
+  | { readonly ran: string | ReadonlyArray<string> }
   /** A 403 that names these scopes. */
   | { readonly requests: string }
   | { readonly signIn: string }
@@ -50,8 +52,9 @@ const check = ({ body, challenge, ran, status }: Awaited<ReturnType<typeof obser
   else if (outcome === "error") {
     assert.deepStrictEqual([status, challenge, ran], [500, undefined, []])
     assert.notInclude(body, "secret")
-  } else if ("ran" in outcome) assert.deepStrictEqual([status, challenge, ran], [200, undefined, [outcome.ran]], body)
-  else if ("requests" in outcome) {
+  } else if ("ran" in outcome) {
+    assert.deepStrictEqual([status, challenge, ran], [200, undefined, [outcome.ran].flat()], body)
+  } else if ("requests" in outcome) {
     assert.deepStrictEqual([status, challenge, ran], [403, challengeFor(outcome.requests), []])
   } else assert.deepStrictEqual([status, challenge, ran], [401, signIn(outcome.signIn), []])
 }
@@ -94,9 +97,156 @@ const batchOf = (token: string, ...tools: ReadonlyArray<string>): Sent => ({
   body: JSON.stringify(tools.map((tool, index) => ({ ...callOf(tool), id: index })))
 })
 
-const withPolicies = hosts.filter(({ hasPolicy, name }) => hasPolicy === true || name.startsWith("SDK"))
+/* Resources, templates, prompts, completions and subscriptions */
 
-describe.each(withPolicies)("$name", (host) => {
+const kinds = ["resource", "template", "prompt", "completion of a template", "completion of a prompt"] as const
+
+type Kind = typeof kinds[number] | "subscription"
+
+/** Returns the method and the parameters of a request. `name` is the name in `policies.ts`. */
+const requestOf = (
+  kind: Kind,
+  name: string,
+  id: string
+): readonly [method: string, params: Record<string, unknown>] => {
+  const argument = { name: "id", value: "" }
+  switch (kind) {
+    case "resource":
+      return ["resources/read", { uri: `todo://${name}` }]
+    case "template":
+      return ["resources/read", { uri: `item://${name}/${id}` }]
+    case "prompt":
+      return ["prompts/get", { name, arguments: { id } }]
+    case "completion of a template":
+      return ["completion/complete", { ref: { type: "ref/resource", uri: `item://${name}/{id}` }, argument }]
+    case "completion of a prompt":
+      return ["completion/complete", { ref: { type: "ref/prompt", name }, argument }]
+    case "subscription":
+      return ["resources/subscribe", { uri: `item://${name}/${id}` }]
+  }
+}
+
+/** The outcome of an operation that its handler serves, if the caller is admitted. */
+type OtherOutcome = "runs" | "unknown" | Exclude<Outcome, { readonly ran: unknown }>
+
+interface Row {
+  readonly title: string
+  readonly who: Who
+  readonly name: Registration
+  readonly id?: string
+  readonly outcome: OtherOutcome
+  /** The kinds of operations with another outcome: those without arguments, and resources without an id. */
+  readonly except?: Partial<Record<Kind, OtherOutcome>>
+}
+
+const askForWrite: Outcome & OtherOutcome = { requests: "todos:write" }
+/** A completion has no arguments, so checks of the call count as passed. */
+const completes: Row["except"] = { "completion of a template": "runs", "completion of a prompt": "runs" }
+
+const otherRows: ReadonlyArray<Row> = [
+  { title: "a scope is missing", who: "reader", name: "any_of", outcome: askForWrite },
+  { title: "the caller has the scope", who: "writer", name: "any_of", outcome: "runs" },
+  { title: "the caller has the claim", who: "staff", name: "any_of", outcome: "runs" },
+  {
+    title: "there is no caller, and a scope is needed",
+    who: "anonymous",
+    name: "any_of",
+    outcome: {
+      signIn: "todos:read todos:write"
+    }
+  },
+  { title: "the role is missing", who: "writer", name: "role", outcome: "denied" },
+  { title: "the caller has the role", who: "admin", name: "role", outcome: "runs" },
+  {
+    title: "there is no caller, and a role is needed",
+    who: "anonymous",
+    name: "role",
+    outcome: { signIn: "todos:read" }
+  },
+  { title: "a check of the caller fails", who: "bob", name: "alice", outcome: "denied" },
+  { title: "a check of the caller passes", who: "none", name: "alice", outcome: "runs" },
+  {
+    title: "a check of the call passes",
+    who: "reader",
+    name: "edit",
+    outcome: "runs",
+    except: { resource: askForWrite }
+  },
+  { title: "a check of the call fails", who: "reader", name: "edit", id: "2", outcome: askForWrite, except: completes },
+  { title: "a scope is enough, and the check would die", who: "writer", name: "edit", id: "dies", outcome: "runs" },
+  {
+    title: "a check of the call dies",
+    who: "reader",
+    name: "edit",
+    id: "dies",
+    outcome: "error",
+    except: {
+      ...completes,
+      resource: askForWrite
+    }
+  },
+  {
+    title: "a check of the call fails, and the answer is to deny",
+    who: "reader",
+    name: "deny_edit",
+    id: "2",
+    outcome: "denied",
+    except: completes
+  },
+  { title: "a scope is missing, and the answer is to deny", who: "none", name: "deny_edit", outcome: "denied" },
+  { title: "it is hidden without the role", who: "writer", name: "secret", outcome: "unknown" },
+  { title: "it is hidden from anonymous callers", who: "anonymous", name: "secret", outcome: "unknown" },
+  { title: "it is hidden from others, and the caller has the role", who: "admin", name: "secret", outcome: "runs" },
+  {
+    title: "it is hidden without the role, and there is a check of the call",
+    who: "writer",
+    name: "secret_edit",
+    outcome: "unknown"
+  },
+  {
+    title: "it is hidden from others, and the check of the call passes",
+    who: "admin",
+    name: "secret_edit",
+    outcome: "runs",
+    except: { resource: "denied" }
+  },
+  {
+    title: "it is hidden from others, and the check of the call fails",
+    who: "admin",
+    name: "secret_edit",
+    id: "2",
+    outcome: "denied",
+    except: completes
+  },
+  { title: "its policy is open", who: "none", name: "open", outcome: "runs" },
+  { title: "its policy is open, and there is no caller", who: "anonymous", name: "open", outcome: "runs" }
+]
+
+const subjectOf = (who: Who): string => who === "anonymous" ? "nobody" : who === "bob" ? "bob" : "alice"
+
+/** The operations that the handlers of a host report if the operation runs. */
+const linesOf = (host: Host, kind: Kind, { id = "1", name, who }: Row): ReadonlyArray<string> => {
+  const caller = subjectOf(who)
+  if (host.hasPolicy === true) {
+    const { name: target, uri = target } = requestOf(kind, name, id)[1]
+    return uri === undefined ? [] : [`${uri} ${caller}`]
+  }
+  if (kind === "subscription") return [`subscribe item://${name}/${id}`]
+  return [kind.startsWith("completion") ? `complete ${name}` : `${kind} ${name} ${caller}`]
+}
+
+const authorizationOf = (tokens: Tokens, who: Who) => who === "anonymous" ? [] : bearer(tokens[who])
+
+/** Checks that the answer is the one for an operation that does not exist. */
+const checkUnknown = async (running: Running, kind: Kind, tokens: Tokens, { id = "1", name, who }: Row) => {
+  const send = (name: string) => observe(running, ask(authorizationOf(tokens, who), ...requestOf(kind, name, id)))
+  const replaced = "x".repeat(name.length)
+  const [{ body, ...answer }, missing] = [await send(name), await send(replaced)]
+  assert.deepStrictEqual({ ...answer, body: body.replaceAll(name, replaced) }, missing)
+  assert.deepStrictEqual(answer.ran, [])
+}
+
+describe.each(hosts)("$name", (host) => {
   let closed: Running
   let open: Running
   let tokens: Tokens
@@ -156,6 +306,104 @@ describe.each(withPolicies)("$name", (host) => {
         return ["secret", "secret_edit", "role"].filter((name) => body.includes(`"name":"${name}"`))
       }
       assert.deepStrictEqual([await list("writer"), await list("admin")], [["role"], ["secret", "secret_edit", "role"]])
+    })
+  }
+
+  /** The rows of the registrations that the host can have: the option `policy` neither hides nor denies. */
+  const rowsOfHost = otherRows.filter(({ name }) =>
+    host.hasPolicy === undefined || registrations[name].unauthorized === "challenge"
+  )
+  // The option `policy` returns a policy for each operation, so its checks run for completions as well.
+  const runsForCompletions = (row: Row) => host.hasPolicy === true && row.name === "edit"
+  const cases = rowsOfHost.flatMap((row) =>
+    kinds.filter((kind) => !kind.startsWith("completion") || !runsForCompletions(row)).map((kind) => ({ ...row, kind }))
+  )
+  it.each(cases)("a $kind, if $title", async ({ kind, ...row }) => {
+    const { except, id = "1", who } = row
+    const outcome = except?.[kind] ?? row.outcome
+    const running = who === "anonymous" ? open : closed
+    if (outcome === "unknown") return checkUnknown(running, kind, tokens, row)
+    const observed = await observe(running, ask(authorizationOf(tokens, who), ...requestOf(kind, row.name, id)))
+    check(observed, outcome === "runs" ? { ran: linesOf(host, kind, row) } : outcome)
+  })
+
+  /** Opens a subscription, and returns the first event of its stream. */
+  const firstEvent = async (running: Running, who: Who, resourceSubscriptions: ReadonlyArray<string>) => {
+    const sent = ask(authorizationOf(tokens, who), "subscriptions/listen", {
+      notifications: { resourceSubscriptions }
+    })
+    const { ended, first, status } = await running.open(sent)
+    // The stream is open until the server stops.
+    ended.catch(() => {})
+    assert.strictEqual(status, 200, first)
+    return first
+  }
+
+  const subscriptions = rowsOfHost.flatMap((row) => {
+    const { outcome } = row
+    return outcome === "unknown" ? [] : [{ ...row, outcome }]
+  })
+  it.each(subscriptions)("a subscription, if $title", async (row) => {
+    const { id = "1", name, outcome, who } = row
+    const running = who === "anonymous" ? open : closed
+    const authorization = authorizationOf(tokens, who)
+    if (host.streams === "GET") {
+      const observed = await observe(running, ask(authorization, ...requestOf("subscription", name, id)))
+      return check(observed, outcome === "runs" ? { ran: linesOf(host, "subscription", row) } : outcome)
+    }
+    if (outcome === "runs") {
+      const uri = `item://${name}/${id}`
+      assert.include(await firstEvent(running, who, [uri]), `"resourceSubscriptions":["${uri}"]`)
+    } else {
+      const notifications = { resourceSubscriptions: [`item://${name}/${id}`] }
+      check(await observe(running, ask(authorization, "subscriptions/listen", { notifications })), outcome)
+    }
+  })
+
+  if (host.hasPolicy === true) {
+    it("a check of the call runs for a completion, which has no arguments", async () => {
+      for (const kind of ["completion of a template", "completion of a prompt"] as const) {
+        check(await observe(closed, ask(bearer(tokens.reader), ...requestOf(kind, "edit", "1"))), askForWrite)
+      }
+    })
+  }
+
+  if (host.hasPolicy === undefined) {
+    it("lists of resources, templates and prompts contain what the caller could use", async () => {
+      const list = async (who: Who) => {
+        const names = async (method: string, pattern: (name: string) => string) => {
+          const { body } = await observe(who === "anonymous" ? open : closed, ask(authorizationOf(tokens, who), method))
+          return ["secret", "secret_edit", "role", "open"].filter((name) => body.includes(pattern(name)))
+        }
+        return {
+          resources: await names("resources/list", (name) => `"uri":"todo://${name}"`),
+          templates: await names("resources/templates/list", (name) => `"uriTemplate":"item://${name}/{id}"`),
+          prompts: await names("prompts/list", (name) => `"name":"${name}"`)
+        }
+      }
+      const same = (names: ReadonlyArray<string>) => ({ resources: names, templates: names, prompts: names })
+      assert.deepStrictEqual(await list("writer"), same(["role", "open"]))
+      assert.deepStrictEqual(await list("anonymous"), same(["role", "open"]))
+      assert.deepStrictEqual(await list("admin"), same(["secret", "secret_edit", "role", "open"]))
+    })
+
+    it("a subscription to a hidden resource is answered as one to a resource that does not exist", async () => {
+      const uris = ["todo://secret", "item://secret/1", "item://secret_edit/1"]
+      if (host.streams === "GET") {
+        for (const uri of uris) {
+          const missing = uri.replace("secret", "xxxxxx")
+          const [hidden, unknown] = [
+            await observe(closed, ask(bearer(tokens.writer), "resources/subscribe", { uri })),
+            await observe(closed, ask(bearer(tokens.writer), "resources/subscribe", { uri: missing }))
+          ]
+          assert.deepStrictEqual({ ...hidden, body: hidden.body.replaceAll(uri, missing) }, unknown)
+          assert.deepStrictEqual(hidden.ran, [])
+        }
+        return
+      }
+      const visible = "item://open/1"
+      const first = await firstEvent(closed, "writer", [...uris, visible, "todo://missing"])
+      assert.include(first, `"resourceSubscriptions":["${visible}"]`)
     })
   }
 

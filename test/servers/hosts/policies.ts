@@ -16,8 +16,12 @@ export const layer: Layer.Layer<Owners> = Layer.succeed(Owners, {
   ownerOf: (id) => id === "dies" ? Effect.die("the database is down") : Effect.succeed(owners[String(id)])
 })
 
-/** The arguments as a client sends them, because the hosts with an option `policy` do not know the schema of a tool. */
-const idOf = ({ arguments: given }: Policy.Call) => (given as { readonly id?: unknown } | undefined)?.id
+/**
+ * The argument `id`, or the last segment of the URI of a resource. The arguments are those that a client sent, because the hosts with an
+ * option `policy` do not know the schema of a tool.
+ */
+const idOf = ({ arguments: given, target }: Policy.Call) =>
+  (given as { readonly id?: unknown } | undefined)?.id ?? /^item:\/\/[^/]+\/([^/]+)$/.exec(target)?.[1]
 
 const isOwner = Policy.check("owner", (caller, call) =>
   Effect.gen(function*() {
@@ -52,11 +56,34 @@ export const hidden = { secret: Policy.role("admin"), secret_edit: Policy.allOf(
 
 export type Name = keyof typeof policies
 
+const isAlice = Policy.checkCaller("alice", ({ subject }) => Effect.map(Owners, () => subject === "alice"))
+
+/**
+ * The policies of resources, templates and prompts. Each entry is a resource `todo://<name>`, a template `item://<name>/{id}` and a
+ * prompt with the argument `id`. Only hosts that know their registrations have them.
+ */
+export const registrations = {
+  any_of: { policy: policies.any_of, unauthorized: "challenge" },
+  role: { policy: policies.role, unauthorized: "challenge" },
+  alice: { policy: isAlice, unauthorized: "challenge" },
+  edit: { policy: policies.edit, unauthorized: "challenge" },
+  deny_edit: { policy: policies.edit, unauthorized: "deny" },
+  secret: { policy: hidden.secret, unauthorized: "hide" },
+  secret_edit: { policy: hidden.secret_edit, unauthorized: "hide" },
+  open: { policy: Policy.anyone, unauthorized: "challenge" }
+} as const
+
+export type Registration = keyof typeof registrations
+
 /** The option `policy` of `protect`. */
 export const policyOf = (
   { kind, target }: { readonly kind: string | undefined; readonly target: string | undefined }
 ) => {
-  if (kind !== "tool" || target === undefined) return undefined
-  if (target === "open") return Policy.anyone
-  return Object.hasOwn(policies, target) ? policies[target as Name] : undefined
+  if (target === undefined) return undefined
+  if (kind === "tool") {
+    if (target === "open") return Policy.anyone
+    return Object.hasOwn(policies, target) ? policies[target as Name] : undefined
+  }
+  const name = kind === "resource" ? /^(?:todo|item):\/\/(\w+)/.exec(target)?.[1] ?? "" : target
+  return Object.hasOwn(registrations, name) ? registrations[name as Registration].policy : undefined
 }

@@ -1,10 +1,14 @@
 /** Servers of the official SDKs for the table of cases. A client can open a session, but does not have to. */
 import { getRequestListener } from "@hono/node-server"
-import { McpServer as McpServerV1 } from "@modelcontextprotocol/sdk/server/mcp.js"
+import { completable as completableV1 } from "@modelcontextprotocol/sdk/server/completable.js"
+import { McpServer as McpServerV1, ResourceTemplate as TemplateV1 } from "@modelcontextprotocol/sdk/server/mcp.js"
 import { StreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/streamableHttp.js"
 import { WebStandardStreamableHTTPServerTransport as WebTransportV1 } from "@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js"
+import { SubscribeRequestSchema } from "@modelcontextprotocol/sdk/types.js"
 import {
+  completable as completableV2,
   McpServer as McpServerV2,
+  ResourceTemplate as TemplateV2,
   WebStandardStreamableHTTPServerTransport as WebTransportV2
 } from "@modelcontextprotocol/server"
 import { Policy } from "effect-mcp-auth/policy"
@@ -36,7 +40,52 @@ const stop = async (server: Server, dispose: () => Promise<void>) => {
 
 const text = (value: string) => ({ content: [{ type: "text" as const, text: value }] })
 
-/** Registers the operations of `TodoServer` on a server of either SDK. */
+const implementation = { name: "todos", version: "1.0.0" }
+
+/** Declares that clients can subscribe to resources, if there are any that they can subscribe to. */
+const capabilitiesOf = ({ name }: Pick<Functions, "name">) =>
+  name === "policies that combine" ? { capabilities: { resources: { subscribe: true } } } : {}
+
+/** Registers the operations of `TodoServer` on a server of SDK v1. */
+const makeV1 = (auth: unknown, ran: Ran, options: Written, functions: Pick<Functions, "name">): McpServerV1 => {
+  const server = register(
+    new McpServerV1(implementation, capabilitiesOf(functions)),
+    auth as never,
+    ran,
+    options,
+    functions
+  )
+  if (functions.name !== "policies that combine") return server
+  server.server.setRequestHandler(SubscribeRequestSchema, ({ params: { uri } }) => {
+    ran(`subscribe ${uri}`)
+    return {}
+  })
+  registerOthers(server, auth as never, ran, {
+    template: (uri, complete) => new TemplateV1(uri, { list: undefined, complete: { id: complete } }),
+    argsSchema: (complete) => ({ id: completableV1(z.string(), complete) })
+  })
+  return server
+}
+
+/** Registers the operations of `TodoServer` on a server of SDK v2. */
+const makeV2 = (auth: unknown, ran: Ran, options: Written, functions: Pick<Functions, "name">): McpServerV2 => {
+  const server = register(
+    new McpServerV2(implementation, capabilitiesOf(functions)),
+    auth as never,
+    ran,
+    options,
+    functions
+  )
+  if (functions.name === "policies that combine") {
+    registerOthers(server as never, auth as never, ran, {
+      template: (uri, complete) => new TemplateV2(uri, { list: undefined, complete: { id: complete } }),
+      argsSchema: (complete) => z.object({ id: completableV2(z.string(), complete) })
+    })
+  }
+  return server
+}
+
+/** Registers the operations of `TodoServer` that both SDKs register in the same way. */
 const register = <S extends McpServerV1 | McpServerV2, N extends SdkV1.Anonymous>(
   server: S,
   auth: Pick<SdkV1.McpAuthSdk<Scope, unknown, never, N>, "registerTool" | "registerPrompt" | "registerResource">,
@@ -107,6 +156,48 @@ const registerPolicies = (
   )
 }
 
+/** The values that each SDK makes in its own way, from the function that completes the argument `id`. */
+interface SdkParts {
+  readonly template: (uri: string, complete: () => Array<string>) => object
+  readonly argsSchema: (complete: () => Array<string>) => object
+}
+
+/** Registers the resources, templates and prompts of `policies.ts` on a server of either SDK. */
+const registerOthers = (
+  to: McpServerV1,
+  auth: Record<"registerResource" | "registerPrompt", (...args: ReadonlyArray<unknown>) => void>,
+  ran: Ran,
+  { argsSchema, template }: SdkParts
+): void => {
+  for (const [name, options] of Object.entries(policies.registrations)) {
+    const run = (kind: string, args: ReadonlyArray<unknown>): string => {
+      const { principal } = args.at(-1) as { readonly principal?: { readonly subject: string } | undefined }
+      ran(`${kind} ${name} ${principal?.subject ?? "nobody"}`)
+      return name
+    }
+    const complete = () => [ran(`complete ${name}`) ?? "1"]
+    const read = (kind: string) => (uri: URL, ...others: ReadonlyArray<unknown>) => ({
+      contents: [{ uri: uri.href, text: run(kind, others) }]
+    })
+    auth.registerResource(to, `resource ${name}`, `todo://${name}`, options, read("resource"))
+    auth.registerResource(
+      to,
+      `template ${name}`,
+      template(`item://${name}/{id}`, complete),
+      options,
+      read("template")
+    )
+    auth.registerPrompt(
+      to,
+      name,
+      { ...options, argsSchema: argsSchema(complete) },
+      (...args: ReadonlyArray<unknown>) => ({
+        messages: [{ role: "user", content: { type: "text", text: run("prompt", args) } }]
+      })
+    )
+  }
+}
+
 const isInitialize = (body: unknown) => (body as { readonly method?: unknown } | undefined)?.method === "initialize"
 
 /** Removes `MCP-Protocol-Version: 2026-07-28`, which version 1 of the SDK rejects. The gate has already checked the header. */
@@ -123,8 +214,7 @@ const expressV1: Adapter = {
   start: async (options, client, functions) => {
     const record = recorder()
     const auth = await SdkV1.make(hostOptions(options, client, functions))
-    const make = () =>
-      register(new McpServerV1({ name: "todos", version: "1.0.0" }), auth as never, record.ran, options, functions)
+    const make = () => makeV1(auth, record.ran, options, functions)
     const sessions = new Map<string, StreamableHTTPServerTransport>()
     const specimen = make()
     const app = express()
@@ -163,8 +253,7 @@ const webV1: Adapter = {
   start: async (options, client, functions) => {
     const record = recorder()
     const auth = await SdkV1.make(hostOptions(options, client, functions))
-    const make = () =>
-      register(new McpServerV1({ name: "todos", version: "1.0.0" }), auth as never, record.ran, options, functions)
+    const make = () => makeV1(auth, record.ran, options, functions)
     const sessions = new Map<string, WebTransportV1>()
     const handle = auth.protectFetch(make(), async (request, given) => {
       const known = sessions.get(request.headers.get("mcp-session-id") ?? "")
@@ -197,14 +286,7 @@ const v2: Adapter = {
   start: async (options, client, functions) => {
     const record = recorder()
     const auth = await SdkV2.make(hostOptions(options, client, functions))
-    const make = () =>
-      register(
-        new McpServerV2({ name: "todos", version: "1.0.0" }),
-        auth as never,
-        record.ran,
-        options,
-        functions
-      )
+    const make = () => makeV2(auth, record.ran, options, functions)
     const handler = auth.createMcpHandler(make)
     const sessions = new Map<string, WebTransportV2>()
     // `createMcpHandler` has no sessions, so a client of MCP 2025-11-25 that opens a session gets a separate transport.
