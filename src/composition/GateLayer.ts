@@ -111,6 +111,12 @@ export interface HostOptions<R = never, E = never> {
    */
   readonly fetch?: typeof globalThis.fetch | undefined
   /**
+   * Sends the requests to authorization servers with an `HttpClient` of Effect: write `HttpClientFetcher.make(client)` of
+   * `effect-mcp-auth/http-client`, so that only programs with such a client load the modules of `effect/http`. The client must not
+   * follow redirects. Set either `httpClient` or `fetch`, not both. Default: none, so that `fetch` sends the requests.
+   */
+  readonly httpClient?: Fetcher.Fetcher["Service"] | undefined
+  /**
    * Provides the services that other options require, such as the store of `Dpop.required`. It may also provide loggers, a
    * `DecisionListener` and a `Fetcher`. It is built once, together with the gate. Default: no services; rejections are logged
    * to the console.
@@ -147,6 +153,11 @@ export const layerRule: ConfigOption.Rule = ConfigOption.rule(Layer.isLayer, "a 
 
 const hostTable: ConfigOption.Table<keyof HostOptions> = {
   fetch: ConfigOption.rule(Predicate.isFunction, "a function", "Give a function like fetch, or leave it out"),
+  httpClient: ConfigOption.rule(
+    (value) => Predicate.hasProperty(value, "send") && Predicate.isFunction(value.send),
+    "a value of HttpClientFetcher.make",
+    "Write HttpClientFetcher.make(client) of effect-mcp-auth/http-client, or provide HttpClientFetcher.layer with the option layer"
+  ),
   layer: layerRule,
   onDecision: ConfigOption.functionThat("takes a decision")
 }
@@ -163,8 +174,8 @@ const layerListener = (onDecision: OnDecision): Layer.Layer<never> =>
   )
 
 /**
- * Provides the gate and the services of the option `layer`. The gate uses the required `Fetcher` unless `fetch` is set or
- * `layer` provides one.
+ * Provides the gate and the services of the option `layer`. The gate uses the required `Fetcher` unless `fetch` or `httpClient`
+ * is set, or `layer` provides one.
  */
 export const layerHost = <
   const S extends Scopes,
@@ -183,15 +194,19 @@ export const layerHost = <
   options: Options<S, C, A, RD, RT, RR, RK, I, RS, RQ> & HostOptions<R, E>
 ): Layer.Layer<Services<ProtectedResource.OfferedOf<S>> | R, AuthConfigError | E, Fetcher.Fetcher> => {
   const checked = ConfigOption.attempt(() => {
-    checkNames(options, "fetch", "layer", "onDecision")
-    const { fetch, layer: services, onDecision, ...others } = options
-    ConfigOption.check({ fetch, layer: services, onDecision }, "", hostTable)
-    return { fetch, services, onDecision, others }
+    checkNames(options, "fetch", "httpClient", "layer", "onDecision")
+    const { fetch, httpClient, layer: services, onDecision, ...others } = options
+    ConfigOption.check({ fetch, httpClient, layer: services, onDecision }, "", hostTable)
+    if (fetch !== undefined && httpClient !== undefined) {
+      throw ConfigOption.error("httpClient", "set either httpClient or fetch, not both. Remove one of them", "conflict")
+    }
+    const sender = fetch === undefined ? httpClient : Fetcher.make(fetch)
+    return { sender, services, onDecision, others }
   })
   if (Result.isFailure(checked)) return Layer.effectDiscard(Effect.fail(checked.failure)) as never
-  const { fetch, onDecision, others, services } = checked.success
+  const { onDecision, others, sender, services } = checked.success
   const silent = layer(others as unknown as Options<S, C, A, RD, RT, RR, RK, I, RS, RQ>)
   const gate = onDecision === undefined ? silent : silent.pipe(Layer.provide(layerListener(onDecision)))
-  const sending = fetch === undefined ? gate : gate.pipe(Layer.provide(Fetcher.layerFetch(fetch)))
+  const sending = sender === undefined ? gate : gate.pipe(Layer.provide(Layer.succeed(Fetcher.Fetcher, sender)))
   return (services === undefined ? sending : sending.pipe(Layer.provideMerge(services))) as never
 }

@@ -45,7 +45,7 @@ describe("the option layer of hosts outside Effect", () => {
   ]
 
   it.each(wrong)("is an AuthConfigError of %s if it is not a layer", async (_, make) => {
-    for (const option of ["layer", "fetch", "onDecision"]) {
+    for (const option of ["layer", "fetch", "httpClient", "onDecision"]) {
       const error = await make({ ...options, [option]: "none" } as never).catch((error: unknown) => error)
       assert.deepInclude(error as object, { _tag: "AuthConfigError", option })
     }

@@ -47,7 +47,7 @@ export interface Options<
 > extends
   Omit<AuthOptions.Options<S, never, unknown, RD, RT, RR, RK, I, RS, RQ>, "claims" | "anonymous">,
   BodyLimits,
-  Pick<GateLayer.HostOptions, "fetch" | "onDecision">
+  Pick<GateLayer.HostOptions, "fetch" | "httpClient" | "onDecision">
 {
   /**
    * Decodes the claims of a token to `principal.claims`. Tokens whose claims cannot be decoded are rejected. Default: all
@@ -86,6 +86,7 @@ const names: Readonly<
 > = {
   layer: true,
   fetch: true,
+  httpClient: true,
   onDecision: true,
   maximumBody: true,
   maximumOperations: true,
