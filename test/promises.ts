@@ -47,6 +47,17 @@ export const promises: Readonly<Record<string, ReadonlyArray<string>>> = {
   ],
   "Under `unlisted: \"deny\"`, a tool, prompt or resource without scopes, and one that is not registered, is rejected.":
     ["T-AUD-05c", "T-MCP-05"],
+  "If an operation has a policy, its handler runs only if the policy admits the caller, with the arguments that the handler receives.":
+    ["T-POL-02", "T-POL-08"],
+  "A check that throws, rejects or dies, and a result other than `true`, never admits a call.": ["T-POL-03"],
+  "A check of a call runs once for each call, and the next request is decided again.": ["T-POL-08", "T-POL-09"],
+  "Two conditions are never taken for the same one because they share a function or a name, unless both are the same role.":
+    ["T-POL-01"],
+  "A 403 does not name the role, the claim or the check that failed, and no data that a check read.": ["T-POL-05"],
+  "A hidden operation is answered like one that does not exist, also while its checks fail.": ["T-POL-04"],
+  "Roles come only from the claims that a profile or the option `roles` names.": ["T-POL-07"],
+  "A policy that admits anonymous callers cannot be combined with another one.": ["T-POL-06"],
+  "A batch runs only if the policies of all of its operations admit the caller.": ["T-POL-10", "SCOPE-10"],
   "Algorithms and keys come from the configuration, never from the token: RS, PS, ES and EdDSA, no `none`, no HMAC, no key in a header, no key at an address that a header names.":
     ["T-JOSE-01", "T-JOSE-02", "T-JOSE-04", "T-JOSE-05"],
   "Unfit keys of a key set are skipped: RSA below 2048 bits, private and symmetric keys, keys for encryption.": [
