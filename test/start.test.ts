@@ -39,8 +39,8 @@ const nameOf = (url: string): string | undefined => /\/node_modules\/effect\/dis
 const budgets = [
   { entry: "node", ours: 120, effect: 70, kB: 53 },
   { entry: "fetch", ours: 118, effect: 70, kB: 51 },
-  { entry: "sdk-v1", ours: 149, effect: 70, kB: 69 },
-  { entry: "sdk-v2", ours: 148, effect: 70, kB: 66 },
+  { entry: "sdk-v1", ours: 151, effect: 70, kB: 69 },
+  { entry: "sdk-v2", ours: 150, effect: 70, kB: 66 },
   { entry: "host", ours: 121, effect: 70, kB: 50 },
   { entry: "protocol", ours: 13, effect: 45, kB: 6.5 },
   { entry: "verification", ours: 68, effect: 73, kB: 30 },

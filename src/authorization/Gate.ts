@@ -110,6 +110,8 @@ export interface Published {
   readonly resourceAt?: ((hosts: ReadonlyArray<string>) => ProtectedResource | undefined) | undefined
   /** Whether requests without credentials may use operations that require no scope. */
   readonly anonymous: "deny" | "allow-unscoped"
+  /** Whether operations without scopes and without a policy are rejected. */
+  readonly unlisted: "allow" | "deny"
   /** The form in which challenges for tool calls are sent. Default: `"http"`. */
   readonly authChallenge?: AuthChallenge | undefined
   /**
@@ -376,6 +378,7 @@ export const make = (options: Options): Gate => {
       resourceFor: rejecting.resourceFor,
       tenants,
       anonymous: options.anonymous,
+      unlisted: options.unlisted,
       authChallenge: options.authChallenge,
       allowsOrigin: (origin) => {
         try {

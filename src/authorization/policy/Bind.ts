@@ -6,10 +6,9 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import { decideBatch } from "./DecideBatch.ts"
-import { evaluateCall, evaluateList, findGranted } from "./Evaluate.ts"
+import { evaluateCall, evaluateList, findGranted, scopesOfSignIn } from "./Evaluate.ts"
 import { type Alternative, both, minimize, nameOf, sorted } from "./internal/alternatives.ts"
 import type { BoundAlternative, BoundPolicy, Evaluator, Registration, Server } from "./OperationPolicy.ts"
-import { securitySchemes } from "./SecuritySchemes.ts"
 
 /** The policies without checks of calls. They are made once, because an operation asks for them on each request. */
 const reduced = new WeakMap<BoundPolicy, BoundPolicy>()
@@ -48,7 +47,7 @@ const evaluator: Evaluator = {
   evaluateList,
   withoutCallChecks,
   allOf,
-  securitySchemes
+  scopesOfSignIn: (policy) => scopesOfSignIn(policy)
 }
 
 /** Binds the alternatives of a policy to a server and a registration. */

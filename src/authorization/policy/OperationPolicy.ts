@@ -165,11 +165,8 @@ export interface Evaluator {
   readonly withoutCallChecks: (policy: BoundPolicy) => BoundPolicy
   /** Combines policies of one server: the caller must satisfy all of them. */
   readonly allOf: (policies: readonly [BoundPolicy, ...ReadonlyArray<BoundPolicy>]) => BoundPolicy
-  /**
-   * Returns the security schemes of a policy: `noauth` if it admits anonymous callers, and one `oauth2` with the scopes that the
-   * 401 challenge names for the operation.
-   */
-  readonly securitySchemes: (policy: BoundPolicy) => ReadonlyArray<SecurityScheme>
+  /** Returns the scopes that the challenge to sign in names for an operation with this policy, in addition to the baseline. */
+  readonly scopesOfSignIn: (policy: BoundPolicy) => ReadonlyArray<string>
 }
 
 /**

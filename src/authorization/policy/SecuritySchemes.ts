@@ -1,27 +1,63 @@
 /**
- * The security schemes of an operation, which a server publishes in its list of tools.
+ * The security schemes of operations, which a server publishes in its list of tools.
  *
  * @since 0.1.0
  */
-import { scopesOfSignIn } from "./Evaluate.ts"
-import type { BoundPolicy, SecurityScheme } from "./OperationPolicy.ts"
+import * as ScopeToken from "../../protocol/ScopeToken.ts"
+import type { OperationPolicy, SecurityScheme } from "./OperationPolicy.ts"
 
 /**
- * Returns the security schemes of a policy: `noauth` if it admits anonymous callers, and one `oauth2` with the scopes that the
- * 401 challenge names for the operation.
+ * The settings of a server on which security schemes depend. A `Gate` has these members.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Settings {
+  readonly resource: {
+    readonly baseline: ReadonlyArray<string>
+    /** Returns the names under which clients request scopes. */
+    readonly requestedScopes: (scopes: ReadonlyArray<string>, issuer: string | undefined) => ReadonlyArray<string>
+  }
+  readonly published: {
+    readonly anonymous: "deny" | "allow-unscoped"
+    readonly unlisted: "allow" | "deny"
+  }
+}
+
+/**
+ * Returns the security schemes of an operation: `noauth` if the gate admits anonymous callers, and one `oauth2` with the scopes of the
+ * challenge to sign in, if a sign-in makes a difference. Returns `undefined` if the gate rejects every call of the operation.
  *
  * **Details**
  *
- * No published document defines the meaning of two `oauth2` entries, and clients ignore an empty list of scopes. So there is one
- * entry, and an operation that requires no scopes lists the baseline.
+ * The schemes are the same for each caller. They name only scopes that the 401 challenge names: the baseline, and the scopes of the
+ * operation if its policy answers with challenges. Conditions, such as roles and checks, have no scheme.
+ *
+ * No published document defines the meaning of two `oauth2` entries, so there is at most one.
  *
  * @category getters
  * @since 0.1.0
  */
-export const securitySchemes = (policy: BoundPolicy): ReadonlyArray<SecurityScheme> => {
-  const { alternatives, baseline, isOpen } = policy
-  const schemes: Array<SecurityScheme> = isOpen ? [{ type: "noauth" }] : []
-  if (alternatives.length === 0) return schemes
-  const scopes = scopesOfSignIn(policy)
-  return [...schemes, { type: "oauth2", scopes: scopes.length > 0 ? scopes : [...baseline] }]
-}
+export type ToSchemes = (policy: OperationPolicy) => ReadonlyArray<SecurityScheme> | undefined
+
+/**
+ * Creates the function that returns the security schemes of operations of one server.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make =
+  ({ published, resource }: Settings): ToSchemes => ({ authenticated, rule, scopes, unauthorized }) => {
+    if (rule === undefined && scopes.length === 0 && published.unlisted === "deny") return undefined
+    const isOpen = rule === undefined ? scopes.length === 0 && authenticated !== true : rule.isOpen
+    const schemes: Array<SecurityScheme> = isOpen && published.anonymous === "allow-unscoped"
+      ? [{ type: "noauth" }]
+      : []
+    // A caller who signs in gets nothing more.
+    if (schemes.length > 0 && (rule === undefined || rule.alternatives.length === 0)) return schemes
+    const ofOperation = rule === undefined ? scopes : rule.evaluator.scopesOfSignIn(rule)
+    // The other policies keep their scopes secret. An open policy rejects no caller.
+    const named = isOpen || unauthorized === "challenge" ? ofOperation : []
+    const requested = resource.requestedScopes([...resource.baseline, ...named], undefined)
+    return [...schemes, { type: "oauth2", scopes: ScopeToken.unique(requested) }]
+  }

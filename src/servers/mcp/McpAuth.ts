@@ -20,6 +20,7 @@ import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import type { Principal } from "../../verification/Principal.ts"
 import * as body from "../host/Body.ts"
 import { BodyDeadlines } from "../host/BodyDeadlines.ts"
+import * as ToolList from "../host/ToolList.ts"
 import { makeDispatch } from "./internal/dispatch.ts"
 import * as Registry from "./internal/registry.ts"
 import { layerObserver } from "./internal/scopeGuard.ts"
@@ -60,6 +61,11 @@ export type HttpOptions<
   readonly maximumOperations?: number | undefined
   /** The maximum time for reading a body. Slower bodies are rejected with 408. Default: 30 seconds. */
   readonly bodyTimeout?: Duration.Input | undefined
+  /**
+   * Whether `tools/list` contains the security schemes of each tool, from its policy (`"list"`), or not (`"omit"`). ChatGPT reads
+   * them, and shows before a call which tools need a sign-in. Default: `"list"`.
+   */
+  readonly securitySchemes?: "list" | "omit" | undefined
 }
 
 /**
@@ -134,7 +140,7 @@ export const layerHttp = <
       return body.checkLimits({ bodyTimeout: options.bodyTimeout, maximumOperations: options.maximumOperations })
     }))
     const { allowsOrigin, resources = [] } = gate.published
-    const { bodyTimeout: _bodyTimeout, maximumOperations: _maximumOperations, ...serverOptions } = options
+    const { bodyTimeout: _, maximumOperations: __, securitySchemes, ...serverOptions } = options
     const deadlines = new BodyDeadlines(
       yield* Clock.Clock,
       Effect.runForkWith(yield* Effect.context<never>()),
@@ -149,7 +155,11 @@ export const layerHttp = <
       yield* checkOffered(server, gate.resource.offered)
     }))
     const middleware = HttpRouter.middleware(
-      makeDispatch({ limits, deadlines }, (operation) => policyFor(operation))
+      makeDispatch(
+        { limits, deadlines },
+        (operation) => policyFor(operation),
+        securitySchemes === "omit" ? undefined : changeToolList(gate, (operation) => policyFor(operation))
+      )
     )
     return McpServer.layerHttp({
       ...serverOptions,
@@ -164,6 +174,20 @@ export const layerHttp = <
       )
     }).pipe(Layer.provide(middleware.layer))
   })) as never
+
+/** Creates the function that adds the security schemes to lists, by the policies that the gate enforces for calls. */
+const changeToolList = (gate: Gate, policyFor: Registry.PolicyFor): (result: unknown) => unknown => {
+  const addSchemes = ToolList.make(gate)
+  return (result) =>
+    addSchemes(result, ({ name }) =>
+      policyFor({
+        method: "tools/call",
+        kind: "tool",
+        target: String(name),
+        params: undefined,
+        isNotification: false
+      }) ?? Registry.unlistedPolicy)
+}
 
 /** The gate of each `McpServer`. */
 const gates = new WeakMap<McpServer.McpServer["Service"], Gate>()
@@ -194,7 +218,8 @@ const table: ConfigOption.Table<keyof HttpOptions<any, never, never, never>> = {
   allowSubscriptions: true,
   registrations: true,
   maximumOperations: true,
-  bodyTimeout: true
+  bodyTimeout: true,
+  securitySchemes: ConfigOption.oneOf("list", "omit")
 }
 
 /** Checks that every registered scope is offered. Type checking ensures the same, but not every program is type checked. */

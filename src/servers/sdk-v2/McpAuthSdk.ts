@@ -85,7 +85,7 @@ export type { EnvironmentOptions } from "../../composition/fromEnvironment.ts"
  * @since 0.1.0
  */
 export type { HonoContext } from "../host/HonoContext.ts"
-export type { Claims, MockOptions, Options } from "../sdk/SdkOptions.ts"
+export type { Claims, ListOptions, MockOptions, Options } from "../sdk/SdkOptions.ts"
 export type {
   Anonymous,
   BodyLimits,

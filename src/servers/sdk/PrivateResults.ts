@@ -28,8 +28,11 @@ export const methods: ReadonlySet<string> = new Set([
  * Replaces the cache scope of a result, if it has one, by `"private"`. If `result` is a promise, returns a promise of the
  * changed result.
  */
-export const toPrivate = (result: unknown): unknown =>
-  result instanceof Promise ? result.then(withPrivateScope) : withPrivateScope(result)
+export const toPrivate = (result: unknown): unknown => mapResult(result, withPrivateScope)
+
+/** Changes the result of a handler, which can be a promise. */
+export const mapResult = (result: unknown, change: (result: unknown) => unknown): unknown =>
+  result instanceof Promise ? result.then(change) : change(result)
 
 // The SDK uses the cache scope of the result. If the result has none, the SDK uses the scope of the cache hint that the author
 // of the server set. The SDK stores this hint in the result, under a symbol. Both scopes are changed.

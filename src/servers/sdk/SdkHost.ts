@@ -16,6 +16,7 @@ import * as honoContext from "../host/HonoContext.ts"
 import * as Host from "../host/Host.ts"
 import * as node from "../host/NodeHost.ts"
 import { isEventStream } from "../host/StreamLifetime.ts"
+import * as ToolList from "../host/ToolList.ts"
 import * as web from "../host/WebHost.ts"
 import { readOptions } from "./FetchArguments.ts"
 import * as handlerRejection from "./HandlerRejection.ts"
@@ -90,7 +91,7 @@ interface Reading extends FetchOptions {
 
 /** Builds the layer, and creates the members that both adapters share. `parseArguments` parses with the schemas of one SDK. */
 export const make = async <E, Schema>(
-  { decodeClaims, layer, limits: given }: SdkLayer<E>,
+  { decodeClaims, layer, limits: given, listsSchemes }: SdkLayer<E>,
   parseArguments: ParseArguments<Schema>
 ): Promise<SdkHost> => {
   const limits = body.checkLimits(given)
@@ -111,7 +112,8 @@ export const make = async <E, Schema>(
       sdkTasks.make({ gate: host.gate, viewerOf, isAllowed, log, recheck: makeRecheck(host, localCallers) }),
     guardTransport: (server, transport) => transportGuard.guard(guard, server, transport),
     policies: makePolicies((effect, caller) => Effect.provideContext(effect, services(caller))),
-    run: (effect) => host.runtime.runPromise(effect)
+    run: (effect) => host.runtime.runPromise(effect),
+    addSchemes: listsSchemes ? makeAddSchemes(host.gate, localCallers) : undefined
   })
   const anonymous = host.gate.published.anonymous === "allow-unscoped"
   const wrap = sdkHandler.make<any>({
@@ -223,6 +225,13 @@ const makeRecheck =
     handlerRejection.store(sdkHandler.authInfoOf(extra), error)
     throw error
   }
+
+/** Creates the function that adds security schemes to lists. A local caller cannot sign in, so its lists have none. */
+const makeAddSchemes = (gate: Gate, localCallers: LocalServer.LocalCallers): sdkRegistry.Parts["addSchemes"] => {
+  const addSchemes = ToolList.make(gate)
+  return (result, policyFor, { principal }) =>
+    principal !== undefined && localCallers.has(principal) ? result : addSchemes(result, policyFor)
+}
 
 /** Creates the function that returns the principal as handlers receive it, with its claims decoded. */
 const makePresent = (host: Host.Host, localCallers: LocalServer.LocalCallers): (caller: Principal) => object => {

@@ -13,6 +13,7 @@ import * as GateLayer from "../../composition/GateLayer.ts"
 import * as mockGate from "../../composition/mockGate.ts"
 import type { Fetcher } from "../../outbound/Fetcher.ts"
 import type { AuthConfigError } from "../../protocol/AuthError.ts"
+import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import type { Anonymous, BodyLimits } from "./SdkTypes.ts"
 
 /**
@@ -47,6 +48,7 @@ export interface Options<
 > extends
   Omit<AuthOptions.Options<S, never, unknown, RD, RT, RR, RK, I, RS, RQ>, "claims" | "anonymous">,
   BodyLimits,
+  ListOptions,
   Pick<GateLayer.HostOptions, "fetch" | "httpClient" | "onDecision">
 {
   /**
@@ -68,13 +70,27 @@ export interface Options<
 }
 
 /**
+ * The option for the lists of tools.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ListOptions {
+  /**
+   * Whether `tools/list` contains the security schemes of each tool, from its policy (`"list"`), or not (`"omit"`). ChatGPT reads
+   * them, and shows before a call which tools need a sign-in. Default: `"list"`.
+   */
+  readonly securitySchemes?: "list" | "omit" | undefined
+}
+
+/**
  * The options of `mock`.
  *
  * @category models
  * @since 0.1.0
  */
 export interface MockOptions<S extends AuthOptions.Scopes, A, C, R, E>
-  extends mockGate.MockOptions<S, Claims<A, C>>, BodyLimits, Pick<GateLayer.HostOptions<R, E>, "layer">
+  extends mockGate.MockOptions<S, Claims<A, C>>, BodyLimits, ListOptions, Pick<GateLayer.HostOptions<R, E>, "layer">
 {}
 
 /** The options that `AuthLayer.make` does not have. */
@@ -90,14 +106,23 @@ const names: Readonly<
   onDecision: true,
   maximumBody: true,
   maximumOperations: true,
-  bodyTimeout: true
+  bodyTimeout: true,
+  securitySchemes: true
 }
 
-/** Separates the limits on bodies from the other options. */
-const withoutLimits = <O extends BodyLimits>({ bodyTimeout, maximumBody, maximumOperations, ...others }: O) => ({
-  limits: { bodyTimeout, maximumBody, maximumOperations },
-  others
-})
+/** Separates the options of this adapter from those of the gate. Throws `AuthConfigError` if one is wrong. */
+const separate = <O extends BodyLimits & ListOptions>(
+  { bodyTimeout, maximumBody, maximumOperations, securitySchemes = "list", ...others }: O
+) => {
+  checkListing(securitySchemes, "securitySchemes")
+  return {
+    limits: { bodyTimeout, maximumBody, maximumOperations },
+    listsSchemes: securitySchemes === "list",
+    others
+  }
+}
+
+const checkListing = ConfigOption.oneOf("list", "omit")
 
 /** Adds a service to a function that decodes. Returns other values as they are. */
 const withService = <A, C>(claims: Claims<A, C> | undefined): ClaimsDecoder.Claims<C, A> | undefined =>
@@ -116,10 +141,11 @@ export const toLayer = <const S extends AuthOptions.Scopes, A, C, N extends Anon
   given: Options<S, A, C, N, R, E, any, any, any, any, any, any, any>
 ): SdkLayer<AuthConfigError | E> => {
   checkOptions.checkNames(given, ...Object.keys(names))
-  const { limits, others } = withoutLimits(given)
+  const { limits, listsSchemes, others } = separate(given)
   const claims = withService(others.claims)
   return {
     limits,
+    listsSchemes,
     layer: GateLayer.layerHost({ ...others, claims } as never) as never,
     decodeClaims: ClaimsDecoder.reader(claims)
   }
@@ -129,11 +155,20 @@ export const toLayer = <const S extends AuthOptions.Scopes, A, C, N extends Anon
 export const toMockLayer = <const S extends AuthOptions.Scopes, A, C, R, E>(
   given: MockOptions<S, A, C, R, E>
 ): SdkLayer<E> => {
-  mockGate.checkNames(given, "McpAuthSdk.mock", "layer", "maximumBody", "maximumOperations", "bodyTimeout")
-  const { limits, others } = withoutLimits(given)
+  mockGate.checkNames(
+    given,
+    "McpAuthSdk.mock",
+    "layer",
+    "maximumBody",
+    "maximumOperations",
+    "bodyTimeout",
+    "securitySchemes"
+  )
+  const { limits, listsSchemes, others } = separate(given)
   const options = { ...others, claimsService: withService(others.claimsService) }
   return {
     limits,
+    listsSchemes,
     layer: mockGate.layer(options as never, "McpAuthSdk.mock"),
     decodeClaims: ClaimsDecoder.reader(options.claimsService)
   }
@@ -143,5 +178,7 @@ export const toMockLayer = <const S extends AuthOptions.Scopes, A, C, R, E>(
 export interface SdkLayer<E> {
   readonly layer: Layer.Layer<AuthLayer, E, Fetcher>
   readonly limits: BodyLimits
+  /** Whether lists of tools contain security schemes. */
+  readonly listsSchemes: boolean
   readonly decodeClaims: ReturnType<typeof ClaimsDecoder.reader>
 }

@@ -7,7 +7,9 @@
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import { AuthConfigError } from "../../protocol/AuthError.ts"
+import { own } from "../../protocol/Json.ts"
 import * as Operation from "../../protocol/Operation.ts"
+import type { PolicyForTool } from "../host/ToolList.ts"
 import * as handlerRejection from "./HandlerRejection.ts"
 import { hideFromHandler, ResourceNotFound } from "./HiddenRegistrations.ts"
 import {
@@ -19,7 +21,7 @@ import {
 } from "./InstrumentedServer.ts"
 import * as lookup from "./Lookup.ts"
 import * as privateResults from "./PrivateResults.ts"
-import { checkPolicy, type RegistrationPolicies, type RegistrationPolicy } from "./RegistrationPolicy.ts"
+import { checkPolicy, needsCaller, type RegistrationPolicies, type RegistrationPolicy } from "./RegistrationPolicy.ts"
 import {
   getRegistration,
   type Handler,
@@ -136,10 +138,14 @@ export interface Parts {
   readonly policies: RegistrationPolicies
   /** Runs the checks of policies. */
   readonly run: <A>(effect: Effect.Effect<A>) => Promise<A>
+  /** Adds security schemes to the tools of a list for a caller. `undefined`: lists contain none. */
+  readonly addSchemes: ((result: unknown, policyFor: PolicyForTool, viewer: Viewer) => unknown) | undefined
 }
 
 /** Creates the registry of a program. */
-export const make = ({ guardTransport, makeTasks, offered, policies, run, viewerOf }: Parts): Registry => {
+export const make = (
+  { addSchemes, guardTransport, makeTasks, offered, policies, run, viewerOf }: Parts
+): Registry => {
   const tasks = makeTasks(async (registration, viewer) => {
     const isAllowed = policies.isTaskAllowed(registration, viewer)
     return Effect.isEffect(isAllowed) ? run(isAllowed) : isAllowed
@@ -157,7 +163,7 @@ export const make = ({ guardTransport, makeTasks, offered, policies, run, viewer
 
   const isInvisible = makeIsInvisible({ isServer, instrumentedOf, lookUp, matcherOf, policies })
   const prepare = makePrepare(policies, lookUp)
-  const wrapHandler = makeWrapHandler({ viewerOf, isInvisible, policies, prepare, run, tasks })
+  const wrapHandler = makeWrapHandler({ addSchemes, viewerOf, isInvisible, policies, prepare, run, tasks })
 
   return {
     offered,
@@ -280,11 +286,11 @@ const makePrepare = (policies: RegistrationPolicies, lookUp: lookup.LookUp): Pre
 
 /** Creates the function that wraps the handlers of servers: it hides registrations, and separates the tasks of callers. */
 const makeWrapHandler = (
-  { isInvisible, policies, prepare, run, tasks, viewerOf }: {
+  { addSchemes, isInvisible, policies, prepare, run, tasks, viewerOf }: {
     readonly isInvisible: Registry["isInvisible"]
     readonly prepare: Prepare
     readonly tasks: sdkTasks.Tasks
-  } & Pick<Parts, "viewerOf" | "policies" | "run">
+  } & Pick<Parts, "addSchemes" | "viewerOf" | "policies" | "run">
 ): WrapHandler => {
   /** Runs a handler after the checks on which the visibility of registrations depends. */
   const prepared = (server: McpServer, method: string, handler: Handler): Handler => (request, extra) => {
@@ -314,11 +320,28 @@ const makeWrapHandler = (
     const hiding = prepared(server, method, hideFromHandler(server, handler, policies, viewerOf))
     if (method === "tools/call") return (request, extra) => handlerRejection.rethrow(hiding(request, extra), extra)
     if (!privateResults.methods.has(method)) return hiding
+    const policyFor = policyForTool(server, policies)
     return (request, extra) => {
-      const result = hiding(request, extra)
+      const handled = hiding(request, extra)
+      const result = method === "tools/list" && addSchemes !== undefined
+        ? privateResults.mapResult(handled, (list) => addSchemes(list, policyFor, viewerOf(extra)))
+        : handled
       return viewerOf(extra).principal !== undefined || policies.canHide() ? privateResults.toPrivate(result) : result
     }
   }
+}
+
+/** Returns the policy that the gate enforces for the calls of a tool that a server lists. */
+const policyForTool = (server: McpServer, policies: RegistrationPolicies): PolicyForTool => ({ execution, name }) => {
+  const registration = getRegistration(server._registeredTools, String(name))
+  const policy = registration === undefined ? undefined : policies.get(registration)
+  if (policy === undefined) return needsCaller
+  const { rule, scopes, unauthorized } = policy
+  const isTask = own(execution, "taskSupport") === "required"
+  // The scopes of a call that depend on its arguments are unknown here. A task has no anonymous owner.
+  return typeof scopes === "function" || (isTask && rule?.isOpen === true)
+    ? needsCaller
+    : { rule, scopes, unauthorized, authenticated: isTask }
 }
 
 /** Creates `isInvisible` of the registry. */

@@ -12,7 +12,7 @@ import type {
   Registration,
   Unauthorized
 } from "../../../src/authorization/policy/OperationPolicy.ts"
-import { securitySchemes } from "../../../src/authorization/policy/SecuritySchemes.ts"
+import * as SecuritySchemes from "../../../src/authorization/policy/SecuritySchemes.ts"
 import { compile, type ScopeHierarchy } from "../../../src/authorization/ScopeHierarchy.ts"
 import { principal } from "../support.ts"
 
@@ -362,23 +362,60 @@ describe("lists", () => {
 })
 
 describe("security schemes", () => {
-  const cases: ReadonlyArray<readonly [title: string, policy: AnyPolicy, schemes: ReadonlyArray<unknown>]> = [
-    ["scopes", scopes("write"), [{ type: "oauth2", scopes: ["write"] }]],
-    ["a choice", anyOf(scopes("admin"), scopes("write")), [{ type: "oauth2", scopes: ["write"] }]],
-    ["a role", role("admin"), [{ type: "oauth2", scopes: ["read", "list"] }]],
-    ["a role or a scope", anyOf(role("admin"), scopes("x")), [{ type: "oauth2", scopes: ["x"] }]],
+  type Given = Partial<Omit<OperationPolicy, "rule">> & Partial<SecuritySchemes.Settings["published"]>
+
+  const schemesOf = (policy: AnyPolicy | undefined, given: Given = {}) => {
+    const { anonymous = "allow-unscoped", unlisted = "allow", ...others } = given
+    const requestedScopes = (scopes: ReadonlyArray<string>) => scopes.map((scope) => `api:${scope}`)
+    const toSchemes = SecuritySchemes.make({
+      resource: { ...server, requestedScopes },
+      published: { anonymous, unlisted }
+    })
+    return toSchemes({ scopes: [], unauthorized: "challenge", rule: policy?.bind(server), ...others })
+  }
+
+  const noauth = { type: "noauth" }
+  const oauth2 = (...scopes: ReadonlyArray<string>) => ({ type: "oauth2", scopes: scopes.map((_) => `api:${_}`) })
+  const baseline = oauth2("read", "list")
+
+  const cases: ReadonlyArray<
+    readonly [title: string, policy: AnyPolicy | undefined, schemes: ReadonlyArray<unknown> | undefined, given?: Given]
+  > = [
+    ["scopes", scopes("write"), [oauth2("read", "list", "write")]],
+    ["a list of scopes", undefined, [oauth2("read", "list", "write")], { scopes: ["read", "write"] }],
+    ["no scopes", undefined, [noauth]],
+    ["no scopes, and a principal", undefined, [baseline], { authenticated: true }],
+    ["no scopes, if anonymous callers are rejected", undefined, [baseline], { anonymous: "deny" }],
+    ["no scopes, if unlisted operations are rejected", undefined, undefined, { unlisted: "deny" }],
+    ["a choice", anyOf(scopes("admin"), scopes("write")), [oauth2("read", "list", "write")]],
+    ["a role", role("admin"), [baseline]],
+    ["a role or a scope", anyOf(role("admin"), scopes("x")), [oauth2("read", "list", "x")]],
     [
       "a role or a scope with a check",
       anyOf(role("admin"), allOf(scopes("write"), check("owner", () => true))),
-      [{ type: "oauth2", scopes: ["write"] }]
+      [oauth2("read", "list", "write")]
     ],
-    ["any caller", Policy.anyone, [{ type: "noauth" }]],
-    ["an optional scope", Policy.optional(scopes("x")), [{ type: "noauth" }, { type: "oauth2", scopes: ["x"] }]]
+    ["scopes without a challenge", undefined, [baseline], { scopes: ["write"], unauthorized: "deny" }],
+    ["hidden scopes", undefined, [baseline], { scopes: ["write"], unauthorized: "hide" }],
+    ["a policy without a challenge", scopes("write"), [baseline], { unauthorized: "deny" }],
+    ["a hidden policy", anyOf(role("admin"), scopes("write")), [baseline], { unauthorized: "hide" }],
+    ["any caller", Policy.anyone, [noauth]],
+    ["any caller, if unlisted operations are rejected", Policy.anyone, [noauth], { unlisted: "deny" }],
+    ["any caller, if anonymous callers are rejected", Policy.anyone, [baseline], { anonymous: "deny" }],
+    ["an optional scope", Policy.optional(scopes("x")), [noauth, oauth2("read", "list", "x")]],
+    ["an optional scope of a hidden tool", Policy.optional(scopes("x")), [noauth, oauth2("read", "list", "x")], {
+      unauthorized: "hide"
+    }],
+    ["an optional scope, if anonymous callers are rejected", Policy.optional(scopes("x")), [
+      oauth2("read", "list", "x")
+    ], { anonymous: "deny" }]
   ]
 
-  it.each(cases)("name for %s what the challenge at sign-in asks for", (_, policy, schemes) => {
-    assert.deepStrictEqual(securitySchemes(policy.bind(server)), schemes)
-  })
+  for (const [title, policy, schemes, given] of cases) {
+    it(`name for ${title} what an anonymous caller must do`, () => {
+      assert.deepStrictEqual(schemesOf(policy, given), schemes)
+    })
+  }
 })
 
 describe("a constructor", () => {

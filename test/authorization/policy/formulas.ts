@@ -55,14 +55,15 @@ export const inputs = {
   baseline: Scopes,
   truths: Facts,
   moreTruths: Facts,
-  hierarchy: Schema.Literals([0, 1, 2])
+  hierarchy: Schema.Literals([0, 1, 2]),
+  unauthorized: Schema.Literals(["challenge", "deny", "hide"])
 }
 
 /** One input of the laws. */
 export type Input = { readonly [K in keyof typeof inputs]: (typeof inputs)[K]["Type"] }
 
 /** No hierarchy, a chain, and a cycle. */
-const hierarchies: ReadonlyArray<ScopeHierarchy.ScopeHierarchy> = [
+export const hierarchies: ReadonlyArray<ScopeHierarchy.ScopeHierarchy> = [
   {},
   { s4: ["s0"], s0: ["s1"] },
   { s2: ["s3"], s3: ["s2", "s1"] }

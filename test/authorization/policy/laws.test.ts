@@ -8,7 +8,6 @@ import * as Answers from "../../../src/authorization/policy/Answers.ts"
 import { decideBatch } from "../../../src/authorization/policy/DecideBatch.ts"
 import { evaluateForList } from "../../../src/authorization/policy/Evaluate.ts"
 import { toEffect } from "../../../src/authorization/policy/internal/andThen.ts"
-import { securitySchemes } from "../../../src/authorization/policy/SecuritySchemes.ts"
 import { call, factsOfCall, inputs, names, pick, subsets, world } from "./formulas.ts"
 
 const { allOf, anyOf } = Policy
@@ -163,18 +162,14 @@ describe("a batch", () => {
 
 describe("sign-in", () => {
   it.effect.prop(
-    "asks for the scopes that the security schemes name, and these suffice if the caller has the roles and passes the checks",
+    "asks for scopes that suffice if the caller has the roles and passes the checks",
     inputs,
     Effect.fnUntraced(function*(input) {
-      const { bind, callerWith, implied, server, settle, toPolicy } = world(input)
+      const { callerWith, settle, toPolicy } = world(input)
       const policy = toPolicy(input.p)
       const verdict = yield* settle(policy, undefined)
       assert(verdict._tag === "SignIn")
-      const { required } = verdict
-      assert.deepStrictEqual(securitySchemes(bind(policy)), [
-        { type: "oauth2", scopes: required.length > 0 ? required : [...implied(server.baseline)] }
-      ])
-      const signedIn = callerWith([...server.baseline, ...required], input.truths.map(() => true))
+      const signedIn = callerWith(verdict.required, input.truths.map(() => true))
       assert.strictEqual((yield* settle(policy, signedIn))._tag, "Granted")
     })
   )

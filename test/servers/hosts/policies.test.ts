@@ -407,6 +407,32 @@ describe.each(hosts)("$name", (host) => {
     })
   }
 
+  const schemesIn = async (running: Running, token: string) => {
+    const { body } = await observe(running, ask(bearer(token), "tools/list"))
+    const data = body.split("\n").map((line) => line.replace(/^data: /, "")).find((line) => line.startsWith("{"))
+    const { tools = [] } = JSON.parse(data!).result as { readonly tools?: ReadonlyArray<Record<string, unknown>> }
+    return Object.fromEntries(tools.map(({ name, securitySchemes }) => [name, securitySchemes]))
+  }
+
+  it("a list has security schemes if the host knows its tools", async () => {
+    const closedSchemes = await schemesIn(closed, tokens.admin)
+    const openSchemes = await schemesIn(open, tokens.admin)
+    if (host.hasPolicy === true) return assert.deepStrictEqual([closedSchemes, openSchemes], [{}, {}])
+    const oauth2 = (...scopes: ReadonlyArray<string>) => [{ type: "oauth2", scopes }]
+    const expected = {
+      any_of: oauth2("todos:read", "todos:write"),
+      choice: oauth2("todos:read"),
+      role: oauth2("todos:read"),
+      edit: oauth2("todos:read"),
+      deny_write: oauth2("todos:read"),
+      secret: oauth2("todos:read"),
+      list_todos: oauth2("todos:read"),
+      add_todo: oauth2("todos:read", "todos:write")
+    }
+    assert.deepInclude(closedSchemes, { ...expected, open: oauth2("todos:read"), whoami: oauth2("todos:read") })
+    assert.deepInclude(openSchemes, { ...expected, open: [{ type: "noauth" }], whoami: [{ type: "noauth" }] })
+  })
+
   it("a batch asks for one scope that suffices for all of its operations", async () => {
     check(await observe(closed, batchOf(tokens.none, "choice", "write")), { requests: "todos:write" })
   })

@@ -22,7 +22,8 @@ const registryOf = () =>
     makeTasks: () => noTasks,
     guardTransport: () => {},
     policies: makePolicies(),
-    run: Effect.runPromise
+    run: Effect.runPromise,
+    addSchemes: undefined
   })
 
 const bind = bindPolicy.make(

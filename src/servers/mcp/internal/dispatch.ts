@@ -22,6 +22,7 @@ import * as effectStream from "../../host/EffectStream.ts"
 import * as effectBody from "./effectBody.ts"
 import * as Registry from "./registry.ts"
 import { isVisible } from "./scopeGuard.ts"
+import * as toolList from "./toolList.ts"
 
 /* Authorizes the operations of a request before the MCP server dispatches them. */
 
@@ -107,11 +108,12 @@ const callerOf = (
 /**
  * Creates the middleware that runs the steps of the gate after `authenticate`, and then lets the MCP server dispatch the
  * request. It runs inside the middleware of `AuthLayer`, so the caller is authenticated, and outside the MCP server, so no
- * handler has run.
+ * handler has run. `changeToolList` changes the results of `tools/list`.
  */
 export const makeDispatch = (
   reading: effectBody.Reading,
-  policyFor: Registry.PolicyFor
+  policyFor: Registry.PolicyFor,
+  changeToolList: toolList.Change | undefined
 ) =>
   Effect.map(AuthLayer, (gate) => (app: App): App => {
     const { sessions } = gate
@@ -145,7 +147,10 @@ export const makeDispatch = (
             return issued === undefined ? Effect.succeed(sent) : sendAfter(request, sessions.open(caller, issued), sent)
           })
         }
-        const answer = effectStream.endInTime(response, { gate, caller, operations })
+        const changed = changeToolList !== undefined && operations.some(isToolList)
+          ? toolList.rewrite(response, changeToolList)
+          : response
+        const answer = effectStream.endInTime(changed, { gate, caller, operations })
         const isEnded = request.method === "DELETE" && (response.status === 204 || response.status === 404)
         return session !== undefined && isEnded
           ? sendAfter(request, sessions.end(caller, session), answer)
@@ -181,6 +186,8 @@ export const makeDispatch = (
     effectRequest.mcpApps.set(authorizedApp, mcpApp)
     return authorizedApp
   })
+
+const isToolList = ({ method }: Operation.Operation): boolean => method === "tools/list"
 
 // Only `initialize` opens a session.
 const isInitialize = ({ method }: Operation.Operation): boolean => method === "initialize"
