@@ -26,7 +26,9 @@ const reuse = { from: 0, until: 10_000, freshUntil: 10_000, isCurrent: () => tru
 const put = (
   table: verifiedTable.VerifiedTable,
   name: string,
-  { claims = {}, changes = {}, scheme = "Bearer" }: {
+  { at = 0, claims = {}, changes = {}, scheme = "Bearer" }: {
+    /** The time by both clocks, in milliseconds. */
+    readonly at?: number
     readonly claims?: object
     readonly changes?: Partial<typeof reuse>
     readonly scheme?: "Bearer" | "DPoP"
@@ -34,7 +36,14 @@ const put = (
 ) => {
   const token = tokenOf(name)
   const credentials = { scheme, token: Redacted.make(token) }
-  return table.put(credentials, verifiedTable.keyOfJwt(token)!, principal(name, claims), { ...reuse, ...changes }, 0, 0)
+  return table.put(
+    credentials,
+    verifiedTable.keyOfJwt(token)!,
+    principal(name, claims),
+    { ...reuse, ...changes },
+    at,
+    at
+  )
 }
 
 const present = Clock.clockWith((clock) => Effect.succeed({ clock, since: clock.monotonicTimeNanosUnsafe() }))
@@ -108,6 +117,14 @@ describe("verifiedTable", () => {
     assert.isDefined(put(table, "carol"))
     assert.isTrue(table.has(alice))
     assert.isFalse(table.has(bob))
+  })
+
+  it("deletes expired entries as new ones come, so that a table that is not full holds the tokens in use", () => {
+    const table = verifiedTable.make(1_000)
+    const expired = Array.from({ length: 100 }, (_, n) => put(table, `old-${n}`, { changes: { freshUntil: 100 } })!)
+    const current = Array.from({ length: 50 }, (_, n) => put(table, `new-${n}`, { at: 200 })!)
+    assert.deepStrictEqual(expired.filter(table.has), [])
+    assert.deepStrictEqual(current.filter((entry) => !table.has(entry)), [])
   })
 
   it("evicts the entries of certain principals, and has no place with a capacity of 0", () => {

@@ -101,6 +101,9 @@ export const keyOfJwt = (token: string): number | undefined => isJwt(token) ? ke
 /** Maximum number of recently used entries that are skipped to find an unused one. */
 const secondChances = 16
 
+/** Maximum number of expired entries that are deleted for each new one. More than one, so that their number shrinks. */
+const expiredPerEntry = 2
+
 /**
  * Keeps a hash (the mark) of each token that was presented recently but not cached, so that a token that is presented only
  * once does not replace a cached token that is used repeatedly. If two marks share a place, the later one overwrites the
@@ -163,11 +166,20 @@ export const make = (capacity: number): VerifiedTable => {
 
   const oldest = (): Entry | undefined => entries.values().next().value
 
-  const hasPlace = (key: Key, { isCurrent }: Reuse, wall: number, now: number): boolean => {
+  // Without this, each tenant would keep as many expired tokens as its table has places.
+  const dropExpired = (wall: number, now: number): void => {
+    for (let left = expiredPerEntry; left > 0; left--) {
+      const first = oldest()
+      if (first === undefined || first.isUsable(wall, now)) return
+      remove(first)
+    }
+  }
+
+  const hasPlace = (key: Key, { isCurrent }: Reuse): boolean => {
     if (entries.size < capacity) return true
     // A result without `isCurrent` comes from introspection. It is cached at once, because verifying the token again would cost
     // another request.
-    return capacity > 0 && (isCurrent === undefined || !oldest()!.isUsable(wall, now) || doorkeeper.record(key))
+    return capacity > 0 && (isCurrent === undefined || doorkeeper.record(key))
   }
 
   return {
@@ -186,7 +198,8 @@ export const make = (capacity: number): VerifiedTable => {
       return entry !== undefined && entry.isOf(token) && entry.scheme === scheme ? entry : undefined
     },
     put: (credentials, key, principal, reuse, wall, now) => {
-      if (!hasPlace(key, reuse, wall, now)) return undefined
+      dropExpired(wall, now)
+      if (!hasPlace(key, reuse)) return undefined
       const entry = new Entry(credentials, key, freezePrincipal(principal), reuse)
       entries.delete(key)
       entries.set(key, entry)
