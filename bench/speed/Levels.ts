@@ -9,8 +9,10 @@ import { type Level, number, type Settings, withQuartiles } from "./Report.ts"
 import { ratio, shuffled, spread } from "./Stats.ts"
 import type { Measured as Verified, Work } from "./Verify.ts"
 
+export { forged } from "./Forged.ts"
 export { request } from "./Requests.ts"
 export { start } from "./Start.ts"
+export { tenants } from "./Tenants.ts"
 export { tools } from "./Tools.ts"
 
 export const verify = async ({ issuer, quick }: Settings): Promise<Level> => {
