@@ -109,3 +109,19 @@ export const work = async <A>(file: string, given: unknown, execArgv: ReadonlyAr
   await stop(child)
   return done
 }
+
+/** A program of this folder that answers questions. */
+export interface Program<First, Question> {
+  /** Its first message. */
+  readonly first: First
+  readonly ask: <A>(question: Question) => Promise<A>
+  readonly stop: () => Promise<void>
+}
+
+export const program = async <First, Question>(
+  file: string,
+  args: ReadonlyArray<string>
+): Promise<Program<First, Question>> => {
+  const { child, first } = await start<First>(file, args, [...source, neverIdle])
+  return { first, ask: (question) => ask(child, question), stop: () => stop(child) }
+}

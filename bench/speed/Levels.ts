@@ -10,6 +10,7 @@ import { ratio, shuffled, spread } from "./Stats.ts"
 import type { Measured as Verified, Work } from "./Verify.ts"
 
 export { forged } from "./Forged.ts"
+export { instances } from "./Instances.ts"
 export { request } from "./Requests.ts"
 export { start } from "./Start.ts"
 export { tenants } from "./Tenants.ts"

@@ -4,7 +4,7 @@
  * - `--quick`: runs fewer contenders, scenarios and rounds, in less than a minute. Writes nothing.
  * - `--check`: measures the contenders and levels that have a goal, and compares them with `ratios.json`. Fails if a ratio is
  *   worse by more than a tenth in two measurements. Writes nothing.
- * - `--only request,tools,verify,memory,start,size,types,tenants,forged`: runs only these levels. Writes nothing.
+ * - `--only request,tools,verify,memory,start,size,types,tenants,forged,instances`: runs only these levels. Writes nothing.
  * - `--million`: uses a million tokens instead of 100,000 in the level "memory", which takes some minutes longer.
  * - `--profile <server>`: writes a CPU profile of one server with cached tokens, for example of `effect + effect-mcp-auth`.
  *   DevTools can open the profile.
@@ -57,7 +57,18 @@ if (options.profile !== undefined) {
   process.exit()
 }
 
-const all = ["request", "tools", "verify", "memory", "start", "size", "types", "tenants", "forged"] as const
+const all = [
+  "request",
+  "tools",
+  "verify",
+  "memory",
+  "start",
+  "size",
+  "types",
+  "tenants",
+  "forged",
+  "instances"
+] as const
 const quickly = ["request", "tools", "verify", "size"] as const
 const only = options.only?.split(",")
 const unknown = only?.find((name) => !all.includes(name as never))
