@@ -25,6 +25,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type {
   ApiKeyStoreUnavailable,
+  AuthConfigError,
   AuthError,
   AuthorizationServerUnavailable,
   InvalidMetadata,
@@ -124,7 +125,7 @@ export interface Published {
    * adapters must not publish it.
    */
   readonly authorizationServerMetadata:
-    | Effect.Effect<AuthorizationServerMetadata, AuthorizationServerUnavailable | InvalidMetadata>
+    | Effect.Effect<AuthorizationServerMetadata, AuthConfigError | AuthorizationServerUnavailable | InvalidMetadata>
     | undefined
 }
 

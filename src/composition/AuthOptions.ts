@@ -317,7 +317,8 @@ export interface Common<
   readonly decisions?: DecisionOptions | undefined
   /**
    * Publishes a copy of the first authorization server's metadata at `/.well-known/oauth-authorization-server`, where
-   * clients of MCP 2025-03-26 look for it, because they treat the server as the authorization server. Default: `false`.
+   * clients of MCP 2025-03-26 look for it, because they treat the server as the authorization server. If `metadataUrl` has another host than the issuer and the metadata
+   * contain this host, the copy is answered with 500 and the log names the member. Default: `false`.
    */
   readonly mirrorMetadata?: boolean | undefined
   /** The name that clients show to people (`resource_name`). Default: none. */

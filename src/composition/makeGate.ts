@@ -22,6 +22,7 @@ import { AuthConfigError } from "../protocol/AuthError.ts"
 import * as ConfigOption from "../protocol/ConfigOption.ts"
 import * as HttpUri from "../protocol/HttpUri.ts"
 import * as OptionValue from "../protocol/OptionValue.ts"
+import { sanitize } from "../protocol/RemoteText.ts"
 import { toleranceOf } from "../verification/claims/Claims.ts"
 import type { Rules } from "../verification/claims/Rules.ts"
 import * as AuthorizationServer from "../verification/issuers/AuthorizationServer.ts"
@@ -194,7 +195,8 @@ export const makeGate = <S extends Scopes, C, A, RD, RT, RR, RK, RS, RQ>(
           }
         },
         authorizationServerMetadata: options.mirrorMetadata === true
-          ? discovery.metadata(servers[0]!, "authorization_endpoint")
+          ? Effect.flatMap(discovery.metadata(servers[0]!, "authorization_endpoint"), (_) =>
+            checkMirrored(_, servers[0]!))
           : undefined
       })
     })
@@ -202,7 +204,11 @@ export const makeGate = <S extends Scopes, C, A, RD, RT, RR, RK, RS, RQ>(
     const [first, ...others] = addresses
     const gates = [yield* gateAt(first), ...yield* Effect.forEach(others, gateAt)] as const
     const gate = publicUrl === undefined ? gates[0] : publicUrl.combine(gates)
-    if (revocation !== undefined) yield* revocation.subscribe((target) => gate.invalidate(target))
+    if (revocation !== undefined) {
+      yield* revocation.subscribe((target) =>
+        gate.invalidate(target)
+      )
+    }
     return gate
   })
 
@@ -210,6 +216,32 @@ export const makeGate = <S extends Scopes, C, A, RD, RT, RR, RK, RS, RQ>(
 const publicUrlId: typeof TypeId = "~effect-mcp-auth/PublicUrl"
 
 type Servers = ReadonlyArray<AuthorizationServer.AuthorizationServer<any>>
+
+/**
+ * Fails with `AuthConfigError` if metadata that the server would publish contain the host from which they were fetched, and this is
+ * not the host of the issuer. In a split network, clients cannot reach such a host, and its name is not public.
+ */
+const checkMirrored = <A extends object>(
+  metadata: A,
+  { issuer, metadataUrls }: Pick<AuthorizationServer.AuthorizationServer, "issuer" | "metadataUrls">
+): Effect.Effect<A, AuthConfigError> => {
+  const hosts = new Set(metadataUrls.map((url) => new URL(url).host))
+  hosts.delete(new URL(issuer).host)
+  for (const host of hosts) {
+    const internal = new RegExp(`//${host.replace(/[^\w:-]/g, "\\$&")}(?=["/?#])`, "i")
+    const member = Object.entries(metadata).find(([, value]) => internal.test(JSON.stringify(value)))?.[0]
+    if (member === undefined) continue
+    return ConfigOption.error(
+      "mirrorMetadata",
+      `the metadata of ${issuer} contain the host ${host} of metadataUrl in ${
+        sanitize(member)
+      }, which clients outside the network ` +
+        "cannot reach. Let the authorization server name public URLs, or remove mirrorMetadata",
+      "conflict"
+    )
+  }
+  return Effect.succeed(metadata)
+}
 
 const issuersOf = (servers: Servers) => servers.map((_) => _.issuer) as [string, ...Array<string>]
 

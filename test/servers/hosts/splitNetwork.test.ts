@@ -31,4 +31,40 @@ describe.each(hosts)("$name", (host) => {
     assert.deepStrictEqual(JSON.parse(body).authorization_servers, ["https://issuer.test"])
     await running.stop()
   })
+
+  it("publishes no copy of metadata that contain the internal name", async () => {
+    const { client, issuer } = await makeIssuer()
+    const inside = HttpClient.mapRequest(
+      client,
+      (request) => HttpClientRequest.setUrl(request, request.url.replace("http://keycloak:8080", issuer.issuer))
+    )
+    const functions = Functions.make("an authorization server with another name inside the network")
+    const others = {
+      token_endpoint: "https://issuer.test/token",
+      mtls_endpoint_aliases: {},
+      other: "http://keycloak:80800/"
+    }
+    const copy = async (metadata: Readonly<Record<string, unknown>>) => {
+      await Effect.runPromise(issuer.publishMetadata(metadata))
+      const running = await host.start(optionsOf(issuer.issuer, { mirrorMetadata: true }), inside, functions)
+      const answer = await running.send({
+        method: "GET",
+        path: "/.well-known/oauth-authorization-server",
+        headers: []
+      })
+      await running.stop()
+      return answer
+    }
+    for (
+      const metadata of [
+        { token_endpoint: "http://keycloak:8080/token" },
+        { mtls_endpoint_aliases: { token_endpoint: "http://KEYCLOAK:8080" } }
+      ]
+    ) {
+      const { body, status } = await copy(metadata)
+      assert.strictEqual(status, 500)
+      assert.notMatch(body, /keycloak/i)
+    }
+    assert.strictEqual((await copy(others)).status, 200)
+  })
 })
