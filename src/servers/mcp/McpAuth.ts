@@ -149,8 +149,8 @@ export const layerHttp = <
     let policyFor: Registry.PolicyFor = () => undefined
     const link = Layer.effectDiscard(Effect.gen(function*() {
       const server = yield* McpServer.McpServer
-      if ((gates.get(server) ?? gate) !== gate) return yield* sharedRegistrations
-      gates.set(server, gate)
+      if ((Registry.gates.get(server) ?? gate) !== gate) return yield* sharedRegistrations
+      Registry.gates.set(server, gate)
       policyFor = Registry.makePolicyFor(server)
       yield* checkOffered(server, gate.resource.offered)
     }))
@@ -188,9 +188,6 @@ const changeToolList = (gate: Gate, policyFor: Registry.PolicyFor): (result: unk
         isNotification: false
       }) ?? Registry.unlistedPolicy)
 }
-
-/** The gate of each `McpServer`. */
-const gates = new WeakMap<McpServer.McpServer["Service"], Gate>()
 
 // Effect builds `McpServer.layer` once for a program. Two servers with two gates would share their registrations, and a token for one
 // resource would run the tools of the other.

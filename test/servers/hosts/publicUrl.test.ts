@@ -1,8 +1,11 @@
 /** Tests the public URLs of a server, on every host: behind a proxy that changes the path, and under several host names. */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { Effect, Result } from "effect"
+import { McpAuthFetch } from "effect-mcp-auth/fetch"
 import { Challenge } from "effect-mcp-auth/protocol"
+import { PublicUrl } from "effect-mcp-auth/public-url"
 import { DpopClient, type TestIssuer } from "effect-mcp-auth/testing"
+import { fetcherWith } from "../gates.ts"
 import { bearer, call } from "./cases.ts"
 import { type Answer, makeIssuer, optionsOf, type Running, type Settings } from "./Host.ts"
 import { hosts } from "./hosts.ts"
@@ -183,5 +186,36 @@ describe.each(hosts)("$name", (host) => {
       )
       assert.deepStrictEqual(await running.ran(), [])
     })
+  })
+})
+
+describe("fetch, on a platform that builds the URL of requests with a configured name", () => {
+  /** The function of the page Hosts. */
+  const withHost = (request: Request): Request => {
+    const url = new URL(request.url)
+    url.host = request.headers.get("host") ?? url.host
+    return new Request(url, request)
+  }
+
+  it("selects the resource of the Host header if the request has its host, and otherwise answers 403", async () => {
+    const { client, issuer } = await makeIssuer()
+    await using auth = await McpAuthFetch.make({
+      resource: PublicUrl.byHost(["https://server.test/mcp", "https://internal.test/mcp"]),
+      authorizationServers: [issuer.issuer],
+      scopes: ["todos:read"],
+      layer: fetcherWith(client)
+    })
+    const handle = auth.protect((_, { body }) => Response.json(body))
+    const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "ping" })
+    const send = async (url: string, audience: string) => {
+      const authorization = `Bearer ${await mint(issuer, audience)}`
+      const headers = { authorization, host: "internal.test", "content-type": "application/json" }
+      const request = new Request(url, { method: "POST", headers, body })
+      return [(await handle(request.clone())).status, (await handle(withHost(request))).status]
+    }
+    for (const url of ["http://localhost:3000/mcp", "https://server.test/mcp"]) {
+      assert.deepStrictEqual(await send(url, "https://internal.test/mcp"), [403, 200])
+      assert.deepStrictEqual(await send(url, "https://server.test/mcp"), [403, 401])
+    }
   })
 })

@@ -1,9 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Schema } from "effect"
+import { Effect, Layer, Logger, Schema } from "effect"
 import { Policy, requireScopes } from "effect-mcp-auth"
 import { McpAuth } from "effect-mcp-auth/mcp"
 import { TestIssuer } from "effect-mcp-auth/testing"
-import { McpProtocol, McpSchema, Tool, Toolkit } from "effect/ai"
+import { McpProtocol, McpSchema, McpServer, Tool, Toolkit } from "effect/ai"
 import { HttpClient, HttpRouter } from "effect/http"
 import { authLayer } from "../gates.ts"
 
@@ -123,6 +123,64 @@ describe("rejections of the server come after those of the gate", () => {
       []
     ])
     assert.strictEqual((await ask([], "tools/call", call("list_todos"), headers)).status, 403)
+  })
+})
+
+describe("a server of Effect without a gate in the same program", () => {
+  const Open = Toolkit.make(Tool.make("open", { success: Schema.String }))
+  const ours = McpAuth.layerHttp({
+    name: "ours",
+    version: "1.0.0",
+    path: "/mcp",
+    protocols: [McpProtocol.v2026_07_28],
+    registrations: Layer.merge(
+      McpAuth.toolkit(Open).pipe(Layer.provide(Open.toLayer({ open: run("open") }))),
+      McpAuth.toolkit(Todos).pipe(
+        Layer.provide(Todos.toLayer({ list_todos: run("list_todos"), purge: run("purge") }))
+      )
+    )
+  }).pipe(
+    Layer.provide(
+      authLayer({
+        resource: "https://server.test/mcp",
+        authorizationServers: [issuer.issuer],
+        scopes: { baseline: ["todos:read"], stepUp: ["todos:admin"] }
+      })
+    ),
+    Layer.provide(Layer.succeed(HttpClient.HttpClient, client))
+  )
+  const stock = McpServer.layerHttp({
+    name: "stock",
+    version: "1.0.0",
+    path: "/open",
+    protocols: [McpProtocol.v2026_07_28]
+  })
+  const start = (lines: Array<string>, other: typeof stock) =>
+    HttpRouter.toWebHandler(
+      Layer.merge(ours, other).pipe(
+        Layer.provide(Logger.layer([Logger.map(Logger.formatJson, (line) => void lines.push(line))]))
+      ),
+      { disableLogger: true }
+    ).handler
+  const callOpen = (send: (request: Request) => Promise<Response>, tool: string) =>
+    ask([], "tools/call", call(tool), { authorization: undefined }, { url: "https://server.test/open", send })
+
+  it("runs none of the protected tools, with or without scopes, and the log names the mistake", async () => {
+    const lines: Array<string> = []
+    const send = start(lines, stock)
+    for (const tool of ["open", "list_todos"]) {
+      const { body, ran } = await callOpen(send, tool)
+      assert.deepStrictEqual([body.error?.code, ran], [-32001, []])
+    }
+    await callOpen(send, "open")
+    assert.strictEqual(lines.filter((line) => line.includes("through another endpoint that has no gate")).length, 1)
+    const admitted = await ask([], "tools/call", call("open"), {}, { url: "https://server.test/mcp", send })
+    assert.deepStrictEqual([admitted.status, admitted.ran], [200, ["open"]])
+  })
+
+  it("has none of the protected tools with Layer.fresh", async () => {
+    const send = start([], Layer.fresh(stock))
+    assert.deepStrictEqual((await callOpen(send, "open")).body.error?.code, -32602)
   })
 })
 

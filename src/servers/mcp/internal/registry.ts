@@ -2,6 +2,7 @@ import * as McpSchema from "effect/ai/McpSchema"
 import type * as McpServer from "effect/ai/McpServer"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import type { Gate } from "../../../authorization/Gate.ts"
 import { Authenticated, ConditionalScopes, ofAnyCall, ofCall, Unauthorized } from "../../../authorization/Policy.ts"
 import type {
   BoundPolicy,
@@ -34,6 +35,9 @@ export const OfferedScopes: Context.Reference<OfferedServer | undefined> = Conte
   "effect-mcp-auth/servers/OfferedScopes",
   { defaultValue: () => undefined }
 )
+
+/** The gate of each server that `McpAuth.layerHttp` serves. */
+export const gates = new WeakMap<Server, Gate>()
 
 /** Creates, from the annotations of a registration, the services that guard its calls. */
 export type GuardOf = (annotations: Annotations) => Effect.Effect<Context.Context<never>>

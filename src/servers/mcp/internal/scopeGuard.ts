@@ -47,7 +47,7 @@ export type PolicyForCall = (target: string, payload?: { readonly params: unknow
  * front of the HTTP request, a pre-response handler turns the JSON-RPC error into the response of the gate: 403, or 401 for an
  * anonymous caller.
  */
-const scopeGuard = (policyFor: PolicyForCall) =>
+const scopeGuard = (policyFor: PolicyForCall, server: McpServer.McpServer["Service"]) =>
   McpServer.middleware((effect, { method, payload, target }) => {
     // `payload` is missing if the server makes a list. No call runs then, so there are no arguments.
     const policy = policyFor(target, payload === undefined ? undefined : { params: payload })
@@ -57,13 +57,41 @@ const scopeGuard = (policyFor: PolicyForCall) =>
         : ruleGuard(effect, Registry.beforeCall(policy, method === "completion/complete"), { method, payload, target })
     }
     const required = policy?.scopes ?? []
-    return required.length === 0 ? effect : Effect.withFiber((fiber) => {
+    if (required.length === 0) {
+      return payload === undefined || !Registry.gates.has(server)
+        ? effect
+        : Effect.withFiber((fiber) => bypassesGate(fiber) ? rejectWithoutGate(server) : effect)
+    }
+    return Effect.withFiber((fiber) => {
       const principal = Context.getOrUndefined(fiber.context as Context.Context<any>, Principal)
       if (principal !== undefined && required.every((scope) => principal.scopes.has(scope))) return effect
       const unauthorized = policy?.unauthorized === "deny" ? "deny" : "challenge"
       return rejectWith(fiber, principal, target, { scopes: required, unauthorized })
     })
   })
+
+/** Returns whether a call arrived over HTTP at an endpoint without a gate. */
+const bypassesGate = (fiber: Fiber.Fiber<unknown, unknown>): boolean => {
+  const request = Context.getOrUndefined(fiber.context as Context.Context<any>, HttpServerRequest.HttpServerRequest)
+  return request !== undefined && effectRequest.gateContextOf(request) === undefined
+}
+
+/** Fails a call of a tool without scopes, which requires a valid token like every tool behind the gate. */
+const rejectWithoutGate = (server: McpServer.McpServer["Service"]): Effect.Effect<never, ScopeRejected> => {
+  const rejected = Effect.fail(new ScopeRejected({ message: "Authentication required" }))
+  if (reported.has(server)) return rejected
+  reported.add(server)
+  return Effect.andThen(
+    Effect.logError(
+      "A call reached a server of McpAuth.layerHttp through another endpoint that has no gate, because Effect builds one McpServer " +
+        "for all servers of a program. Write Layer.fresh(…) around the other server"
+    ),
+    rejected
+  )
+}
+
+/** The servers whose other endpoint was logged. Any client can call it any number of times. */
+const reported = new WeakSet<McpServer.McpServer["Service"]>()
 
 /** Rejects a call with the answer of the gate to `policy`, if a gate is in front of the request. */
 const rejectWith = (
@@ -181,26 +209,27 @@ export const guard = (
   annotations: ReadonlyArray<Context.Context<never>>,
   policyFor: PolicyForCall,
   hides: boolean
-): Layer.Layer<never> =>
-  Layer.merge(
-    (hides
-      ? scopeGuard(policyFor).combine(visibilityFilter(policyFor)).layer
-      : scopeGuard(policyFor).layer) as Layer.Layer<never>,
-    Layer.succeed(Registry.Guarded, new Set(annotations)) as Layer.Layer<never>
-  )
+): Layer.Layer<never, never, McpServer.McpServer> =>
+  Layer.unwrap(Effect.map(McpServer.McpServer, (server) => {
+    const checks = scopeGuard(policyFor, server)
+    return Layer.merge(
+      (hides ? checks.combine(visibilityFilter(policyFor)).layer : checks.layer) as Layer.Layer<never>,
+      Layer.succeed(Registry.Guarded, new Set(annotations)) as Layer.Layer<never>
+    )
+  }))
 
 /** Guards a registration that was made with a function of `McpServer` itself. */
-const guardOf: Registry.GuardOf = (annotations) => {
+const guardOf = (server: McpServer.McpServer["Service"]): Registry.GuardOf => (annotations) => {
   const hides = Context.get(annotations, Unauthorized) === "hide"
   return Effect.scoped(
     Layer.build(guard([annotations], (_, payload) => policyFromAnnotations(annotations, payload), hides))
-  )
+  ).pipe(Effect.provideService(McpServer.McpServer, server))
 }
 
 /** Observes those registrations on a server whose layers are built after this layer. */
 export const layerObserver = (): Layer.Layer<never, never, McpServer.McpServer> =>
   // A function, because Effect builds a constant layer only once, for the first of several servers.
-  Layer.effectDiscard(Effect.map(McpServer.McpServer, (server) => Registry.observe(server, guardOf)))
+  Layer.effectDiscard(Effect.map(McpServer.McpServer, (server) => Registry.observe(server, guardOf(server))))
 
 /** Returns the policy of a call from the annotations of its registration. */
 export const policyFromAnnotations = (
