@@ -126,9 +126,34 @@ export class ScopeRefused extends Data.TaggedError("ScopeRefused")<{
 }
 
 /**
+ * Reports that the function that supplies an assertion failed, or that its result is not a `Redacted` text. `cause` is the error of
+ * the function. No token was requested.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class AssertionUnavailable extends Data.TaggedError("AssertionUnavailable")<{
+  /** The path of the function, such as `grant.subjectToken`. */
+  readonly option: string
+  readonly cause?: unknown
+}> {
+  override get message(): string {
+    return this.cause === undefined
+      ? `${this.option} did not return a Redacted text. Return one such as Redacted.make(assertion)`
+      : `${this.option} failed, so no token was requested. Its error is the cause of this error`
+  }
+}
+
+/**
  * All errors of a client.
  *
  * @category errors
  * @since 0.1.0
  */
-export type ClientError = Unavailable | DiscoveryError | Mismatch | AuthorizationDenied | ScopeRefused
+export type ClientError =
+  | Unavailable
+  | DiscoveryError
+  | Mismatch
+  | AuthorizationDenied
+  | ScopeRefused
+  | AssertionUnavailable

@@ -34,6 +34,29 @@ export type Discover = (
   stored: string | undefined
 ) => Effect.Effect<Found, ClientError>
 
+/** Describes an authorization server for discovery. */
+export const sourceOf = (issuer: string): Source => ({
+  issuer,
+  metadataUrls: WellKnown.authorizationServerMetadata(new URL(issuer)),
+  metadata: undefined,
+  allowInsecureHttp: false,
+  allowPrivateEndpoints: false
+})
+
+/** Fetches the metadata of an authorization server that has a token endpoint. */
+export const fetchServer = (
+  discovery: Discovery["Service"],
+  source: Source,
+  trail: ReadonlyArray<Attempt>
+): Effect.Effect<AuthorizationServerMetadata, ClientError> =>
+  Effect.mapError(
+    discovery.metadata(source, "token_endpoint"),
+    (error): ClientError =>
+      error._tag === "AuthorizationServerUnavailable"
+        ? new Unavailable({ detail: error.message, retryAfter: error.retryAfter })
+        : new DiscoveryError({ detail: error.message, trail })
+  )
+
 /** Creates the function for one resource. */
 export const make = (
   fetcher: Fetcher["Service"],
@@ -46,13 +69,7 @@ export const make = (
   const sourceFor = (issuer: string): Source => {
     const known = sources.get(issuer)
     if (known !== undefined) return known
-    const source: Source = {
-      issuer,
-      metadataUrls: WellKnown.authorizationServerMetadata(new URL(issuer)),
-      metadata: undefined,
-      allowInsecureHttp: false,
-      allowPrivateEndpoints: false
-    }
+    const source = sourceOf(issuer)
     if (sources.size >= 16) sources.clear()
     sources.set(issuer, source)
     return source
@@ -63,15 +80,7 @@ export const make = (
     const metadata = yield* findResource(fetcher, resource, challengeUrl, trail)
     const issuer = yield* selectIssuer(metadata.authorization_servers, allowed, stored, trail)
     if (allowed === "any") yield* checkIssuer(issuer, resource, trail)
-    const server = yield* Effect.mapError(
-      discovery.metadata(sourceFor(issuer), "token_endpoint"),
-      (error): ClientError => {
-        if (error._tag === "AuthorizationServerUnavailable") {
-          return new Unavailable({ detail: error.message, retryAfter: error.retryAfter })
-        }
-        return new DiscoveryError({ detail: error.message, trail })
-      }
-    )
+    const server = yield* fetchServer(discovery, sourceFor(issuer), trail)
     return { resource: metadata.resource, issuer, server, scopesSupported: metadata.scopes_supported }
   })
 }

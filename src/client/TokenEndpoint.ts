@@ -9,12 +9,16 @@ import * as TokenResponse from "./TokenResponse.ts"
 
 /* Requests tokens at token endpoints. Protects each authorization server from too many requests. */
 
-/** A request for a token. */
-export interface TokenRequest {
+/** A request to a token endpoint. */
+export interface EndpointRequest {
   readonly issuer: string
   readonly endpoint: string
   readonly parameters: ReadonlyArray<readonly [name: string, value: string]>
   readonly proof: Proof
+}
+
+/** A request for an access token. */
+export interface TokenRequest extends EndpointRequest {
   /** The requested scopes. The token has them if the response names no others (RFC 6749 §5.1). */
   readonly scopes: ReadonlyArray<string>
 }
@@ -22,11 +26,22 @@ export interface TokenRequest {
 /** Sends a request for a token. Fails with `Unavailable` during an outage. */
 export type RequestToken = (request: TokenRequest) => Effect.Effect<TokenResponse.Issued, ClientError>
 
+/** Sends a request to a token endpoint. Fails with `Unavailable` during an outage. */
+export type Post = (request: EndpointRequest) => Effect.Effect<FormPost.Answered, Unavailable>
+
 /** The number of authorization servers whose outages are known at the same time. */
 const maximumServers = 64
 
-/** Creates the function that requests tokens. */
+/** Creates the function that requests access tokens. */
 export const make = (fetcher: Fetcher["Service"]): RequestToken => {
+  const post = makePost(fetcher)
+  return Effect.fnUntraced(function*({ scopes, ...request }) {
+    return yield* Effect.fromResult(TokenResponse.read(yield* post(request), request.issuer, scopes))
+  })
+}
+
+/** Creates the function that sends requests to token endpoints. */
+export const makePost = (fetcher: Fetcher["Service"]): Post => {
   const guards = new Map<string, EndpointGuard.EndpointGuard>()
 
   const guardOf = (issuer: string) =>
@@ -43,9 +58,9 @@ export const make = (fetcher: Fetcher["Service"]): RequestToken => {
       )
     })
 
-  return Effect.fnUntraced(function*({ endpoint, issuer, parameters, proof, scopes }) {
+  return Effect.fnUntraced(function*({ endpoint, issuer, parameters, proof }) {
     const guard = yield* guardOf(issuer)
-    const answered = yield* guard.protect(
+    return yield* guard.protect(
       "verified",
       FormPost.postForm(fetcher, {
         url: endpoint,
@@ -59,6 +74,5 @@ export const make = (fetcher: Fetcher["Service"]): RequestToken => {
         new Unavailable({ detail: error.message, retryAfter: error.retryAfter })
       )
     )
-    return yield* Effect.fromResult(TokenResponse.read(answered, issuer, scopes))
   })
 }

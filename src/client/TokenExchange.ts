@@ -31,6 +31,7 @@ import { BoundedMap } from "../store/BoundedMap.ts"
 import * as monotonic from "../store/MonotonicTime.ts"
 import * as AuthorizationServer from "../verification/issuers/AuthorizationServer.ts"
 import { apiKeyIssuer, Principal } from "../verification/Principal.ts"
+import { errorOf } from "./TokenResponse.ts"
 
 /**
  * Represents a token that an exchange issued. The token is valid for the requested audience only.
@@ -383,12 +384,6 @@ const readToken = (
       lifetime: typeof lifetime === "number" && Number.isFinite(lifetime) ? lifetime * 1000 : undefined
     })
     : Result.fail(new TokenExchangeError({ reason: "unusable-token" }))
-}
-
-/** Returns the `error` of a response (RFC 6749 §5.2), the only member that is safe to log. */
-const errorOf = (answer: Readonly<Record<string, unknown>> | undefined): string | undefined => {
-  const code = own(answer, "error")
-  return typeof code === "string" && /^[\x21\x23-\x5b\x5d-\x7e]{1,64}$/.test(code) ? code : undefined
 }
 
 /**

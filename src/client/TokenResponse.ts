@@ -46,7 +46,9 @@ export const read = (
   })
 }
 
-const isToken = (value: unknown): value is string => typeof value === "string" && /^[\x21-\x7e]{1,16384}$/.test(value)
+/** Tells whether a value is a token that fits into a header or a form. */
+export const isToken = (value: unknown): value is string =>
+  typeof value === "string" && /^[\x21-\x7e]{1,16384}$/.test(value)
 
 /** Some authorization servers write the number of seconds as text. A token that is issued expired lives for no time. */
 const readLifetime = (value: unknown): number | undefined => {
@@ -55,7 +57,7 @@ const readLifetime = (value: unknown): number | undefined => {
 }
 
 /** Returns the `error` of a response (RFC 6749 §5.2), the only member that is safe to log. */
-const errorOf = (answer: Readonly<Record<string, unknown>> | undefined): string | undefined => {
+export const errorOf = (answer: Readonly<Record<string, unknown>> | undefined): string | undefined => {
   const code = own(answer, "error")
   return typeof code === "string" && /^[\x21\x23-\x5b\x5d-\x7e]{1,64}$/.test(code) ? code : undefined
 }

@@ -247,6 +247,16 @@ export const entries: Readonly<Record<string, Entry>> = {
     valid: machine,
     misspelled: ["clientSecrt", "clientSecret"]
   },
+  "client/Grant.identityAssertion": {
+    call: (given) => Grant.identityAssertion(given),
+    valid: { ...machine, identityProvider: machine, subjectToken: async () => token },
+    misspelled: ["subjecttoken", "subjectToken"]
+  },
+  "client/Grant.workloadIdentity": {
+    call: (given) => Grant.workloadIdentity(given),
+    valid: { issuer: "https://issuer.test", assertion: async () => token },
+    misspelled: ["clientID", "clientId"]
+  },
   "client/McpAuthClient.make": {
     call: (given) => McpAuthClient.make(given),
     valid: { resource, grant: Grant.clientCredentials(machine) },
