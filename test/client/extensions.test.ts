@@ -142,15 +142,18 @@ const clients: ReadonlyArray<
   ["SDK v2 with an identity assertion of this library", v2, own, "alice"]
 ]
 
-describe("a client", () => {
-  it.each(clients)("%s signs in, and the server knows its caller", async (_, connect, options, caller) => {
-    const client = await connect(await options())
-    const { content } = await client.callTool({ name: "list_notes", arguments: {} })
-    assert.deepStrictEqual(content, [{ type: "text", text: `The notes of ${caller}` }])
-    await client.close()
-  })
+describe("without a person at the authorization server", () => {
+  it.each(clients)(
+    "the client of %s signs in, and the server knows its caller",
+    async (_, connect, options, caller) => {
+      const client = await connect(await options())
+      const { content } = await client.callTool({ name: "list_notes", arguments: {} })
+      assert.deepStrictEqual(content, [{ type: "text", text: `The notes of ${caller}` }])
+      await client.close()
+    }
+  )
 
-  it.live("of Effect with an identity assertion signs in, and obtains another scope for another tool", () =>
+  it.live("the client of Effect with an identity assertion signs in, and obtains another scope for another tool", () =>
     Effect.gen(function*() {
       // oxlint-disable-next-line no-restricted-properties -- this client reaches only servers in memory
       const http = HttpClient.make((request) =>

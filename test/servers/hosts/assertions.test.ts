@@ -65,7 +65,7 @@ const idJagOf = async ({ issuer, provider }: Parties) =>
 const rejected: ReadonlyArray<readonly [string, (parties: Parties) => Promise<string>, string]> = [
   ["an ID-JAG of the identity provider", idJagOf, "unknown-issuer"],
   [
-    "an ID-JAG of its own authorization server, also one for the MCP server",
+    "an ID-JAG of the server's authorization server, also one for the MCP server",
     ({ issuer }) => runPromise(issuer.mintIdJag({ audience: resource, scopes: ["todos:read"] })),
     "token-type"
   ],
@@ -75,12 +75,12 @@ const rejected: ReadonlyArray<readonly [string, (parties: Parties) => Promise<st
     "unknown-issuer"
   ],
   [
-    "an ID token of its own authorization server, also one for the MCP server",
+    "an ID token of the server's authorization server, also one for the MCP server",
     ({ issuer }) => runPromise(issuer.mintIdToken({ clientId: resource })),
     "token-type"
   ],
   [
-    "an ID token with a nonce of its own authorization server",
+    "an ID token with a nonce of the server's authorization server",
     ({ issuer }) => runPromise(issuer.mintIdToken({ clientId: resource, claims: { nonce: "n-0S6_WzA2Mj" } })),
     "id-token"
   ],
