@@ -142,6 +142,25 @@ const clients: ReadonlyArray<
   ["SDK v2 with an identity assertion of this library", v2, own, "alice"]
 ]
 
+const layerOf = (grant: Grant.Grant) => {
+  // oxlint-disable-next-line no-restricted-properties -- this client reaches only servers in memory
+  const http = HttpClient.make((request) =>
+    Effect.map(
+      Effect.flatMap(Effect.orDie(HttpClientRequest.toWeb(request)), (web) => Effect.promise(() => world.fetch(web))),
+      (response) => HttpClientResponse.fromWeb(request, response)
+    )
+  )
+  return McpClient.layerHttp({
+    name: "report",
+    version: "1.0.0",
+    protocol: McpProtocol.v2026_07_28,
+    url: resource
+  }).pipe(
+    Layer.provide(AuthorizedHttpClient.layer({ resource, grant })),
+    Layer.provide(Layer.succeed(HttpClient.HttpClient, http))
+  )
+}
+
 describe("without a person at the authorization server", () => {
   it.each(clients)(
     "the client of %s signs in, and the server knows its caller",
@@ -155,25 +174,7 @@ describe("without a person at the authorization server", () => {
 
   it.live("the client of Effect with an identity assertion signs in, and obtains another scope for another tool", () =>
     Effect.gen(function*() {
-      // oxlint-disable-next-line no-restricted-properties -- this client reaches only servers in memory
-      const http = HttpClient.make((request) =>
-        Effect.map(
-          Effect.flatMap(
-            Effect.orDie(HttpClientRequest.toWeb(request)),
-            (web) => Effect.promise(() => world.fetch(web))
-          ),
-          (response) => HttpClientResponse.fromWeb(request, response)
-        )
-      )
-      const Notes = McpClient.layerHttp({
-        name: "report",
-        version: "1.0.0",
-        protocol: McpProtocol.v2026_07_28,
-        url: resource
-      }).pipe(
-        Layer.provide(AuthorizedHttpClient.layer({ resource, grant: world.person })),
-        Layer.provide(Layer.succeed(HttpClient.HttpClient, http))
-      )
+      const Notes = layerOf(world.person)
       const texts = yield* Effect.gen(function*() {
         const client = yield* McpClient.McpClient
         const found = []
@@ -184,5 +185,21 @@ describe("without a person at the authorization server", () => {
         return found
       }).pipe(Effect.provide(Notes))
       assert.deepStrictEqual(texts, ["The notes of alice", "A note of alice"])
+    }))
+
+  it.live("the client of Effect fails with a cause that contains the error of the function that supplies the ID token", () =>
+    Effect.gen(function*() {
+      const ended = new Error("the session has ended")
+      const grant = Grant.identityAssertion({
+        issuer: "https://issuer.test",
+        clientId: "notes-client",
+        clientSecret: Redacted.make("notes-secret"),
+        identityProvider: { issuer: "https://idp.test", clientId: "sso", clientSecret: Redacted.make("sso-secret") },
+        subjectToken: () => Promise.reject(ended)
+      })
+      const listed = Effect.flatMap(McpClient.McpClient, (client) => client.listTools())
+      const error = AuthorizedHttpClient.clientError(yield* Effect.flip(Effect.provide(listed, layerOf(grant))))
+      assert.strictEqual(error?._tag, "AssertionUnavailable")
+      assert.strictEqual(error?.cause, ended)
     }))
 })

@@ -85,6 +85,7 @@ export const layer = (
           discard
         })
         return Effect.catchTags(sent, {
+          AssertionUnavailable: fail(request),
           Unavailable: fail(request),
           DiscoveryError: fail(request),
           Mismatch: fail(request),
@@ -130,7 +131,15 @@ const fail = (request: HttpClientRequest.HttpClientRequest) => (cause: ClientErr
     })
   )
 
-const tags = new Set(["Unavailable", "DiscoveryError", "Mismatch", "AuthorizationDenied", "ScopeRefused"])
+/** The tags of all errors of clients. The table does not compile without one of them. */
+const tags: Readonly<Record<ClientError["_tag"], true>> = {
+  AssertionUnavailable: true,
+  AuthorizationDenied: true,
+  DiscoveryError: true,
+  Mismatch: true,
+  ScopeRefused: true,
+  Unavailable: true
+}
 
 /**
  * Returns the `ClientError` in an error or a cause, however deep it is, such as in the error of Effect's `McpClient`. Returns
@@ -147,7 +156,7 @@ export const clientError = (error: unknown): ClientError | undefined => {
       readonly cause?: unknown
       readonly reason?: unknown
     }
-    if (_tag !== undefined && tags.has(_tag)) return current as ClientError
+    if (typeof _tag === "string" && Object.hasOwn(tags, _tag)) return current as ClientError
     current = cause ?? reason
   }
   return undefined
