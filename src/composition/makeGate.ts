@@ -24,6 +24,7 @@ import * as HttpUri from "../protocol/HttpUri.ts"
 import * as OptionValue from "../protocol/OptionValue.ts"
 import { sanitize } from "../protocol/RemoteText.ts"
 import { toleranceOf } from "../verification/claims/Claims.ts"
+import { makeReport as makeReportRoles } from "../verification/claims/Roles.ts"
 import type { Rules } from "../verification/claims/Rules.ts"
 import * as AuthorizationServer from "../verification/issuers/AuthorizationServer.ts"
 import * as Profile from "../verification/issuers/Profile.ts"
@@ -69,6 +70,8 @@ export const makeGate = <S extends Scopes, C, A, RD, RT, RR, RK, RS, RQ>(
     const quotas = options.quotas === undefined ? undefined : yield* options.quotas.make
     const sessions = hasSeveral ? Sessions.make({ perCaller: options.sessionsPerCaller }) : undefined
 
+    const reportRoles = yield* makeReportRoles
+
     /** Creates the gate of one public URL. */
     const gateAt = Effect.fnUntraced(function*(address: ProtectedResource.Address) {
       const resource = yield* Effect.fromResult(
@@ -103,7 +106,8 @@ export const makeGate = <S extends Scopes, C, A, RD, RT, RR, RK, RS, RQ>(
         tokenType: options.tokenType,
         clockTolerance: options.clockTolerance === undefined ? undefined : Duration.toSeconds(options.clockTolerance),
         effectiveScopes: resource.effectiveScopes,
-        roles: options.roles
+        roles: options.roles,
+        reportRoles
       }
       if (options.tenants !== undefined && options.anonymous === "allow-unscoped") {
         return yield* ConfigOption.error(

@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import type * as Audience from "./Audience.ts"
-import type { RoleSource } from "./Roles.ts"
+import type { ReportRoles, RoleSource } from "./Roles.ts"
 import type * as TokenType from "./TokenType.ts"
 
 /**
@@ -27,6 +27,8 @@ export interface Rules {
   readonly effectiveScopes: (granted: ReadonlySet<string>) => ReadonlySet<string>
   /** The claims that contain the roles. Default: those of the profile. */
   readonly roles?: ReadonlyArray<RoleSource> | undefined
+  /** Receives what is wrong with a source of roles. Default: it is ignored. */
+  readonly reportRoles?: ReportRoles | undefined
   /** The tenant that the authorization servers belong to. It becomes `Principal.tenant`. Default: none. */
   readonly tenant?: string | undefined
 }

@@ -83,7 +83,7 @@ export const compile = (server: { readonly profile: TokenTraits | undefined }, g
       return claim === undefined ? reject("subject") : readSubject(claims, claim)
     },
     scopes: (claims) => Result.map(readScopes(claims, sources), (scopes) => withoutPrefix(scopes, prefix)),
-    roles: (claims) => readRoles(claims, roles),
+    roles: (claims) => readRoles(claims, roles, general.reportRoles),
     keyIssuers: (issuer) => {
       const tenant = tenants === undefined ? undefined : Profile.tenantOf(tenants, issuer)
       return tenants === undefined || tenant === undefined

@@ -209,16 +209,27 @@ const splitNetwork = (): Made => ({
 })
 
 /** Policies of tools that combine. The roles of a caller are in the claim `roles`. */
-const combined = (): Made => ({
+const combined = (): Made => ({ policy: policyOf, options: { roles: [["roles"]] } })
+
+/** The same policies, with sources of roles that break before they have returned the role `admin`, or return another value. */
+const withBrokenRoles = (): Made => ({
   policy: policyOf,
   options: {
-    verifier: (configured) => ({
-      verify: (credentials, request, present) =>
-        Effect.map(configured.verify(credentials, request, present), (verified) => {
-          const roles = new Set(verified.principal.claims["roles"] as ReadonlyArray<string> | undefined)
-          return { ...verified, principal: { ...verified.principal, roles } }
-        })
-    })
+    roles: [
+      throws,
+      function*() {
+        yield "admin"
+        throws()
+      },
+      rejects as never,
+      async function() {
+        return ["admin"]
+      } as never,
+      returnsNothing,
+      () => ({ admin: true }) as never,
+      () => [["admin"]] as never,
+      ["roles", "length"]
+    ]
   }
 })
 
@@ -363,6 +374,7 @@ const working = {
   "a verifier and a revocation that the test switches": switched,
   "an authorization server with another name inside the network": splitNetwork,
   "policies that combine": combined,
+  "policies with broken roles": withBrokenRoles,
   "introspection at rejecting.test": () => introspects("https://rejecting.test"),
   "introspection at busy.test": () => introspects("https://busy.test")
 } satisfies Record<string, () => Made>

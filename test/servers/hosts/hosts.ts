@@ -125,7 +125,7 @@ const effectServer = (
     path: "/mcp",
     protocols: [McpProtocol.v2026_07_28, McpProtocol.v2025_11_25, McpProtocol.v2025_03_26],
     allowSessionTermination: true,
-    registrations: functions.name === "policies that combine"
+    registrations: policies.areUsedBy(functions)
       ? Layer.merge(todos(ran, !isWithoutScopes(options)), combined(ran))
       : todos(ran, !isWithoutScopes(options))
   }).pipe(

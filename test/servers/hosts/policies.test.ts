@@ -3,8 +3,7 @@ import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import type { TestIssuer } from "effect-mcp-auth/testing"
 import { ask, bearer, callOf, metadata, noCredentials } from "./cases.ts"
-import * as Functions from "./functions.ts"
-import { type Host, makeIssuer, optionsOf, type Running, type Sent } from "./Host.ts"
+import { type Host, makeIssuer, optionsOf, type Running, type Sent, startAll } from "./Host.ts"
 import { hosts } from "./hosts.ts"
 import { type Registration, registrations } from "./policies.ts"
 
@@ -249,6 +248,7 @@ const checkUnknown = async (running: Running, kind: Kind, tokens: Tokens, { id =
 describe.each(hosts)("$name", (host) => {
   let closed: Running
   let open: Running
+  let broken: Running
   let tokens: Tokens
   beforeAll(async () => {
     const { client, issuer } = await makeIssuer()
@@ -256,18 +256,21 @@ describe.each(hosts)("$name", (host) => {
     const functions = "policies that combine"
     const given = [
       { options: optionsOf(issuer.issuer, {}), functions },
-      { options: optionsOf(issuer.issuer, { anonymous: "allow-unscoped" }), functions }
+      { options: optionsOf(issuer.issuer, { anonymous: "allow-unscoped" }), functions },
+      { options: optionsOf(issuer.issuer, {}), functions: "policies with broken roles" }
     ] as const
-    ;[closed, open] = await (host.startAll?.(given, client) ??
-      Promise.all(given.map(({ options }) => host.start(options, client, Functions.make(functions))))) as [
-        Running,
-        Running
-      ]
+    ;[closed, open, broken] = await startAll(host, given, client) as [Running, Running, Running]
   })
-  afterAll(() => Promise.all([closed.stop(), open.stop()]))
+  afterAll(() => Promise.all([closed.stop(), open.stop(), broken.stop()]))
 
   it.each(rows)("%s", async (_title, who, tool, id, outcome) => {
     check(await observe(who === "anonymous" ? open : closed, sentBy(tokens, who, tool, id)), outcome)
+  })
+
+  it("a caller does not have the roles of a source that breaks", async () => {
+    check(await observe(broken, sentBy(tokens, "admin", "role", undefined)), "denied")
+    check(await observe(broken, sentBy(tokens, "admin", "all_of", undefined)), { requests: "todos:read todos:write" })
+    check(await observe(broken, sentBy(tokens, "admin", "first", "1")), { ran: "first alice" })
   })
 
   it("an open policy admits anonymous callers only if the server allows them", async () => {

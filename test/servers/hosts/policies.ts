@@ -75,6 +75,10 @@ export const registrations = {
 
 export type Registration = keyof typeof registrations
 
+/** Returns whether the functions of a server have these policies. */
+export const areUsedBy = ({ name }: { readonly name: string }): boolean =>
+  name === "policies that combine" || name === "policies with broken roles"
+
 /** The option `policy` of `protect`. */
 export const policyOf = (
   { kind, target }: { readonly kind: string | undefined; readonly target: string | undefined }

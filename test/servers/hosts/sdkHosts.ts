@@ -43,8 +43,8 @@ const text = (value: string) => ({ content: [{ type: "text" as const, text: valu
 const implementation = { name: "todos", version: "1.0.0" }
 
 /** Declares that clients can subscribe to resources, if there are any that they can subscribe to. */
-const capabilitiesOf = ({ name }: Pick<Functions, "name">) =>
-  name === "policies that combine" ? { capabilities: { resources: { subscribe: true } } } : {}
+const capabilitiesOf = (functions: Pick<Functions, "name">) =>
+  policies.areUsedBy(functions) ? { capabilities: { resources: { subscribe: true } } } : {}
 
 /** Registers the operations of `TodoServer` on a server of SDK v1. */
 const makeV1 = (auth: unknown, ran: Ran, options: Written, functions: Pick<Functions, "name">): McpServerV1 => {
@@ -55,7 +55,7 @@ const makeV1 = (auth: unknown, ran: Ran, options: Written, functions: Pick<Funct
     options,
     functions
   )
-  if (functions.name !== "policies that combine") return server
+  if (!policies.areUsedBy(functions)) return server
   server.server.setRequestHandler(SubscribeRequestSchema, ({ params: { uri } }) => {
     ran(`subscribe ${uri}`)
     return {}
@@ -76,7 +76,7 @@ const makeV2 = (auth: unknown, ran: Ran, options: Written, functions: Pick<Funct
     options,
     functions
   )
-  if (functions.name === "policies that combine") {
+  if (policies.areUsedBy(functions)) {
     registerOthers(server as never, auth as never, ran, {
       template: (uri, complete) => new TemplateV2(uri, { list: undefined, complete: { id: complete } }),
       argsSchema: (complete) => z.object({ id: completableV2(z.string(), complete) })
@@ -91,7 +91,7 @@ const register = <S extends McpServerV1 | McpServerV2, N extends SdkV1.Anonymous
   auth: Pick<SdkV1.McpAuthSdk<Scope, unknown, never, N>, "registerTool" | "registerPrompt" | "registerResource">,
   ran: Ran,
   options: Written,
-  { name: functions }: Pick<Functions, "name">
+  functions: Pick<Functions, "name">
 ): S => {
   const to = server as unknown as McpServerV1
   const run = (name: string, principal: { readonly subject: string | undefined } | undefined) => {
@@ -100,7 +100,7 @@ const register = <S extends McpServerV1 | McpServerV2, N extends SdkV1.Anonymous
     return line
   }
   auth.registerTool(to, "whoami", {}, ({ principal }) => text(run("whoami", principal)))
-  if (functions === "policies that combine") registerPolicies(to, auth as never, ran)
+  if (policies.areUsedBy(functions)) registerPolicies(to, auth as never, ran)
   if (isWithoutScopes(options)) return server
   auth.registerTool(to, "list_todos", { scopes: ["todos:read"] }, (_) => text(run("list_todos", _.principal)))
   auth.registerTool(

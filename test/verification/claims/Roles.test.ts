@@ -4,7 +4,7 @@ import type { AuthError, AuthLayer, Principal } from "effect-mcp-auth"
 import { Profiles } from "effect-mcp-auth/provider"
 import { readRoles } from "../../../src/verification/claims/Roles.ts"
 import { authenticate } from "../../authorization/steps.ts"
-import { bearer, gate } from "../../authorization/support.ts"
+import { bearer, gate, listening } from "../../authorization/support.ts"
 
 const claims = {
   realm_access: { roles: ["user", "editor"] },
@@ -32,12 +32,80 @@ describe("the roles of a caller", () => {
     ["nothing of an absent claim", [["absent", "roles"]], []],
     ["nothing of an inherited member", [["constructor", "name"], ["__proto__"]], []],
     ["a function", [(given) => Object.keys(given["permissions"] as object)], ["admin"]],
+    ["one text that a function returns", [() => "staff members"], ["staff members"]],
+    ["a set that a function returns", [() => new Set(["a", "b"])], ["a", "b"]],
     ["no source", [], []]
   ]
 
   it.each(cases)("come from %s", (_, sources, roles) => {
     assert.deepStrictEqual([...readRoles(claims, sources)], roles)
   })
+
+  const secret = "a secret of the author's function"
+  function* failing() {
+    yield "admin"
+    throw new Error(secret)
+  }
+  const broken: ReadonlyArray<readonly [title: string, source: unknown, message: string]> = [
+    ["a function that throws", function rolesOf() {
+      throw new Error(secret)
+    }, "Roles from the function rolesOf: the function failed, so callers have no role from it"],
+    [
+      "a list that fails after its first entry",
+      failing,
+      "Roles from the function failing: the function failed, so callers have no role from it"
+    ],
+    ["a promise", async function later() {
+      return ["admin"]
+    }, "Roles from the function later: the value is a promise, not a list of texts, so callers have no role from it"],
+    ["a promise that fails", async function later() {
+      throw new Error(secret)
+    }, "Roles from the function later: the value is a promise, not a list of texts, so callers have no role from it"],
+    [
+      "nothing",
+      function nothing() {},
+      "Roles from the function nothing: the value is undefined, not a list of texts, so callers have no role from it"
+    ],
+    [
+      "an object",
+      ["permissions"],
+      "Roles from the claim permissions: the value is an object, not a list of texts, so callers have no role from it"
+    ],
+    [
+      "a number",
+      ["level"],
+      "Roles from the claim level: the value is a number, not a list of texts, so callers have no role from it"
+    ]
+  ]
+
+  it.each(broken)("do not come from %s, which is reported", (_, source, message) => {
+    const reports: Array<string> = []
+    const sources = [source, ["cognito:groups"]] as Parameters<typeof readRoles>[1]
+    assert.deepStrictEqual([...readRoles({ ...claims, level: 9 }, sources, (_) => reports.push(_))], ["eu"])
+    assert.deepStrictEqual(reports, [message])
+  })
+
+  it.effect("that come from a broken source are logged once, and the other roles of the caller remain", () =>
+    Effect.gen(function*() {
+      const { layer, lines } = listening()
+      const sources = [...broken.map(([, source]) => source), ["roles"]] as AuthLayer.Common<["a"]>["roles"]
+      const roles = yield* Effect.gen(function*() {
+        const { gate: made, issuer } = yield* gate({ roles: sources })
+        const callers = yield* Effect.forEach(["alice", "bob", "carol"], (subject) =>
+          Effect.flatMap(
+            issuer.mint({ subject, scopes: ["todos:read"], claims: { ...claims, level: 9 } }),
+            (token) => authenticate(made, bearer(token))
+          ))
+        return callers.map((caller) => [...(caller as Principal).roles])
+      }).pipe(Effect.provide(layer))
+      assert.deepStrictEqual(roles, [["Admin"], ["Admin"], ["Admin"]])
+      const logged = lines.map(({ message: [message] }) => String(message)).filter((_) => _.startsWith("Roles"))
+      const messages = new Set(broken.map(([, , message]) => message))
+      assert.deepStrictEqual(logged, [
+        ...messages,
+        "Roles from the claim roles: an entry of the list is not a text, and is ignored"
+      ])
+    }))
 
   it.effect("are on the principal, from the option roles", () =>
     Effect.gen(function*() {
