@@ -57,6 +57,7 @@ export const authkit = (options: AuthKitOptions): Profile.Profile => {
       ? {}
       : { sources: [{ path: ["permissions"], shape: "string-or-list" }], requested: "none" },
     clientIdClaims: ["client_id"],
+    roles: [["role"], ["roles"]],
     confirmed: false,
     notes: [
       "No real token was seen. The claims are those of WorkOS's documentation. It is not confirmed that tokens of MCP clients " +

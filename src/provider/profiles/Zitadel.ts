@@ -3,6 +3,8 @@
  *
  * @since 0.1.0
  */
+import { own } from "../../protocol/Json.ts"
+import * as OptionValue from "../../protocol/OptionValue.ts"
 import * as Audience from "../../verification/claims/Audience.ts"
 import * as TokenType from "../../verification/claims/TokenType.ts"
 import * as Profile from "../../verification/issuers/Profile.ts"
@@ -29,6 +31,11 @@ export interface ZitadelOptions {
  * The audience of tokens is a project or a client, never a URL, and tokens have no custom scopes. So clients request the scope
  * `urn:zitadel:iam:org:project:role:` followed by the name of a role, and the scope that adds the project to `aud`. An
  * application issues JWTs if its token type is set to JWT.
+ *
+ * The roles of a caller are the keys of the claim `urn:zitadel:iam:org:project:` followed by the id of the project and `:roles`, which
+ * clients request with the scope `urn:zitadel:iam:org:projects:roles`. In a token without it, they are the keys of
+ * `urn:zitadel:iam:org:project:roles`, the roles of the project that the client belongs to. So create the clients in the project of the
+ * server.
  *
  * **Example** (Its issuer)
  *
@@ -66,6 +73,7 @@ export const zitadel = (options: ZitadelOptions): Profile.Profile => {
       }
     },
     clientIdClaims: ["client_id", "azp"],
+    roles: [rolesOfProject(project)],
     opaque: {
       issued: "sometimes",
       verifiedBy: "introspection",
@@ -79,4 +87,13 @@ export const zitadel = (options: ZitadelOptions): Profile.Profile => {
     ],
     issues: reader.issues
   })
+}
+
+/** Returns the source of the roles of a project: an object whose keys are the roles. */
+const rolesOfProject = (project: string) => {
+  const names = [`urn:zitadel:iam:org:project:${project}:roles`, "urn:zitadel:iam:org:project:roles"]
+  return (claims: Readonly<Record<string, unknown>>): ReadonlyArray<string> => {
+    const roles = names.map((name) => own(claims, name)).find((value) => value !== undefined)
+    return OptionValue.isObject(roles) ? Object.keys(roles) : []
+  }
 }

@@ -39,7 +39,7 @@ export type ReportRoles = (message: string, error?: unknown) => void
 const maximumMessages = 100
 
 /**
- * Creates a report that logs each message once, whatever the number of tokens.
+ * Creates a report that logs each message once, for any number of tokens.
  *
  * @category constructors
  * @since 0.1.0

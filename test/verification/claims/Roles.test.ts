@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import type { AuthError, AuthLayer, Principal } from "effect-mcp-auth"
+import type { AuthError, AuthLayer, Principal, Profile } from "effect-mcp-auth"
 import { Profiles } from "effect-mcp-auth/provider"
 import { readRoles } from "../../../src/verification/claims/Roles.ts"
 import { authenticate } from "../../authorization/steps.ts"
@@ -85,7 +85,7 @@ describe("the roles of a caller", () => {
     assert.deepStrictEqual(reports, [message])
   })
 
-  it.effect("that come from a broken source are logged once, and the other roles of the caller remain", () =>
+  it.effect("are those of the other sources if a source breaks, which is logged once", () =>
     Effect.gen(function*() {
       const { layer, lines } = listening()
       const sources = [...broken.map(([, source]) => source), ["roles"]] as AuthLayer.Common<["a"]>["roles"]
@@ -122,15 +122,68 @@ describe("the roles of a caller", () => {
       assert.deepStrictEqual([...(caller as Principal).roles], [])
     }))
 
-  it("have sources in the profiles of identity providers", () => {
-    const keycloak = (clientRoles?: string) =>
-      Profiles.keycloak({
-        url: "https://sso.example.com",
-        realm: "acme",
-        ...(clientRoles === undefined ? {} : { clientRoles })
-      })
-    assert.deepStrictEqual([...readRoles(claims, keycloak().roles!)], ["user", "editor"])
-    assert.deepStrictEqual([...readRoles(claims, keycloak("todos").roles!)], ["user", "editor", "owner"])
+  const url = "https://auth.example.com"
+  const ofProject = (name: string) => `urn:zitadel:iam:org:project:${name}`
+  const zitadel = Profiles.zitadel({ url, projectId: "2718" })
+  // The claims are those of the documents and tokens that the facts about each provider name.
+  const profiles: ReadonlyArray<
+    readonly [title: string, profile: Profile.Profile, given: Record<string, unknown>, roles: ReadonlyArray<string>]
+  > = [
+    ["realm_access.roles of Keycloak", Profiles.keycloak({ url, realm: "acme" }), claims, ["user", "editor"]],
+    [
+      "realm_access.roles and resource_access of Keycloak",
+      Profiles.keycloak({ url, realm: "acme", clientRoles: "todos" }),
+      claims,
+      ["user", "editor", "owner"]
+    ],
+    ["permissions of Auth0", Profiles.auth0({ domain: "acme.auth0.com" }), { permissions: ["todos:read"] }, [
+      "todos:read"
+    ]],
+    ["groups of Okta", Profiles.okta({ domain: "acme.okta.com", server: "todos" }), { groups: ["Everyone"] }, [
+      "Everyone"
+    ]],
+    [
+      "cognito:groups of Amazon Cognito",
+      Profiles.cognito({ region: "eu-west-1", userPoolId: "eu-west-1_Example", clientIds: ["client-1"] }),
+      { "cognito:groups": ["eu"] },
+      ["eu"]
+    ],
+    [
+      "roles of Entra ID",
+      Profiles.entra({
+        tenant: "72f988bf-86f1-41af-91ab-2d7cd011db47",
+        applicationId: "6731de76-14a6-49ae-97bc-6eba6914391e"
+      }),
+      { roles: ["Todos.Admin"] },
+      ["Todos.Admin"]
+    ],
+    ["groups of authentik", Profiles.authentik({ url, slug: "todos", clientId: "c" }), { groups: ["staff"] }, [
+      "staff"
+    ]],
+    ["role of WorkOS AuthKit", Profiles.authkit({ domain: "acme.authkit.app" }), { role: "admin" }, ["admin"]],
+    ["roles of WorkOS AuthKit", Profiles.authkit({ domain: "acme.authkit.app" }), { roles: ["admin", "member"] }, [
+      "admin",
+      "member"
+    ]],
+    ["the project of the client at Zitadel", zitadel, { [ofProject("roles")]: { admin: { "1": "acme" } } }, ["admin"]],
+    [
+      "the project of the server at Zitadel, without those of the project of the client",
+      zitadel,
+      {
+        [ofProject("roles")]: { admin: {} },
+        [ofProject("2718:roles")]: { reader: {} },
+        [ofProject("1:roles")]: { x: {} }
+      },
+      ["reader"]
+    ],
+    ["no claim of Zitadel that is not an object", zitadel, { [ofProject("roles")]: "admin" }, []],
+    ["no claim of Zitadel", zitadel, {}, []]
+  ]
+
+  it.each(profiles)("come from %s, with its profile", (_, { roles = [] }, given, expected) => {
+    const reports: Array<string> = []
+    assert.deepStrictEqual([...readRoles(given, roles, (_) => reports.push(_))], expected)
+    assert.deepStrictEqual(reports, [])
   })
 
   it.effect.each<readonly [title: string, roles: unknown]>([
