@@ -10,7 +10,7 @@ import * as Load from "./Load.ts"
 import { type Goal, type Level, type Settings, withQuartiles } from "./Report.ts"
 import { ratio, shuffled } from "./Stats.ts"
 
-const own = ["effect + effect-mcp-auth, node:crypto", "express + effect-mcp-auth"] as const
+const own = ["effect + effect-mcp-auth", "express + effect-mcp-auth"] as const
 
 const contenders = ["effect", ...own, "express + mcp-auth", "express + SDK + jose"]
 

@@ -70,11 +70,14 @@ const all = [
   "instances"
 ] as const
 const quickly = ["request", "tools", "verify", "size"] as const
+const checked = [...quickly, "start"] as const
 const only = options.only?.split(",")
 const unknown = only?.find((name) => !all.includes(name as never))
 if (unknown !== undefined) throw new Error(`--only: unknown level ${unknown}; known are ${all.join(", ")}`)
 const few = options.quick || options.check
-const chosen = only === undefined ? few ? quickly : all : all.filter((name) => only.includes(name))
+const chosen = only === undefined
+  ? options.check ? checked : options.quick ? quickly : all
+  : all.filter((name) => only.includes(name))
 
 const measure = async (name: typeof all[number]) => {
   console.log(`\n== ${name}, after ${((performance.now() - began) / 1000).toFixed(0)} s`)

@@ -7,7 +7,7 @@ import { type Make, onEffect, options, quiet } from "./onEffect.ts"
 import { answer } from "./Subject.ts"
 import { toolServers } from "./toolServers.ts"
 
-const guardedRoute = async (issuer: string, resource: string, signatures: "jose" | "node:crypto") => {
+const guardedRoute = async (issuer: string, resource: string, signatures: "default" | "jose") => {
   const { AuthLayer, Principal } = await import("effect-mcp-auth")
   const own = signatures === "jose" ? (await import("effect-mcp-auth/verification")).Signature.layerJose : Layer.empty
   const Auth = AuthLayer.make(options(issuer, resource))
@@ -109,11 +109,10 @@ const onNode = async (issuer: string, resource: string) => {
 
 export const servers: Readonly<Record<string, Make>> = {
   "effect": () => onEffect(openRoute("/mcp")),
-  "effect + effect-mcp-auth": async (issuer, resource) => onEffect(await guardedRoute(issuer, resource, "jose")),
-  "effect + effect-mcp-auth, node:crypto": async (issuer, resource) =>
-    onEffect(await guardedRoute(issuer, resource, "node:crypto")),
+  "effect + effect-mcp-auth": async (issuer, resource) => onEffect(await guardedRoute(issuer, resource, "default")),
+  "effect + effect-mcp-auth, jose": async (issuer, resource) => onEffect(await guardedRoute(issuer, resource, "jose")),
   "effect, three routes": async (issuer, resource) =>
-    onEffect(Layer.mergeAll(await guardedRoute(issuer, resource, "jose"), openRoute("/open"), floorRoute("/floor"))),
+    onEffect(Layer.mergeAll(await guardedRoute(issuer, resource, "default"), openRoute("/open"), floorRoute("/floor"))),
   "effect + jose": async (issuer, resource) =>
     onEffect(
       HttpRouter.add("GET", "/mcp", greeting).pipe(Layer.provide(await plainJose(issuer, resource)))

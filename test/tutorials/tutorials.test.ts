@@ -19,10 +19,13 @@ const pages = [
   "policies",
   "upstream",
   "observability",
-  "testing"
+  "testing",
+  "docs/fast-starts.md"
 ]
 
-const read = (example: string) => readFileSync(join(root, "examples", example, "README.md"), "utf8")
+/** Reads the README of an example, or a page of `docs`. */
+const read = (page: string) =>
+  readFileSync(join(root, page.endsWith(".md") ? page : join("examples", page, "README.md")), "utf8")
 
 /** If true, as in `npm run tutorials`, each page runs its own `npm install`. Otherwise, all pages share one installation. */
 const each = process.env["TUTORIALS"] === "each"
