@@ -1,16 +1,12 @@
 /**
  * The protected server. It runs in a separate process, so that its heap can be measured: `node --expose-gc Server.ts <issuer>
- * <resource> <refresh in seconds>`. It sends its port to the parent process at the start, and its heap and CPU time on request.
+ * <resource> <refresh in seconds> <host>`. It sends its port to the parent process at the start, and its heap and CPU time on request.
  */
-import { NodeHttpServer, NodeRuntime } from "@effect/platform-node"
-import { Duration, Effect, Layer, References, Schema } from "effect"
-import { AuthLayer, requireScopes } from "effect-mcp-auth"
-import { McpAuth } from "effect-mcp-auth/mcp"
+import { Duration, Effect, Layer } from "effect"
 import { Freshness } from "effect-mcp-auth/verification"
-import { McpProtocol, Tool, Toolkit } from "effect/ai"
-import { HttpRouter } from "effect/http"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
+import { type Host, hosts } from "./Hosts.ts"
 
 export interface State {
   /** Heap in use after a garbage collection, in MiB. */
@@ -19,28 +15,8 @@ export interface State {
   readonly cpu: number
 }
 
-const [issuer = "", resource = "", refresh = ""] = process.argv.slice(2)
+const [issuer = "", resource = "", refresh = "", host = ""] = process.argv.slice(2)
 const seconds = Duration.seconds(Number(refresh))
-
-const Todos = Toolkit.make(
-  requireScopes("todos:write")(
-    Tool.make("add_todo", { parameters: Schema.Struct({ title: Schema.String }), success: Schema.String })
-  )
-)
-
-const Server = McpAuth.layerHttp({
-  name: "todos",
-  version: "1.0.0",
-  path: "/mcp",
-  protocols: [McpProtocol.v2026_07_28],
-  registrations: McpAuth.toolkit(Todos).pipe(
-    Layer.provide(Todos.toLayer({ add_todo: ({ title }) => Effect.succeed(`added ${title}`) }))
-  )
-}).pipe(
-  Layer.provide(
-    AuthLayer.make({ resource, authorizationServers: [issuer], scopes: ["todos:read", "todos:write"] })
-  )
-)
 
 // The cooldown is in proportion to the refresh interval, and backoffs are short, so that a short run has as many refreshes as a
 // long run.
@@ -70,10 +46,4 @@ process.on("message", () => {
 })
 process.on("disconnect", () => process.exit())
 
-HttpRouter.serve(Server, { disableLogger: true, disableListenLog: true }).pipe(
-  Layer.provide(NodeHttpServer.layer(() => node, { port: 0, host: "127.0.0.1" })),
-  Layer.provide(times),
-  Layer.provideMerge(Layer.succeed(References.MinimumLogLevel, "None")),
-  Layer.launch,
-  NodeRuntime.runMain
-)
+await hosts[host as Host](node, { issuer, resource, times })

@@ -11,6 +11,7 @@ import { createServer } from "node:http"
 import { join } from "node:path"
 import { setTimeout as delay } from "node:timers/promises"
 import * as Connections from "./Connections.ts"
+import type { Host } from "./Hosts.ts"
 import type { State } from "./Server.ts"
 import * as Traffic from "./Traffic.ts"
 
@@ -28,6 +29,8 @@ export interface Options {
   readonly share: number
   /** Upper limit of the rate, in requests per second. Default: none. */
   readonly most?: number
+  /** The host of the protected server. Default: Effect's MCP server. */
+  readonly host?: Host
 }
 
 export interface Outcome extends Omit<ReturnType<Traffic.Traffic["seen"]>, "counts"> {
@@ -98,11 +101,11 @@ const nextMessage = <A>(child: ChildProcess) =>
     })
   })
 
-const server = (issuer: string, resource: string, refresh: number) =>
+const server = (issuer: string, resource: string, refresh: number, host: Host) =>
   Effect.gen(function*() {
     const child = yield* Effect.acquireRelease(
       Effect.sync(() =>
-        fork(join(import.meta.dirname, "Server.ts"), [issuer, resource, String(refresh)], {
+        fork(join(import.meta.dirname, "Server.ts"), [issuer, resource, String(refresh), host], {
           execArgv: ["--expose-gc", "--conditions=effect-mcp-auth/source"],
           stdio: ["ignore", "inherit", "inherit", "ipc"]
         })
@@ -129,13 +132,20 @@ const server = (issuer: string, resource: string, refresh: number) =>
 export const run = (options: Options, progress: (line: string) => void = () => {}): Effect.Effect<Outcome> =>
   Effect.scoped(Effect.gen(function*() {
     const resource = "https://todos.example.com/mcp"
+    const { host = "effect" } = options
     const { issuer, proxy } = yield* provider(resource)
-    const { port, state } = yield* server(issuer.issuer, resource, options.refresh)
+    const { port, state } = yield* server(issuer.issuer, resource, options.refresh, host)
     const connections = yield* Effect.acquireRelease(
       Effect.sync(() => Connections.make(port, 1000)),
       (_) => Effect.sync(_.close)
     )
-    const traffic = yield* Traffic.make(issuer, connections, options.people)
+    const traffic = yield* Traffic.make(
+      issuer,
+      connections,
+      options.people,
+      // SDK v1 supports no later revision.
+      host === "sdk-v1" ? "2025-11-25" : "2026-07-28"
+    )
     const does = <A>(effect: Effect.Effect<A>) => Effect.runPromise(effect)
 
     // Calibration runs before any fault, so the server starts with keys. `npm run faults` covers servers that start in an

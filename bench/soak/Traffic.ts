@@ -26,7 +26,13 @@ const bad = (name: string, ...others: ReadonlyArray<string>): Kind => ({
 })
 const withdrawn = bad("a withdrawn key", "503")
 
-const prepare = (kind: Kind) => (token: string): Prepared => ({ kind, request: callTool(token, "2026-07-28") })
+/** A revision of MCP. */
+type Revision = Parameters<typeof callTool>[1]
+
+const prepare = (kind: Kind, revision: Revision) => (token: string): Prepared => ({
+  kind,
+  request: callTool(token, revision)
+})
 
 const chosen = <A>(from: ReadonlyArray<A>): A => from[Math.floor(Math.random() * from.length)]!
 
@@ -41,12 +47,13 @@ export type Traffic = Effect.Success<ReturnType<typeof make>>
 export const make = Effect.fnUntraced(function*(
   issuer: TestIssuer.TestIssuer["Service"],
   connections: Connections,
-  people: number
+  people: number,
+  revision: Revision
 ) {
   const mint = (of: TestIssuer.TokenOptions = {}) =>
     issuer.mint({ scopes: ["todos:read", "todos:write"], expiresIn: "2 hours", ...of })
   const several = <E>(count: number, kind: Kind, token: (i: number) => Effect.Effect<string, E>) =>
-    Effect.map(Effect.forEach(Array.from({ length: count }, (_, i) => i), token), (_) => _.map(prepare(kind)))
+    Effect.map(Effect.forEach(Array.from({ length: count }, (_, i) => i), token), (_) => _.map(prepare(kind, revision)))
 
   /** Creates tokens with the current signing key. Each bad token has exactly one fault. */
   const signed = Effect.all({

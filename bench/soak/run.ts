@@ -2,7 +2,8 @@
  * `npm run soak`: measures the maximum rate for 20 seconds, then sends half of it for 30 minutes.
  *
  * Options: `--minutes 3 --calibration 5` for a shorter run, `--share 0.25` for a quarter of the maximum rate, `--most 100` for
- * at most 100 requests per second, and `--interval 10` to rotate and refresh keys every ten seconds.
+ * at most 100 requests per second, `--interval 10` to rotate and refresh keys every ten seconds, and `--host sdk-v1` for another host
+ * than Effect: `sdk-v1`, `sdk-v2` or `fetch`.
  */
 import { Effect } from "effect"
 import { parseArgs } from "node:util"
@@ -14,13 +15,19 @@ const { values } = parseArgs({
     calibration: { type: "string", default: "20" },
     share: { type: "string", default: "0.5" },
     most: { type: "string" },
-    interval: { type: "string", default: "60" }
+    interval: { type: "string", default: "60" },
+    host: { type: "string", default: "effect" }
   }
 })
+
+const hosts = ["effect", "sdk-v1", "sdk-v2", "fetch"] as const
+const host = hosts.find((name) => name === values.host)
+if (host === undefined) throw new Error(`--host: unknown host ${values.host}; known are ${hosts.join(", ")}`)
 
 const outcome = await Effect.runPromise(
   Soak.run(
     {
+      host,
       duration: Number(values.minutes) * 60,
       calibration: Number(values.calibration),
       share: Number(values.share),

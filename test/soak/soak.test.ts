@@ -3,11 +3,12 @@ import { Effect } from "effect"
 import * as Soak from "../../bench/soak/Soak.ts"
 
 describe("twenty seconds of mixed traffic", () => {
-  it.live(
-    "reject no good token and admit no bad one, while keys rotate and the provider fails a third of the time",
-    () =>
+  it.live.each(["effect", "sdk-v1"] as const)(
+    "reject no good token and admit no bad one, while keys rotate and the provider fails a third of the time: %s",
+    (host) =>
       Effect.gen(function*() {
         const outcome = yield* Soak.run({
+          host,
           duration: 20,
           calibration: 1,
           rotation: 6,
