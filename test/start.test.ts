@@ -5,6 +5,7 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { spawnSync } from "node:child_process"
+import { readFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { bundleSize, peers } from "../bench/speed/BundleSize.ts"
 
@@ -66,6 +67,18 @@ describe.each(budgets)("the entry point $entry", ({ effect, entry, kB, ours }) =
   })
   it("stays within its budget of bytes in a bundle", async () => {
     assert.isAtMost(await bundleSize(`export * from "effect-mcp-auth/${entry}"`, peers), kB, "kB of this package")
+  })
+})
+
+describe("every entry point", () => {
+  const { exports } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"))
+  const entries = Object.entries<Record<string, string>>(exports).filter(([, target]) => typeof target !== "string")
+
+  it.each(entries)("%s has a joined file for Node and separate modules for bundlers", (entry, target) => {
+    // The first condition that matches counts, and bundlers for Node match both.
+    assert.deepStrictEqual(Object.keys(target), ["effect-mcp-auth/source", "types", "module", "node", "default"])
+    assert.strictEqual(target["module"], target["default"])
+    assert.strictEqual(target["node"], `./dist/node/${entry === "." ? "index" : entry.slice(2)}.js`)
   })
 })
 

@@ -11,13 +11,19 @@ import { readFileSync } from "node:fs"
 
 interface Conditions {
   readonly default: string
-  readonly node: string
+  readonly node?: string
 }
 
 const { exports } = JSON.parse(readFileSync("package.json", "utf8")) as {
   readonly exports: Readonly<Record<string, string | Conditions>>
 }
-const targets = Object.values(exports).filter((target) => typeof target !== "string")
+const targets = Object.entries(exports).flatMap(([entry, target]) => {
+  if (typeof target === "string") return []
+  if (target.node !== undefined) return [{ default: target.default, node: target.node }]
+  throw new Error(
+    `exports of package.json: ${entry} has no condition "node". Write module and node as at the other entries`
+  )
+})
 
 await build({
   entryPoints: targets.map((target) => ({
