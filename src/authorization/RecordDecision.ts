@@ -16,6 +16,7 @@ import * as Option from "effect/Option"
 import * as References from "effect/References"
 import * as Tracer from "effect/Tracer"
 import type { AuthError } from "../protocol/AuthError.ts"
+import * as ConfigOption from "../protocol/ConfigOption.ts"
 import type { Operation } from "../protocol/Operation.ts"
 import * as OptionValue from "../protocol/OptionValue.ts"
 import { sanitize, sanitizeCause } from "../protocol/RemoteText.ts"
@@ -103,7 +104,7 @@ export type RecordDecision = (facts: Facts, fiber: Fiber.Fiber<unknown, unknown>
 export const make = (options: Options, broken: Rejection): RecordDecision => {
   const { nameSubject } = options.subject ?? plainSubject
   const own = options.listener ?? noListener
-  const { details = true, linesPerMinute = defaultLines, setup = noSetup } = options
+  const { details = rules.details.default, linesPerMinute = rules.linesPerMinute.default, setup = noSetup } = options
   const limitLines = lineLimit(linesPerMinute)
   return (facts, fiber) => {
     const { timing } = facts
@@ -258,8 +259,14 @@ const levelOf = (rejection: Rejection | undefined): LogLevel.Severity => {
     : "Info"
 }
 
-/** The default of `linesPerMinute`. */
-const defaultLines = 60
+/** The rules of those options that this module uses. */
+export const rules: {
+  readonly details: ConfigOption.WithDefault<boolean>
+  readonly linesPerMinute: ConfigOption.WithDefault<number>
+} = {
+  details: ConfigOption.oneOf(true, false),
+  linesPerMinute: ConfigOption.wholeNumber(1, 60, 1_000_000)
+}
 
 /** Annotations about the limit of lines. */
 interface LimitedLine {

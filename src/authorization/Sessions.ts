@@ -85,11 +85,11 @@ export interface Limits {
  */
 export const defaultPerCaller: number = 100
 
-const limitsTable: ConfigOption.Table<keyof Limits> = {
+const limitsTable = {
   capacity: ConfigOption.wholeNumber(1, 100_000),
   perCaller: ConfigOption.wholeNumber(1, defaultPerCaller),
   anonymous: ConfigOption.wholeNumber(1, 10_000)
-}
+} satisfies ConfigOption.Table<keyof Limits>
 
 /**
  * Keeps the most recently used sessions.
@@ -106,7 +106,11 @@ const limitsTable: ConfigOption.Table<keyof Limits> = {
  */
 export const make = (options: Limits = {}): Sessions => {
   ConfigOption.check(options, "Sessions.make", limitsTable)
-  const { anonymous = 10_000, capacity = 100_000, perCaller = defaultPerCaller } = options
+  const {
+    anonymous = limitsTable.anonymous.default,
+    capacity = limitsTable.capacity.default,
+    perCaller = limitsTable.perCaller.default
+  } = options
   const table = sessionTable.make({ anonymous, capacity })
   return {
     access: (session, principal) => table.access(session, principal?.key, perCaller),

@@ -230,20 +230,18 @@ type Grant = NonNullable<Options["grant"]>
 
 const accessToken = "urn:ietf:params:oauth:token-type:access_token"
 
-const defaultCapacity = 10_000
-
-const table: ConfigOption.Table<ConfigOption.NamesOf<Options>> = {
+const table = {
   authorizationServer: true,
   endpoint: true,
   grant: ConfigOption.oneOf("token-exchange", "on-behalf-of"),
-  capacity: ConfigOption.wholeNumber(0, defaultCapacity),
+  capacity: ConfigOption.wholeNumber(0, 10_000),
   clientId: true,
   clientSecret: true,
   privateKey: true,
   bearerToken: true,
   method: true,
   assertionAudience: true
-}
+} satisfies ConfigOption.Table<ConfigOption.NamesOf<Options>>
 
 const makeService = (
   options: Options
@@ -254,7 +252,7 @@ const makeService = (
 > =>
   Effect.gen(function*() {
     yield* Effect.fromResult(ConfigOption.attempt(() => ConfigOption.check(options, "TokenExchange", table)))
-    const { capacity = defaultCapacity, grant = "token-exchange" } = options
+    const { capacity = table.capacity.default, grant = table.grant.default } = options
     const request = yield* makeRequest(options, grant)
     const shares = yield* Sharing
     const flights = SingleFlight.make<UpstreamToken, TokenExchangeError>(yield* Effect.scope)

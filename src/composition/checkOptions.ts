@@ -9,6 +9,7 @@ import * as AllowedOrigins from "../authorization/AllowedOrigins.ts"
 import * as AuthChallenge from "../authorization/AuthChallenge.ts"
 import * as ClaimsDecoder from "../authorization/ClaimsDecoder.ts"
 import * as Decision from "../authorization/Decision.ts"
+import * as RecordDecision from "../authorization/RecordDecision.ts"
 import * as Sessions from "../authorization/Sessions.ts"
 import * as ConfigOption from "../protocol/ConfigOption.ts"
 import * as Audience from "../verification/claims/Audience.ts"
@@ -29,7 +30,7 @@ const isTokenType = (rule: TokenType.TokenType | null): boolean =>
  * @category constants
  * @since 0.1.0
  */
-export const table: ConfigOption.Table<keyof Common<Scopes> | keyof Issuers | "resource"> = {
+export const table = {
   allowedHosts: AllowedHosts.check,
   allowedOrigins: AllowedOrigins.check,
   allowNullOrigin: ConfigOption.oneOf(false, true),
@@ -44,10 +45,9 @@ export const table: ConfigOption.Table<keyof Common<Scopes> | keyof Issuers | "r
   authorizationServers: true,
   challengeScopes: ConfigOption.oneOf("auto", "required", "required-and-granted"),
   claims: ClaimsDecoder.check,
-  clockTolerance: ConfigOption.duration("0 seconds", "5 minutes", "10 seconds", "insecure"),
+  clockTolerance: ConfigOption.durationSuchAs("0 seconds", "5 minutes", "10 seconds", "insecure"),
   decisions: ConfigOption.object<keyof DecisionOptions>({
-    details: ConfigOption.oneOf(true, false),
-    linesPerMinute: ConfigOption.wholeNumber(1, 60, 1_000_000),
+    ...RecordDecision.rules,
     subject: Decision.checkSubject
   }),
   dpop: ConfigOption.marked(
@@ -97,7 +97,7 @@ export const table: ConfigOption.Table<keyof Common<Scopes> | keyof Issuers | "r
   tokenType: ConfigOption.rule(isTokenType, "a rule of TokenType", "Write TokenType.strict or TokenType.standard()"),
   unlisted: ConfigOption.oneOf("allow", "deny"),
   verifier: ConfigOption.functionThat("takes the configured verifier and returns a verifier")
-}
+} satisfies ConfigOption.Table<keyof Common<Scopes> | keyof Issuers | "resource">
 
 /**
  * Checks the names of the options of a gate and of `added`, the options that an adapter has in addition. Throws

@@ -36,23 +36,21 @@ export interface LocalOptions<Offered extends string> {
   readonly claims?: Readonly<Record<string, unknown>> | undefined
 }
 
-const isName = ConfigOption.rule(
-  (_) => Predicate.isString(_) && _ !== "",
-  "text that is not empty",
-  "Write one such as \"alice\""
-)
+const isText = (value: unknown): boolean => Predicate.isString(value) && value !== ""
 
-const table: ConfigOption.Table<keyof LocalOptions<string>> = {
+const isName = ConfigOption.rule(isText, "text that is not empty", "Write one such as \"alice\"")
+
+const table = {
   subject: isName,
   scopes: ConfigOption.rule(
     (_) => Array.isArray(_) && _.every(Predicate.isString),
     "a list of scopes",
     "Write one such as [\"todos:read\"]"
   ),
-  issuer: isName,
+  issuer: ConfigOption.withDefault<string>(localIssuer, isText, "text that is not empty", localIssuer),
   clientId: isName,
   claims: ConfigOption.rule(OptionValue.isObject, "an object", "Write one such as { team: \"billing\" }")
-}
+} satisfies ConfigOption.Table<keyof LocalOptions<string>>
 
 /**
  * Creates the principal of a local caller. Throws `AuthConfigError` if an option is wrong, or if the resource does not offer a
@@ -65,7 +63,7 @@ export const make = (
 ): Principal.Principal => {
   const advice = "Give one such as { subject: \"alice\", scopes: [\"todos:read\"] }"
   ConfigOption.check(options, owner, table, advice)
-  const { claims, clientId, issuer = localIssuer, scopes, subject } = options
+  const { claims, clientId, issuer = table.issuer.default, scopes, subject } = options
   for (const name of ["subject", "scopes"] as const) {
     if (options[name] === undefined) {
       throw new AuthConfigError({ reason: "missing", option: `${owner}.${name}`, fix: `it is not set. ${advice}` })

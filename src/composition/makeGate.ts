@@ -66,7 +66,10 @@ export const makeGate = <S extends Scopes, C, A, RD, RT, RR, RK, RS, RQ>(
     const revocation = options.revocation === undefined ? undefined : yield* options.revocation.make
     const sharedSessions = options.sessionStore === undefined
       ? undefined
-      : yield* options.sessionStore.make(addresses[0]!.url, options.sessionsPerCaller ?? Sessions.defaultPerCaller)
+      : yield* options.sessionStore.make(
+        addresses[0]!.url,
+        options.sessionsPerCaller ?? table.sessionsPerCaller.default
+      )
     const quotas = options.quotas === undefined ? undefined : yield* options.quotas.make
     const sessions = hasSeveral ? Sessions.make({ perCaller: options.sessionsPerCaller }) : undefined
 
@@ -155,7 +158,7 @@ export const makeGate = <S extends Scopes, C, A, RD, RT, RR, RK, RS, RQ>(
           ? cachedServers.lookupVerified
           : undefined,
         revocation,
-        revocationInterval: Duration.fromInputUnsafe(options.revocationInterval ?? "30 seconds"),
+        revocationInterval: Duration.fromInputUnsafe(options.revocationInterval ?? table.revocationInterval.default),
         expiryTolerance: rules.clockTolerance,
         tokenGrammar: options.tokenGrammar,
         presentation: options.dpop === undefined
@@ -166,9 +169,9 @@ export const makeGate = <S extends Scopes, C, A, RD, RT, RR, RK, RS, RQ>(
         allowedOrigins: options.allowedOrigins,
         allowNullOrigin: options.allowNullOrigin,
         allowedHosts,
-        challengeScopes: options.challengeScopes ?? "auto",
-        unlisted: options.unlisted ?? "allow",
-        anonymous: options.anonymous ?? "deny",
+        challengeScopes: options.challengeScopes ?? table.challengeScopes.default,
+        unlisted: options.unlisted ?? table.unlisted.default,
+        anonymous: options.anonymous ?? table.anonymous.default,
         authChallenge: options.authChallenge,
         sessionsPerCaller: options.sessionsPerCaller,
         sessions,
@@ -199,8 +202,10 @@ export const makeGate = <S extends Scopes, C, A, RD, RT, RR, RK, RS, RQ>(
           }
         },
         authorizationServerMetadata: options.mirrorMetadata === true
-          ? Effect.flatMap(discovery.metadata(servers[0]!, "authorization_endpoint"), (_) =>
-            checkMirrored(_, servers[0]!))
+          ? Effect.flatMap(
+            discovery.metadata(servers[0]!, "authorization_endpoint"),
+            (_) => checkMirrored(_, servers[0]!)
+          )
           : undefined
       })
     })
@@ -209,9 +214,7 @@ export const makeGate = <S extends Scopes, C, A, RD, RT, RR, RK, RS, RQ>(
     const gates = [yield* gateAt(first), ...yield* Effect.forEach(others, gateAt)] as const
     const gate = publicUrl === undefined ? gates[0] : publicUrl.combine(gates)
     if (revocation !== undefined) {
-      yield* revocation.subscribe((target) =>
-        gate.invalidate(target)
-      )
+      yield* revocation.subscribe((target) => gate.invalidate(target))
     }
     return gate
   })

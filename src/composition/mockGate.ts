@@ -71,27 +71,25 @@ export interface MockOptions<S extends Scopes, Claims = ClaimsDecoder.Claims<any
   readonly allowedHosts?: ReadonlyArray<string> | undefined
 }
 
-const advice = "Leave it out for the default"
+const isText = ConfigOption.rule(Predicate.isString, "text", "Leave it out for none")
 
-const isText = ConfigOption.rule(Predicate.isString, "text", advice)
-
-const table: ConfigOption.Table<keyof MockOptions<Scopes>> = {
-  subject: isText,
+const table = {
+  subject: ConfigOption.withDefault<string>("alice", Predicate.isString, "text", "alice"),
   scopes: true,
   granted: ConfigOption.rule(
     (_) => Array.isArray(_) && _.every(Predicate.isString),
     "a list of scopes",
-    advice
+    "Leave it out for all scopes that the server offers"
   ),
   scopeHierarchy: true,
-  issuer: isText,
+  issuer: ConfigOption.withDefault<string>(mockIssuer, Predicate.isString, "text", mockIssuer),
   clientId: isText,
   tenant: isText,
-  claims: ConfigOption.rule(OptionValue.isObject, "an object", advice),
+  claims: ConfigOption.rule(OptionValue.isObject, "an object", "Write one such as { team: \"billing\" }"),
   claimsService: true,
   resource: true,
   allowedHosts: AllowedHosts.check
-}
+} satisfies ConfigOption.Table<keyof MockOptions<Scopes>>
 
 const adviceOnOptions = "Give one with scopes, such as { scopes: [\"todos:read\"] }"
 
@@ -126,7 +124,7 @@ export const make = (
     }, [mockIssuer])
   )
   const granted = new Set<string>(options.granted ?? resource.offered)
-  const { clientId, issuer = mockIssuer, subject = "alice", tenant } = options
+  const { clientId, issuer = table.issuer.default, subject = table.subject.default, tenant } = options
   const principal = Principal.make({
     issuer,
     subject,

@@ -22,6 +22,16 @@ import * as OptionValue from "./OptionValue.ts"
 export type Rule = (value: unknown, option: string) => void
 
 /**
+ * A rule that contains the default of its option. Code takes the default from the rule, and errors and documents state it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface WithDefault<A> extends Rule {
+  readonly default: A
+}
+
+/**
  * The rules of all options of an object, by name. `true` marks an option that is checked where it is used. A table that lacks
  * one of the names does not compile.
  *
@@ -154,16 +164,31 @@ export const rule = (
 }
 
 /**
+ * Accepts values for which `isValid` returns `true`, for an option with a default. Errors name the default, as the text `stated` if
+ * it is given.
+ *
+ * @category rules
+ * @since 0.1.0
+ */
+export const withDefault = <const A>(
+  otherwise: A,
+  isValid: (value: any) => boolean,
+  expected: string,
+  stated: string = typeof otherwise === "string" ? JSON.stringify(otherwise) : String(otherwise)
+): WithDefault<A> => Object.assign(rule(isValid, expected, `Leave it out for ${stated}`), { default: otherwise })
+
+/**
  * Accepts one of the listed values. The first one is the default.
  *
  * @category rules
  * @since 0.1.0
  */
-export const oneOf = (...values: readonly [unknown, ...ReadonlyArray<unknown>]): Rule =>
-  rule((_) => values.includes(_), OptionValue.oneOf(values), `Leave it out for ${JSON.stringify(values[0])}`)
+export const oneOf = <const A extends readonly [unknown, ...ReadonlyArray<unknown>]>(
+  ...values: A
+): WithDefault<A[0]> => withDefault(values[0], (_) => values.includes(_), OptionValue.oneOf(values))
 
 /**
- * Accepts a duration within bounds, both inclusive.
+ * Accepts a duration within bounds, both inclusive. `otherwise` is the default of the option.
  *
  * @category rules
  * @since 0.1.0
@@ -171,20 +196,31 @@ export const oneOf = (...values: readonly [unknown, ...ReadonlyArray<unknown>]):
 export const duration = (
   minimum: Duration.Input & string,
   maximum: Duration.Input & string,
+  otherwise: Duration.Input & string
+): WithDefault<Duration.Input> =>
+  withDefault(otherwise, isWithin(minimum, maximum), rangeOf(minimum, maximum), otherwise)
+
+/**
+ * Accepts a duration within bounds, both inclusive, for an option without a constant default. Errors show `example`.
+ *
+ * @category rules
+ * @since 0.1.0
+ */
+export const durationSuchAs = (
+  minimum: Duration.Input & string,
+  maximum: Duration.Input & string,
   example: string,
   reason?: AuthConfigError["reason"]
-): Rule =>
-  rule(
-    (value) => {
-      const read = OptionValue.toDuration(value)
-      if (read === undefined) return false
-      const time = Duration.toMillis(read)
-      return time >= millisOf(minimum) && time <= millisOf(maximum)
-    },
-    `a duration from ${minimum} to ${maximum}`,
-    `Write one such as "${example}"`,
-    reason
-  )
+): Rule => rule(isWithin(minimum, maximum), rangeOf(minimum, maximum), `Write one such as "${example}"`, reason)
+
+const rangeOf = (minimum: string, maximum: string): string => `a duration from ${minimum} to ${maximum}`
+
+const isWithin = (minimum: Duration.Input, maximum: Duration.Input) => (value: unknown): boolean => {
+  const read = OptionValue.toDuration(value)
+  if (read === undefined) return false
+  const time = Duration.toMillis(read)
+  return time >= millisOf(minimum) && time <= millisOf(maximum)
+}
 
 const millisOf = (input: Duration.Input): number => Duration.toMillis(Duration.fromInputUnsafe(input))
 
@@ -194,11 +230,15 @@ const millisOf = (input: Duration.Input): number => Duration.toMillis(Duration.f
  * @category rules
  * @since 0.1.0
  */
-export const wholeNumber = (minimum: number, otherwise: number, maximum = Number.MAX_SAFE_INTEGER): Rule =>
-  rule(
+export const wholeNumber = (
+  minimum: number,
+  otherwise: number,
+  maximum = Number.MAX_SAFE_INTEGER
+): WithDefault<number> =>
+  withDefault(
+    otherwise,
     (value) => Number.isSafeInteger(value) && value >= minimum && value <= maximum,
-    `a whole number from ${minimum}${maximum === Number.MAX_SAFE_INTEGER ? "" : ` to ${maximum}`}`,
-    `Leave it out for ${otherwise}`
+    `a whole number from ${minimum}${maximum === Number.MAX_SAFE_INTEGER ? "" : ` to ${maximum}`}`
   )
 
 /**

@@ -8,6 +8,21 @@ const root = join(import.meta.dirname, "../..")
 const functions = await readAll(root)
 const all = [...functions].flatMap(([path, options]) => options.map((option) => ({ ...option, path })))
 
+/** The options with a constant default that no rule contains, each with the reason. */
+const withoutRule: Readonly<Record<string, string>> = {
+  "algorithms: `Algorithm.all`": "names the value that the code uses",
+  "authChallenge: `\"http\"`": "a gate without the option writes no challenge into results",
+  "decisions.subject: `Decision.plainSubject`": "names the value that the code uses",
+  "httpClient: `FetchHttpClient.layer`": "names the value that the code uses",
+  "lifetime: 10 minutes": "an invalid value is a `RangeError` of the handler, and not an error of the setup",
+  "method: `client_secret_basic`":
+    "depends on the other members of the credentials, which `ClientAuthentication` checks",
+  "replay: `Dpop.memory(100_000)`": "names the value that the code uses",
+  "resource: `http://localhost/mcp`": "the same check as for a real resource",
+  "tokenCache: 5 minutes, and 10,000 tokens": "the defaults of the members, whose rules contain them",
+  "tokenType: `TokenType.standard()`": "names the value that the code uses"
+}
+
 /** Removes the marks of code, and the commas in numbers. */
 const toPlain = (text: string): string => text.replace(/[`"]/g, "").replace(/(\d),(?=\d{3})/g, "$1")
 
@@ -42,6 +57,20 @@ describe("the options of a function", () => {
         `${path} ${name}: the error says ${stated}, the doc comment says ${documented}`
       )
     }
+  })
+
+  it("have a constant default in their rule, from which the code takes it", () => {
+    const isConstant = /^(?:[`"][^`]*[`"]|[\d,.]+(?: \w+)?|true|false)(?:$|[,.;] )/
+    assert.isTrue(isConstant.test("30 seconds") && isConstant.test("`\"http\"`") && isConstant.test("100, of all"))
+    const others = all.filter(({ member, path, rule }) =>
+      member?.from === undefined && rule?.otherwise === undefined && isConstant.test(member?.otherwise ?? "") &&
+      // The testing kit has no rules, and its programs see a wrong default at once.
+      !path.startsWith("testing/")
+    )
+    assert.deepStrictEqual(
+      [...new Set(others.map(({ member, name }) => `${name}: ${member!.otherwise}`))].toSorted(),
+      Object.keys(withoutRule)
+    )
   })
 
   it("have the rule that errors state", () => {

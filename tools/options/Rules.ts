@@ -42,9 +42,11 @@ export const namesOf = async (entry: Entry, path: ReadonlyArray<string> = []): P
 export const ruleOf = async (entry: Entry, path: ReadonlyArray<string>): Promise<Rule | undefined> => {
   const error = await errorOf(entry, path, invalid)
   // The error can be about another option, which the function checks first.
-  if (error?.option.replace(/\[0\].*$/, "").endsWith(path.at(-1)!) !== true) return undefined
+  if (error === undefined) return undefined
+  const paths = [error.option, error.option.replace(/\[0\].*$/, "")]
+  if (!paths.some((_) => _.endsWith(path.at(-1)!))) return undefined
   const [, expected, advice] = /(?:is not|expected) (.*?)\. (.*)$/.exec(error.fix) ?? []
   return expected === undefined
     ? undefined
-    : { expected, otherwise: /^Leave it out for (?!the default$)(.*)$/.exec(advice!)?.[1] }
+    : { expected, otherwise: /^Leave it out for (.*?)(?:;.*)?$/.exec(advice!)?.[1] }
 }

@@ -182,7 +182,7 @@ const rate = ConfigOption.object<keyof Rate>({
     "a whole number from 1 to 1000000",
     "Write one such as { limit: 600, window: \"1 minute\" }"
   ),
-  window: ConfigOption.duration("1 second", "1 day", "1 minute")
+  window: ConfigOption.durationSuchAs("1 second", "1 day", "1 minute")
 })
 
 const table: ConfigOption.Table<keyof Options> = {

@@ -22,14 +22,11 @@ export interface MemoryOptions {
   readonly anonymous?: number | undefined
 }
 
-/** The default limits of a store. */
-export const defaults: sessionTable.Limits = { capacity: 100_000, anonymous: 10_000 }
-
 /** The rules of the limits. */
-export const limits: ConfigOption.Table<keyof MemoryOptions> = {
-  capacity: ConfigOption.wholeNumber(1, defaults.capacity, 10_000_000),
-  anonymous: ConfigOption.wholeNumber(1, defaults.anonymous, 10_000_000)
-}
+export const limits = {
+  capacity: ConfigOption.wholeNumber(1, 100_000, 10_000_000),
+  anonymous: ConfigOption.wholeNumber(1, 10_000, 10_000_000)
+} satisfies ConfigOption.Table<keyof MemoryOptions>
 
 /**
  * Stores the owners of sessions in the memory of one process, for several gates in this process and for tests.
@@ -44,7 +41,7 @@ export const memory = (options: MemoryOptions = {}): Effect.Effect<Store, AuthCo
   )
 
 /** Creates an empty store. The options are not checked. */
-const make = ({ anonymous = defaults.anonymous, capacity = defaults.capacity }: MemoryOptions): Store => {
+const make = ({ anonymous = limits.anonymous.default, capacity = limits.capacity.default }: MemoryOptions): Store => {
   const groupsOf = new Map<string, ReadonlyArray<string>>()
   const table = sessionTable.make({ anonymous, capacity }, (session) => groupsOf.delete(session))
   return {

@@ -9,7 +9,7 @@ import type { Redis } from "effect/persistence/Redis"
 import { SessionStoreUnavailable } from "../../protocol/AuthError.ts"
 import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import type { SessionAccess } from "../Sessions.ts"
-import { defaults, limits, type MemoryOptions } from "./MemoryStore.ts"
+import { limits, type MemoryOptions } from "./MemoryStore.ts"
 import type { Session, Store } from "./Store.ts"
 
 /**
@@ -45,11 +45,15 @@ export const redis = (redis: Pick<Redis["Service"], "send">, options: RedisOptio
   return make(redis, options)
 }
 
-const table: ConfigOption.Table<keyof RedisOptions> = {
+const table = {
   ...limits,
   idle: ConfigOption.duration("1 second", "365 days", "1 day"),
-  prefix: ConfigOption.rule((_) => typeof _ === "string" && _ !== "", "text", "Leave it out for the default")
-}
+  prefix: ConfigOption.withDefault<string>(
+    "{effect-mcp-auth:sessions}:",
+    (_) => typeof _ === "string" && _ !== "",
+    "text"
+  )
+} satisfies ConfigOption.Table<keyof RedisOptions>
 
 const down = Effect.fail(new SessionStoreUnavailable({ reason: "session-store-down", retryAfter: 1 }))
 
@@ -60,10 +64,10 @@ const answers: ReadonlyArray<SessionAccess> = ["foreign", "own", "needs-credenti
 const make = (
   redis: Pick<Redis["Service"], "send">,
   {
-    anonymous = defaults.anonymous,
-    capacity = defaults.capacity,
-    idle = "1 day",
-    prefix = "{effect-mcp-auth:sessions}:"
+    anonymous = table.anonymous.default,
+    capacity = table.capacity.default,
+    idle = table.idle.default,
+    prefix = table.prefix.default
   }: RedisOptions
 ): Store => {
   const idleMillis = String(Math.ceil(Duration.toMillis(Duration.fromInputUnsafe(idle))))

@@ -104,7 +104,7 @@ const table: ConfigOption.Table<keyof Options> = { revision: revisionRule, onSte
 const examine = Effect.fnUntraced(function*(
   issuer: string,
   url: URL,
-  { onStep = () => Effect.void, revision = "2026-07-28" }: Options
+  { onStep = () => Effect.void, revision = revisionRule.default }: Options
 ): Effect.fn.Return<Report.Report, Unreachable, HttpClient.HttpClient> {
   yield* onStep(`fetching the metadata of ${url.host}`)
   const headers = { "mcp-protocol-version": revision }
@@ -277,7 +277,7 @@ export const checkDocuments = (
 ): Report.Report | InvalidInput => {
   const problem = findProblem(options, "Check.checkDocuments", documentTable)
   if (problem !== undefined) return new InvalidInput({ detail: problem })
-  const { issuer, jwks, now, revision = "2026-07-28" } = options
+  const { issuer, jwks, now, revision = revisionRule.default } = options
   const documents: Array<MetadataDocument> = []
   for (const { name, text: content } of texts) {
     const metadata = parseJson(content)
@@ -381,7 +381,7 @@ const recorded: Readonly<Record<string, (document: ObservedDocument) => unknown>
 export const checkFact = (
   fact: Fact,
   facts: ReadonlyArray<ObservedDocument>,
-  { now, revision = "2026-07-28" }: Pick<DocumentOptions, "now" | "revision">
+  { now, revision = revisionRule.default }: Pick<DocumentOptions, "now" | "revision">
 ): Report.Report => {
   const [first] = facts
   const issuer = first === undefined ? "" : getIssuer(first).replace(/\{[a-z]+\}/g, "recorded")

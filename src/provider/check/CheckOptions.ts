@@ -18,4 +18,4 @@ export const findProblem = <Name extends string>(
 }
 
 /** Accepts a revision of MCP that a check can use. */
-export const revisionRule: ConfigOption.Rule = ConfigOption.oneOf(...revisions)
+export const revisionRule: ConfigOption.WithDefault<(typeof revisions)[0]> = ConfigOption.oneOf(...revisions)

@@ -121,7 +121,7 @@ const table: ConfigOption.Table<keyof Options> = {
 
 const examine = Effect.fnUntraced(function*(
   given: string,
-  { onStep = () => Effect.void, revision = "2026-07-28", ...tokens }: Options
+  { onStep = () => Effect.void, revision = revisionRule.default, ...tokens }: Options
 ): Effect.fn.Return<Report.Report, Check.Unreachable | Check.InvalidInput, HttpClient.HttpClient> {
   const { host } = new URL(given)
   const now = yield* Clock.currentTimeMillis

@@ -105,7 +105,7 @@ export const run = Effect.fn("TokenReport.run")(function*(
   return Report.make({
     kind: "access-token",
     subject: `an access token for ${options.resource}`,
-    revision: options.revision ?? "2026-07-28",
+    revision: options.revision ?? revisionRule.default,
     now,
     ...checked
   })
@@ -312,7 +312,7 @@ export const describe = (
   Effect.gen(function*() {
     const problem = findProblem(options, "TokenReport.describe", describeTable)
     if (problem !== undefined) return yield* new InvalidInput({ detail: problem })
-    const { at, width = 100 } = options
+    const { at, width = describeTable.width.default } = options
     const now = yield* readTime(at)
     const decoded = decode(token)
     const sentence = (text: string) => breakLines(text, width)
@@ -336,10 +336,10 @@ export const describe = (
     ].join("\n")
   })
 
-const describeTable: ConfigOption.Table<keyof DescribeOptions> = {
+const describeTable = {
   at: true,
   width: ConfigOption.wholeNumber(20, 100, 10_000)
-}
+} satisfies ConfigOption.Table<keyof DescribeOptions>
 
 /** Presents a token to a server that its own claims name. The result shows only whether the rest of the token is in order. */
 const presentToAddressee = (token: Redacted.Redacted, decoded: Decoded): Effect.Effect<Decision> => {

@@ -209,7 +209,7 @@ const checkHandler = (handler: unknown, option: string): void => {
 
 const preflight = ConfigOption.functionThat("takes a request and returns the response to the preflight")
 
-const protectTable: ConfigOption.Table<keyof ProtectOptions<string>> = {
+const protectTable = {
   policy: true,
   maximumBody: true,
   maximumOperations: true,
@@ -218,7 +218,7 @@ const protectTable: ConfigOption.Table<keyof ProtectOptions<string>> = {
   tenant: true,
   metadata: ConfigOption.oneOf(false, true),
   preflight
-}
+} satisfies ConfigOption.Table<keyof ProtectOptions<string>>
 
 const routeTable: ConfigOption.Table<keyof RouteOptions<string>> = { scopes: true, tenant: true, preflight }
 
@@ -323,7 +323,7 @@ const fromHost = <Offered extends string, A, R>(host: hosts.Host<A>): McpAuthFet
       ConfigOption.check(options, "protect", protectTable)
       const limits = body.checkLimits(options)
       const policies = policiesFrom(host, options.policy)
-      const { metadata = false, parsedBody, preflight } = options
+      const { metadata = protectTable.metadata.default, parsedBody, preflight } = options
       const tenantOf = checkTenantOption(host.gate, options.tenant, "protect.tenant")
       return (given, ...rest) => {
         const { context, request } = honoContext.open(given)

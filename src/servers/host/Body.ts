@@ -124,9 +124,9 @@ export const checkReader = (options: Options): Limits => {
   ConfigOption.check(options, "", table)
   const { bodyTimeout, maximumBody, maximumOperations } = options
   return {
-    bytes: maximumBody ?? defaultLimit,
-    operations: maximumOperations ?? Operation.defaultMaximum,
-    timeout: Duration.fromInputUnsafe(bodyTimeout ?? "30 seconds")
+    bytes: maximumBody ?? table.maximumBody.default,
+    operations: maximumOperations ?? table.maximumOperations.default,
+    timeout: Duration.fromInputUnsafe(bodyTimeout ?? table.bodyTimeout.default)
   }
 }
 
@@ -137,20 +137,23 @@ const isTimeout = (value: unknown): boolean => {
   return timeout !== undefined && Duration.isFinite(timeout) && Duration.toMillis(timeout) >= 1
 }
 
-const table: ConfigOption.Table<keyof Options> = {
-  maximumBody: ConfigOption.rule(
+const table = {
+  maximumBody: ConfigOption.withDefault<number>(
+    defaultLimit,
     isCount,
     "a whole number of bytes from 1",
-    "Write one such as 1024 * 1024; the limit cannot be disabled"
+    `${defaultLimit / 1024 ** 2} MiB; the limit cannot be disabled`
   ),
-  maximumOperations: ConfigOption.rule(
+  maximumOperations: ConfigOption.withDefault<number>(
+    Operation.defaultMaximum,
     isCount,
     "a whole number of operations from 1",
-    "Write one such as 100; the limit cannot be disabled"
+    `${Operation.defaultMaximum}; the limit cannot be disabled`
   ),
-  bodyTimeout: ConfigOption.rule(
+  bodyTimeout: ConfigOption.withDefault<Duration.Input>(
+    "30 seconds",
     isTimeout,
     "a finite duration of 1 millisecond or more",
-    "Write one such as \"30 seconds\"; the limit cannot be disabled"
+    "30 seconds; the limit cannot be disabled"
   )
-}
+} satisfies ConfigOption.Table<keyof Options>

@@ -97,11 +97,11 @@ const table = {
     "Write the name of the tenant as requests name it, such as \"acme\""
   ),
   claims: ConfigOption.rule(OptionValue.isObject, "an object", "Leave it out for none"),
-  expiresIn: ConfigOption.duration("1 second", "36500 days", "90 days"),
-  prefix: ConfigOption.rule(
+  expiresIn: ConfigOption.durationSuchAs("1 second", "36500 days", "90 days"),
+  prefix: ConfigOption.withDefault(
+    "mcp",
     (_) => typeof _ === "string" && /^[a-z][a-z0-9]{0,19}$/.test(_),
-    "1 to 20 lower-case letters and digits that begin with a letter",
-    "Leave it out for \"mcp\""
+    "1 to 20 lower-case letters and digits that begin with a letter"
   )
 } satisfies ConfigOption.Table<keyof GenerateOptions>
 
@@ -139,7 +139,7 @@ export const generate = (options: GenerateOptions): Effect.Effect<Generated, Aut
       ConfigOption.check(options, "ApiKeys.generate", table, "Give one with subject and scopes")
       for (const name of ["subject", "scopes"] as const) table[name](options[name], `ApiKeys.generate.${name}`)
     }))
-    const { claims, expiresIn, prefix = "mcp", roles, scopes, subject, tenant } = options
+    const { claims, expiresIn, prefix = table.prefix.default, roles, scopes, subject, tenant } = options
     const identifier = `${prefix}_${randomHex(12)}`
     const key = `${identifier}_${randomHex(32)}`
     const createdAt = Math.floor((yield* Clock.currentTimeMillis) / 1000)

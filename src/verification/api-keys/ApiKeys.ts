@@ -154,7 +154,7 @@ const isStore = (store: unknown): store is Store =>
 export const make = <R = never>(options: Options<R>): Mechanism<Exclude<R, Scope.Scope>> => {
   const checked = ConfigOption.attempt(() => {
     ConfigOption.check(options, "apiKeys", table, "Give one with store, and header or scheme")
-    const { cache = "30 seconds", header, scheme, store } = options
+    const { cache = table.cache.default, header, scheme, store } = options
     if (store === undefined) table.store(store, "apiKeys.store")
     if ((header === undefined) === (scheme === undefined)) {
       throw ConfigOption.error(

@@ -67,19 +67,19 @@ export interface Settings<out R = never> {
 /** The maximum of the sum of `window` and `clockTolerance`, in seconds. */
 const longest = 300
 
-const table: ConfigOption.Table<keyof Options> = {
+const table = {
   algorithms: checkAlgorithms,
   window: ConfigOption.duration("1 second", "5 minutes", "60 seconds"),
   clockTolerance: ConfigOption.duration("0 seconds", "5 minutes", "30 seconds"),
   nonce: ConfigOption.oneOf("off", "required"),
-  nonceLifetime: ConfigOption.duration("1 second", "5 minutes", "300 seconds"),
+  nonceLifetime: ConfigOption.duration("1 second", "5 minutes", "5 minutes"),
   nonceSecret: ConfigOption.checkSecret,
   replay: ConfigOption.rule(
     (replay) => Effect.isEffect(replay) || typeof replay?.firstUse === "function",
     "a store of used proofs",
     "Write Dpop.memory(capacity), Dpop.redis(redis) or a custom store"
   )
-}
+} satisfies ConfigOption.Table<keyof Options>
 
 /**
  * Checks the options of `Dpop.required` or `Dpop.optional`.
@@ -90,8 +90,8 @@ const table: ConfigOption.Table<keyof Options> = {
 export const check = <R>(mode: Settings["mode"], given: Options<R>): Result.Result<Settings<R>, AuthConfigError> =>
   ConfigOption.attempt(() => {
     ConfigOption.check(given, "dpop", table)
-    const window = Duration.toSeconds(given.window ?? "60 seconds")
-    const clockTolerance = Duration.toSeconds(given.clockTolerance ?? "30 seconds")
+    const window = Duration.toSeconds(given.window ?? table.window.default)
+    const clockTolerance = Duration.toSeconds(given.clockTolerance ?? table.clockTolerance.default)
     if (window + clockTolerance > longest) {
       throw ConfigOption.error(
         "dpop.window",
@@ -116,7 +116,7 @@ export const check = <R>(mode: Settings["mode"], given: Options<R>): Result.Resu
       window,
       clockTolerance,
       nonce: given.nonce === "required"
-        ? { lifetime: Duration.toSeconds(nonceLifetime ?? "5 minutes"), secret }
+        ? { lifetime: Duration.toSeconds(nonceLifetime ?? table.nonceLifetime.default), secret }
         : undefined,
       replay: replay === undefined || Effect.isEffect(replay) ? replay ?? memory() : Effect.succeed(replay)
     }

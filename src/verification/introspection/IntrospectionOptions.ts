@@ -201,18 +201,19 @@ export const check = <R>(
         "Give one that takes a token and returns an Effect of the introspection answer, such as { active: true, sub: \"alice\" }"
       )
     }
-    ConfigOption.check(given, option, isLookUp ? commonTable : endpointTable)
+    ConfigOption.check<string>(given, option, isLookUp ? commonTable : endpointTable)
     if (!isLookUp && source.endpoint !== undefined) checkUrl(source.endpoint, `${option}.endpoint`, insecure)
-    const { burst = defaultLimit.burst, perSecond = defaultLimit.perSecond } = given.inactiveLimit ?? defaultLimit
+    const { burst = defaultLimit.burst, perSecond = defaultLimit.perSecond }: InactiveLimit = given.inactiveLimit ??
+      defaultLimit
     return {
       source,
       option,
-      tokens: given.tokens ?? "opaque",
+      tokens: given.tokens ?? commonTable.tokens.default,
       prefix: given.prefix,
       maxLifetime: given.maxLifetime === undefined ? undefined : Duration.toSeconds(given.maxLifetime),
       inactiveLimit: { burst, perSecond },
-      cacheFor: Duration.fromInputUnsafe(given.cacheFor ?? "1 minute"),
-      inactiveFor: Duration.fromInputUnsafe(given.inactiveFor ?? "5 seconds"),
+      cacheFor: Duration.fromInputUnsafe(given.cacheFor ?? commonTable.cacheFor.default),
+      inactiveFor: Duration.fromInputUnsafe(given.inactiveFor ?? commonTable.inactiveFor.default),
       shared: toShared(given.shared),
       subjectClaims: given.subjectClaims,
       machineMarks: given.machineMarks
@@ -223,32 +224,33 @@ const defaultLimit = { burst: 100, perSecond: 10 }
 
 const isLimit = (limit: InactiveLimit | null): boolean => {
   if (!OptionValue.isObject(limit) || Object.keys(limit).some((_) => !Object.hasOwn(defaultLimit, _))) return false
-  const { burst = 100, perSecond = 10 }: InactiveLimit = limit
+  const { burst = defaultLimit.burst, perSecond = defaultLimit.perSecond }: InactiveLimit = limit
   return Number.isSafeInteger(burst) && burst >= 1 && Number.isFinite(perSecond) && perSecond > 0
 }
 
 const isStore = (shared: CommonOptions<unknown>["shared"] | null): boolean =>
   Effect.isEffect(shared) || (typeof shared?.get === "function" && typeof shared.set === "function")
 
-const commonTable: ConfigOption.Table<keyof CommonOptions> = {
+const commonTable = {
   tokens: ConfigOption.oneOf("opaque", "all"),
   prefix: ConfigOption.rule(
     (prefix) => typeof prefix === "string" && /^[\x21-\x7e]+$/.test(prefix),
     "text of visible ASCII characters",
     "Write the characters with which every token of this server begins, such as \"gho_\""
   ),
-  maxLifetime: ConfigOption.duration("1 millis", "366 days", "1 hour"),
-  inactiveLimit: ConfigOption.rule(
+  maxLifetime: ConfigOption.durationSuchAs("1 millis", "366 days", "1 hour"),
+  inactiveLimit: ConfigOption.withDefault(
+    defaultLimit,
     isLimit,
     "{ burst, perSecond }, with a whole number from 1 as burst and a number above 0 as perSecond",
-    "Correct it, or leave it out for { burst: 100, perSecond: 10 }"
+    `${defaultLimit.burst} at once and ${defaultLimit.perSecond} per second`
   ),
   cacheFor: ConfigOption.duration("0 seconds", "1 hour", "1 minute"),
   inactiveFor: ConfigOption.duration("0 seconds", "1 minute", "5 seconds"),
   shared: ConfigOption.rule(isStore, "a store", "Give one of effect/persistence, or an Effect of one"),
   subjectClaims: checkSubjectClaims,
   machineMarks: checkMachineMarks
-}
+} satisfies ConfigOption.Table<keyof CommonOptions>
 
 const endpointTable: ConfigOption.Table<ConfigOption.NamesOf<Options>> = {
   ...commonTable,

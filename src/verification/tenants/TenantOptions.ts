@@ -101,31 +101,28 @@ export interface Options<out R = never> {
   readonly [allowPrivateAddresses]?: true | undefined
 }
 
-const defaultCapacity = 1_000
-const defaultTokens = 100
-const defaultNewTenants = 100
-
-const table: ConfigOption.Table<keyof Options> = {
+const table = {
   authorizationServers: true,
   withoutTenant: ConfigOption.oneOf("reject", "default-servers"),
-  capacity: ConfigOption.wholeNumber(1, defaultCapacity),
-  timeToLive: ConfigOption.rule(
+  capacity: ConfigOption.wholeNumber(1, 1_000),
+  timeToLive: ConfigOption.withDefault<Duration.Input>(
+    "5 minutes",
     (input) => {
       const duration = OptionValue.toDuration(input)
       return duration !== undefined && !Duration.isNegative(duration) && Duration.isFinite(duration)
     },
     "a finite duration from 0",
-    "Write one such as \"5 minutes\""
+    "5 minutes"
   ),
-  tokensPerTenant: ConfigOption.wholeNumber(0, defaultTokens),
-  newTenants: ConfigOption.wholeNumber(1, defaultNewTenants),
+  tokensPerTenant: ConfigOption.wholeNumber(0, 100),
+  newTenants: ConfigOption.wholeNumber(1, 100),
   [allowPrivateAddresses]: ConfigOption.rule(
     (value) => value === true,
     "true",
     "Write true, or remove it to fetch from public addresses only",
     "insecure"
   )
-}
+} satisfies ConfigOption.Table<keyof Options>
 
 const checkFunction = ConfigOption.functionThat("takes a tenant and returns an Effect of its authorization servers")
 
@@ -141,9 +138,9 @@ export const check = (
   ConfigOption.check(options, "tenants", table)
   checkFunction(options.authorizationServers, "tenants.authorizationServers")
   return {
-    capacity: options.capacity ?? defaultCapacity,
-    tokens: options.tokensPerTenant ?? defaultTokens,
-    newTenants: options.newTenants ?? defaultNewTenants,
-    timeToLive: Duration.fromInputUnsafe(options.timeToLive ?? "5 minutes")
+    capacity: options.capacity ?? table.capacity.default,
+    tokens: options.tokensPerTenant ?? table.tokensPerTenant.default,
+    newTenants: options.newTenants ?? table.newTenants.default,
+    timeToLive: Duration.fromInputUnsafe(options.timeToLive ?? table.timeToLive.default)
   }
 }

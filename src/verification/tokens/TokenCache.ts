@@ -67,18 +67,16 @@ export const settings = (given: Options = {}, option = "tokenCache"): Result.Res
   ConfigOption.attempt(() => {
     ConfigOption.check(given, option, table)
     return {
-      capacity: given.capacity ?? defaultCapacity,
-      jwt: Duration.fromInputUnsafe(given.jwt ?? "5 minutes"),
+      capacity: given.capacity ?? table.capacity.default,
+      jwt: Duration.fromInputUnsafe(given.jwt ?? table.jwt.default),
       lastInvalidation: { at: Number.NEGATIVE_INFINITY, since: Number.NEGATIVE_INFINITY }
     }
   })
 
-const defaultCapacity = 10_000
-
-const table: ConfigOption.Table<keyof Options> = {
-  capacity: ConfigOption.wholeNumber(0, defaultCapacity, 1_000_000),
+const table = {
+  capacity: ConfigOption.wholeNumber(0, 10_000, 1_000_000),
   jwt: ConfigOption.duration("0 seconds", "1 hour", "5 minutes")
-}
+} satisfies ConfigOption.Table<keyof Options>
 
 /**
  * Allows a cache to reuse the results of a verifier for a limited time, and at most until the token expires. The results must
