@@ -2,6 +2,7 @@
 import { Effect } from "effect"
 import type { TestIssuer } from "effect-mcp-auth/testing"
 import { type Answer, origin, type Sent, type Settings } from "./Host.ts"
+import { gatewayHeader } from "./middleware.ts"
 
 /** The response headers that the gate sets. Other headers depend on the host, and are not compared. */
 export const ownHeaders = [
@@ -390,6 +391,31 @@ export const cases: ReadonlyArray<Case> = [
   one("HDR-04 several words", () => call(lines("Bearer a b c"), "list_todos"), oneToken),
   one("HDR-11 a tab", ({ reader }) => call(lines(`Bearer\t${reader}`), "list_todos"), oneToken),
   one("HDR-06 a word without a scheme", () => call(lines("@@@"), "list_todos"), oneToken),
+  one(
+    "a middleware in front of the gate sets Authorization",
+    ({ reader }) => call([], "list_todos", [[gatewayHeader, `Bearer ${reader}`]]),
+    ran("list_todos alice")
+  ),
+  one(
+    "a middleware in front of the gate replaces an invalid token by a valid one",
+    ({ reader }) => call(bearer("garbage"), "list_todos", [[gatewayHeader, `Bearer ${reader}`]]),
+    ran("list_todos alice")
+  ),
+  one(
+    "a middleware in front of the gate replaces a valid token by an invalid one",
+    ({ reader }) => call(bearer(reader), "list_todos", [[gatewayHeader, "Bearer garbage"]]),
+    invalidToken
+  ),
+  one(
+    "a middleware in front of the gate replaces the token of another caller",
+    ({ bob, reader }) => call(bearer(bob), "list_todos", [[gatewayHeader, `Bearer ${reader}`]]),
+    ran("list_todos alice")
+  ),
+  one(
+    "a middleware in front of the gate removes Authorization",
+    ({ reader }) => call(bearer(reader), "list_todos", [[gatewayHeader, "none"]]),
+    noCredentials
+  ),
   one(
     "HDR-12 two lines, both good",
     ({ reader }) => call([...bearer(reader), ...bearer(reader)], "list_todos"),

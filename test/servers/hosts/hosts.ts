@@ -7,7 +7,7 @@ import { McpAuthFetch } from "effect-mcp-auth/fetch"
 import { McpAuth } from "effect-mcp-auth/mcp"
 import { McpAuthNode } from "effect-mcp-auth/node"
 import { McpProtocol, McpSchema, Tool, Toolkit } from "effect/ai"
-import { type HttpClient, HttpRouter } from "effect/http"
+import { Headers, type HttpClient, HttpRouter, HttpServerRequest } from "effect/http"
 import express5 from "express"
 // @ts-expect-error The package `express4` has no types. The code below uses the types of Express 5.
 import express4 from "express4"
@@ -26,6 +26,7 @@ import {
   withFunctions,
   type Written
 } from "./Host.ts"
+import * as middleware from "./middleware.ts"
 import * as policies from "./policies.ts"
 import { sdkHosts } from "./sdkHosts.ts"
 import { hostOptions, layer } from "./services.ts"
@@ -113,6 +114,20 @@ const combined = (ran: (line: string) => void): Layer.Layer<never, never, never>
   ).pipe(Layer.provide(policies.layer)) as never
 }
 
+/** The middleware of `middleware.ts`, as a middleware of Effect that changes a copy of the request. */
+const gateway = HttpRouter.middleware(
+  (handler) =>
+    Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
+      const value = request.headers[middleware.gatewayHeader]
+      if (value === undefined) return handler
+      const headers = value === "none"
+        ? Headers.remove(request.headers, "authorization")
+        : Headers.set(request.headers, "authorization", value)
+      return Effect.provideService(handler, HttpServerRequest.HttpServerRequest, request.modify({ headers }))
+    }),
+  { global: true }
+)
+
 const effectServer = (
   options: Written,
   client: HttpClient.HttpClient,
@@ -129,7 +144,8 @@ const effectServer = (
       ? Layer.merge(todos(ran, !isWithoutScopes(options)), combined(ran))
       : todos(ran, !isWithoutScopes(options))
   }).pipe(
-    Layer.provide(layer(options, client, functions))
+    Layer.provide(layer(options, client, functions)),
+    Layer.merge(gateway)
   )
 
 const effectWeb: Adapter = {
@@ -195,7 +211,12 @@ const fetchWrapper: Adapter = {
   start: async (options, client, functions) => {
     const record = TodoServer.recorder()
     const auth = await McpAuthFetch.make(hostOptions(options, client, functions))
-    return { ...overFetch(protect(auth, functions, record.ran)), ran: async () => record.take(), stop: auth.dispose }
+    const handle = protect(auth, functions, record.ran)
+    return {
+      ...overFetch((request) => handle(middleware.onFetch(request))),
+      ran: async () => record.take(),
+      stop: auth.dispose
+    }
   }
 }
 
@@ -212,7 +233,7 @@ const hono: Adapter = {
     app.all("/mcp", (c) => handle(c))
     const server = await new Promise<Server>((resolve) => {
       const listening: unknown = serve(
-        { fetch: app.fetch, port: 0, hostname: "127.0.0.1" },
+        { fetch: (request) => app.fetch(middleware.onFetch(request)), port: 0, hostname: "127.0.0.1" },
         () => resolve(listening as Server)
       )
     })
@@ -278,6 +299,7 @@ const nodeServer = (
     })
     const server = await listen(createServer(async (req, res) => {
       await prepare(req)
+      middleware.onNode(req)
       if (await metadata(req, res)) return
       const admission = await guard(req, res)
       if (admission === undefined) return
@@ -312,6 +334,10 @@ const express = (name: string, framework: typeof express5): Adapter => ({
     const record = TodoServer.recorder()
     const auth = await McpAuthNode.make(hostOptions(options, client, functions))
     const app = framework()
+    app.use((req, _, next) => {
+      middleware.onNode(req)
+      next()
+    })
     app.use(auth.metadataRouter())
     app.all(
       "/mcp",

@@ -20,6 +20,7 @@ import type { AddressInfo } from "node:net"
 import { z } from "zod"
 import type { Functions } from "./functions.ts"
 import { type Adapter, isWithoutScopes, overFetch, overSocket, type Written } from "./Host.ts"
+import * as middleware from "./middleware.ts"
 import * as policies from "./policies.ts"
 import { hostOptions } from "./services.ts"
 import { recorder } from "./TodoServer.ts"
@@ -218,6 +219,10 @@ const expressV1: Adapter = {
     const sessions = new Map<string, StreamableHTTPServerTransport>()
     const specimen = make()
     const app = express()
+    app.use((req, _, next) => {
+      middleware.onNode(req)
+      next()
+    })
     app.use(auth.metadataRouter())
     app.all("/mcp", auth.protect(specimen), async (req, res) => {
       const known = sessions.get(String(req.headers["mcp-session-id"]))
@@ -272,7 +277,7 @@ const webV1: Adapter = {
       return transport.handleRequest(withoutRevision(request), given)
     })
     return {
-      ...overFetch(async (request) => await auth.metadata(request) ?? await handle(request)),
+      ...overFetch(async (request) => await auth.metadata(request) ?? await handle(middleware.onFetch(request))),
       ran: async () => record.take(),
       stop: auth.dispose
     }
@@ -305,7 +310,8 @@ const v2: Adapter = {
       await make().connect(transport)
       return transport.handleRequest(request, given)
     })
-    const listener = getRequestListener(async (request) => {
+    const listener = getRequestListener(async (received) => {
+      const request = middleware.onFetch(received)
       const document = await auth.metadata(request)
       if (document !== undefined) return document
       if (request.headers.has("mcp-session-id")) return withSessions(request)

@@ -5,6 +5,7 @@ import { McpAuthFetch } from "effect-mcp-auth/fetch"
 import * as Functions from "./functions.ts"
 import type { Options, Written } from "./Host.ts"
 import * as Keys from "./keys.ts"
+import * as middleware from "./middleware.ts"
 import * as policies from "./policies.ts"
 import * as TodoServer from "./TodoServer.ts"
 import type { Server } from "./workers.ts"
@@ -127,7 +128,7 @@ export default {
     const server = served[Number(request.headers.get("x-server") ?? 0)]!
     const path = /\/test\/([^/]+)$/.exec(request.url)?.[1]
     return path === undefined
-      ? server.handle(watched(request), env)
+      ? server.handle(middleware.onFetch(watched(request)), env)
       : Response.json(await answerTest(server, path, request) ?? null)
   }
 }
