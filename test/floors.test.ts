@@ -206,14 +206,19 @@ const cases: ReadonlyArray<Case> = [
  */
 const besideTheKit = [
   "bench/speed/Memory.ts",
+  "bench/speed/TenantDay.ts",
   "examples/authorization-server/AuthorizationServer.ts",
+  "examples/policies/test/policies.test.ts",
   "examples/testing/notes.node.ts",
+  "test/client/extensions.test.ts",
   "test/client/officialClients.test.ts",
+  "test/conformance/client/program.ts",
   "test/outbound/Discovery.test.ts",
   "test/provider/probe/certificate.ts",
   "test/providers/debian/pemKeys.ts",
   "test/providers/sdkDemo.ts",
   "test/providers/sdkDemoWorker.ts",
+  "test/servers/policyServers.ts",
   "test/threats/keys.test.ts"
 ]
 
@@ -222,6 +227,7 @@ const besideTheKit = [
  * servers is an authorization server.
  */
 const serversByHand = [
+  "bench/speed/SharedRedis.ts", // a proxy in front of Redis, which delays what it forwards
   "bench/speed/servers.ts", // servers without authorization, as the baseline of measurements
   "bench/speed/toolServers.ts", // MCP servers that are measured
   "test/cli/Network.test.ts", // a server that records its requests
@@ -232,6 +238,7 @@ const serversByHand = [
   "test/outbound/Fetcher.test.ts", // responses that no issuer gives: broken, endless, too large
   "test/provider/probe/ConnectionFailure.test.ts", // servers that reject or break the connection
   "test/reverseProxies.test.ts", // a server behind a reverse proxy
+  "test/servers/extensions.test.ts", // the transport of SDK v1 behind the gate
   "test/servers/host/BodyMethods.test.ts", // handlers that use the result of a body parser
   "test/servers/host/HeldResponse.test.ts", // handlers that send their response in different ways
   "test/servers/host/NodeHeaders.test.ts", // middleware that changes headers, in front of each server adapter
