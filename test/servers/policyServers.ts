@@ -83,7 +83,7 @@ const onEffect: PolicyServer = {
     const Server = McpAuth.layerHttp({
       ...implementation,
       path: "/mcp",
-      protocols: [McpProtocol.v2026_07_28],
+      protocols: [McpProtocol.v2026_07_28, McpProtocol.v2025_11_25],
       registrations: McpAuth.toolkit(toolkit).pipe(Layer.provide(toolkit.toLayer(handlers as never)))
     }).pipe(Layer.provide(AuthLayer.make(common(options))), Layer.provide(layer))
     // The names of these tools are not literals, so the requirements of the layer have no useful type.
