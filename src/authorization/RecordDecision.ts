@@ -159,13 +159,13 @@ export const make = (options: Options, broken: Rejection): RecordDecision => {
 const noSetup: Setup = {}
 
 const explainFacts = (
-  { rejection, request, resource, timing }: Facts,
+  { principal, rejection, request, resource, timing }: Facts,
   setup: Setup,
   details: boolean
 ): Effect.Effect<Explanation | undefined> =>
   rejection === undefined || request === undefined
     ? Effect.undefined
-    : explain({ rejection, request, resource, now: timing.clock.currentTimeMillisUnsafe() }, setup, details)
+    : explain({ rejection, request, resource, principal, now: timing.clock.currentTimeMillisUnsafe() }, setup, details)
 
 const listenerFailed = "The DecisionListener failed"
 

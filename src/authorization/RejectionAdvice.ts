@@ -205,6 +205,10 @@ export const advice: { readonly [E in AuthError as E["_tag"]]: { readonly [R in 
   }
 }
 
+/** The advice for `denied`, if the policy names a role and the caller has none at all. */
+export const adviceWithoutRoles =
+  "The server found no role in the token of this caller. If the token contains roles, name their claim in the option roles, such as roles: [[\"realm_access\", \"roles\"]], or use the profile of the provider"
+
 /** The advice for the reasons of rejections that no `AuthError` causes. */
 export const adviceWithoutError: Readonly<Record<Exclude<RejectionReason, AuthError["reason"] | "preflight">, string>> =
   {

@@ -1,6 +1,6 @@
 import { own } from "../../protocol/Json.ts"
 import type { Explanation } from "../Explanation.ts"
-import { advice, adviceOnConnection, adviceWithoutError } from "../RejectionAdvice.ts"
+import { advice, adviceOnConnection, adviceWithoutError, adviceWithoutRoles } from "../RejectionAdvice.ts"
 import { compareToken } from "./compareToken.ts"
 import type { Comparison, RejectedRequest, Setup } from "./explained.ts"
 import { listOf, show, showTime, typeOf } from "./showValue.ts"
@@ -18,10 +18,16 @@ export const explain = (rejected: RejectedRequest, setup: Setup, showsValues: bo
     ...(showsValues ? compare(rejected, setup) : undefined),
     advice: isUnavailable && error.component !== undefined
       ? "Check what this function waits for. The authorization server is not involved"
-      : (isUnavailable ? adviceOnConnection(error.code) : undefined) ?? texts[reason] ??
+      : (isUnavailable ? adviceOnConnection(error.code) : undefined) ??
+        (lacksRoles(rejected) ? adviceWithoutRoles : texts[reason]) ??
         "See AuthError in the reference"
   }
 }
+
+/** Returns whether a role is required of a caller with a token without roles. Often, the server does not know their claim. */
+const lacksRoles = ({ principal, rejection: { error } }: RejectedRequest): boolean =>
+  error?._tag === "AccessDenied" && principal?.roles.size === 0 &&
+  error.failed.some((label) => label.startsWith("role "))
 
 const compare = (rejected: RejectedRequest, setup: Setup): Comparison | undefined => {
   const { rejection: { error, reason }, request, resource } = rejected

@@ -2,6 +2,7 @@ import type { JsonObject } from "../../protocol/Json.ts"
 import type { ScopeSource, Tolerance } from "../../verification/claims/Claims.ts"
 import type { Rules } from "../../verification/claims/Rules.ts"
 import type { AuthorizationServer } from "../../verification/issuers/AuthorizationServer.ts"
+import type { Principal } from "../../verification/Principal.ts"
 import type * as TokenHeader from "../../verification/token-header/TokenHeader.ts"
 import type { Input } from "../AllowedOrigins.ts"
 import type { Request } from "../Caller.ts"
@@ -56,6 +57,7 @@ export interface RejectedRequest {
   readonly request: Request
   /** The resource that rejected the request: that of the tenant, or the configured one. */
   readonly resource: ProtectedResource | undefined
+  readonly principal: Principal | undefined
   /** The wall clock time, in milliseconds. */
   readonly now: number
   readonly token: ReadToken | undefined

@@ -103,10 +103,10 @@ const run = (
         : Effect.promise(async () => result)
     }).pipe(
       Effect.orDie,
-      Effect.map((result) => {
+      Effect.flatMap((result: unknown) => {
         // A program in JavaScript can return any value. Only `true` is a grant.
         results.set(key, result === true)
-        return undefined
+        return typeof result === "boolean" ? Effect.undefined : warnOfResult(condition, result)
       })
     )
   if (dependsOn === "caller") return ask(noCall, answers.caller)
@@ -117,6 +117,23 @@ const run = (
       return ask({ ...call, arguments: decoded }, answers.call)
     }
   })
+}
+
+/** The checks whose result was reported, so that the log contains one line about each. */
+const reported = new WeakSet<Condition>()
+
+/** Logs that a check returned a value of another type. Without the line, its author would see only that the call is denied. */
+const warnOfResult = (condition: Condition, result: unknown): Effect.Effect<undefined> => {
+  if (reported.has(condition)) return Effect.undefined
+  reported.add(condition)
+  // The type alone, because the value can be data of a user.
+  const returned = Effect.isEffect(result) ? "Effect in a promise" : typeof result
+  return Effect.as(
+    Effect.logWarning(
+      `${condition.label} of a policy returned: ${returned}. Return a boolean, a promise or an Effect of one`
+    ),
+    undefined
+  )
 }
 
 /** Provides the services of the registration. Those of the request take precedence, as they do for handlers. */

@@ -129,7 +129,7 @@ export const make = async <E, Schema>(
   const readArguments = makeReader(parseArguments)
 
   const policiesFor: SdkHost["policiesFor"] = (find) =>
-    sdkPolicies.make(registry, readArguments, find, anonymous ? log : undefined)
+    sdkPolicies.make(registry, readArguments, find, host.gate.published.unlisted === "deny" ? undefined : log)
 
   const guard = transportGuard.make({ host, registry, policiesFor, log })
 

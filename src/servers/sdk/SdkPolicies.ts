@@ -65,8 +65,8 @@ export const checkHandler = (handler: unknown, option: string): void => {
 }
 
 /**
- * Creates the policies of requests. `find` may return another server for each request. `log` is set if anonymous requests are
- * allowed: it receives the reason why a registration of the SDK itself rejects them.
+ * Creates the policies of requests. `find` may return another server for each request. `log` is set if operations without a policy
+ * are not rejected: it receives which registrations of the SDK itself any valid token can use, and which reject anonymous requests.
  */
 export const make = (registry: Registry, readArguments: ReadArguments, find: Find, log?: SetupLog): Policies => {
   const policiesFor = (
@@ -147,7 +147,9 @@ export const make = (registry: Registry, readArguments: ReadArguments, find: Fin
       if (found === undefined) return "unknown"
       const { policy } = found
       if (policy === undefined) {
-        if (principal === undefined && found.registration !== undefined) log?.("Warn", notPublic(operation))
+        if (found.registration !== undefined) {
+          log?.("Warn", principal === undefined ? notPublic(operation) : withoutPolicy(operation))
+        }
         return needsCaller
       }
       const { rule, scopes, unauthorized } = policy
@@ -243,6 +245,10 @@ const withoutInvisible = (
 const notPublic = ({ kind, target }: Operation.Operation): string =>
   `${kind} ${target} was registered with the SDK itself, so an anonymous request for it is rejected with 401. To make it ` +
   "public, register it with this gate and without scopes"
+
+const withoutPolicy = ({ kind, target }: Operation.Operation): string =>
+  `${kind} ${target} was registered with the SDK itself, so any valid token can use it, also if its options contain scopes or a ` +
+  "policy. Register it with this gate, or reject such operations with unlisted: \"deny\""
 
 /** Stands for a task that the caller does not have. The SDK answers that it does not exist. */
 const unknownTask: Found = { registration: undefined, policy: undefined }

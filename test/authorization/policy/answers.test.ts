@@ -231,4 +231,30 @@ describe("the gate", () => {
       assert.deepInclude(lines[0]!.annotations, { failedConditions: ["role admin"], reason: "denied" })
       assert.deepInclude(explained[0], { checked: "policy", expected: "\"role admin\"" })
     }))
+
+  it.effect("advises to configure the claim of the roles if a caller without any role lacks one", () =>
+    Effect.gen(function*() {
+      const { explained, layer } = listening()
+      const editor = principal({ scopes: [], roles: new Set(["editor"]) })
+      for (const caller of [alice(), editor]) {
+        yield* ask({ purge: ruleOf(role("admin")) }, ["purge"], caller).pipe(Effect.provide(layer))
+      }
+      yield* ask({ edit: ruleOf(isOwner) }, ["edit bob"], alice()).pipe(Effect.provide(layer))
+      assert.deepStrictEqual(explained.map((_) => _?.advice.includes("option roles")), [true, false, false])
+    }))
+
+  it.effect.each<[returned: string, answer: () => unknown]>([
+    ["undefined", () => undefined],
+    ["string", () => "a secret"],
+    ["Effect in a promise", async () => Effect.succeed(true)],
+    ["function", () => () => true]
+  ])("warns once of a check that returns %s, without the value", ([returned, answer]) =>
+    Effect.gen(function*() {
+      const { layer, lines } = listening()
+      const policies = { edit: ruleOf(check("owner", answer as () => boolean)) }
+      for (const _ of [1, 2]) yield* ask(policies, ["edit alice"], alice()).pipe(Effect.provide(layer))
+      assert.deepStrictEqual(lines.filter(({ level }) => level === "Warn").map(({ message }) => message), [[
+        `check owner of a policy returned: ${returned}. Return a boolean, a promise or an Effect of one`
+      ]])
+    }))
 })

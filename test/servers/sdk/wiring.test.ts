@@ -3,8 +3,10 @@ import { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js"
 import { WebStandardStreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js"
 import * as V2 from "@modelcontextprotocol/server"
 import { Logger } from "effect"
+import { Policy } from "effect-mcp-auth/policy"
 import { McpAuthSdk } from "effect-mcp-auth/sdk-v1"
 import { McpAuthSdk as SdkV2 } from "effect-mcp-auth/sdk-v2"
+import { TestClient, TestIssuer } from "effect-mcp-auth/testing"
 import mocks from "node-mocks-http"
 import { callTool, modern } from "./rpc.ts"
 
@@ -281,4 +283,38 @@ describe("With anonymous: \"allow-unscoped\"", () => {
       "public, register it with this gate and without scopes"
     ])
   })
+})
+
+describe("A tool of the SDK itself that a caller uses", () => {
+  it.each(["allow", "deny"] as const)(
+    "is named by a warning once, unless it is rejected (unlisted: %s)",
+    async (unlisted) => {
+      const { layer, lines } = collect()
+      const issuer = await TestIssuer.start({ resource })
+      await using auth = await SdkV2.make({
+        resource,
+        authorizationServers: [issuer.issuer],
+        scopes: ["read"],
+        unlisted,
+        fetch: issuer.fetch,
+        layer
+      })
+      const handler = auth.createMcpHandler(() => {
+        const server = new V2.McpServer(info)
+        // A program in JavaScript can write options that the SDK ignores.
+        server.registerTool("purge", { policy: Policy.role("admin") } as never, () => text("purged"))
+        return server
+      })
+      const client = TestClient.start({ issuer, handler: (request) => handler.fetch(request) }).as({ subject: "alice" })
+      const statuses = [(await client.callTool("purge")).status, (await client.callTool("purge")).status]
+      const warnings = lines.map(({ message }) => String(message)).filter((message) => message.startsWith("tool purge"))
+      assert.deepStrictEqual(
+        [statuses, warnings],
+        unlisted === "deny" ? [[403, 403], []] : [[200, 200], [
+          "tool purge was registered with the SDK itself, so any valid token can use it, also if its options contain scopes or a " +
+          "policy. Register it with this gate, or reject such operations with unlisted: \"deny\""
+        ]]
+      )
+    }
+  )
 })
