@@ -166,7 +166,7 @@ describe("the answer to a caller", () => {
       })
     ]
   ])(
-    "does not reveal a hidden operation if %s, alone and in a batch",
+    "T-POL-04 does not reveal a hidden operation if %s, alone and in a batch",
     ([_, policy]) =>
       Effect.gen(function*() {
         const broken = { hidden: ruleOf(policy, "hide"), list: policies.list }
