@@ -53,7 +53,8 @@ const budgets = [
   { entry: "revocation", ours: 15, effect: 67, kB: 6 },
   { entry: "sessions", ours: 20, effect: 67, kB: 7 },
   { entry: "quotas", ours: 20, effect: 67, kB: 6 },
-  { entry: "client", ours: 66, effect: 73, kB: 24 }
+  { entry: "client", ours: 68, effect: 73, kB: 25 },
+  { entry: "sign-in", ours: 78, effect: 73, kB: 27 }
 ]
 
 describe.each(budgets)("the entry point $entry", ({ effect, entry, kB, ours }) => {

@@ -297,8 +297,20 @@ export const floors: ReadonlyArray<Floor> = [
     why: "client knows the floors below verification, the principal and authorization servers: no server."
   },
   {
+    folder: "client/sign-in",
+    ours: [...ground, "store/records", "client"],
+    packages: effect,
+    why: "client/sign-in knows client and the records of its people, which machine clients do not load."
+  },
+  {
+    folder: "client/node",
+    ours: ["protocol", "client", "client/sign-in"],
+    packages: [...effect, "node:*"],
+    why: "client/node knows client/sign-in and the modules of Node for listeners and processes."
+  },
+  {
     folder: "client/http-client",
-    ours: ["protocol", "outbound", "outbound/http-client", "verification", "client"],
+    ours: ["protocol", "outbound", "outbound/http-client", "verification", "client", "client/sign-in"],
     packages: [...effect, ...httpClient],
     why: "client/http-client knows client and effect's HTTP client, which programs outside Effect do not load."
   },

@@ -57,6 +57,7 @@ const mismatches = {
   issuer: "The MCP server names another authorization server than the one that the credentials are for",
   redirect: "The MCP server redirects a request that has a token. Redirects are not followed",
   "token-type": "The authorization server issued a token of a type that the client does not support",
+  "redirect-uri": "The authorization server did not register the redirect URI of the client",
   "authentication-method": "The authorization server does not support the credentials of the client. Change the " +
     "credentials, or set the method"
 }
@@ -86,20 +87,30 @@ export class Mismatch extends Data.TaggedError("Mismatch")<{
  *   status.
  * - `fresh-token`: the MCP server rejected a token that was just issued.
  * - `step-up`: the MCP server still asks for scopes after two requests for more of them.
+ * - `registration`: the authorization server did not register the client. `code` is the `error` of the response (RFC 7591 §3.2.2).
+ * - `sign-in`: the sign-in of a person ended with an error, such as `access_denied` (RFC 6749 §4.1.2.1). `description` is text of the
+ *   authorization server for a developer.
  *
  * @category errors
  * @since 0.1.0
  */
 export class AuthorizationDenied extends Data.TaggedError("AuthorizationDenied")<{
-  readonly reason: "token-request" | "fresh-token" | "step-up"
+  readonly reason: "token-request" | "fresh-token" | "step-up" | "registration" | "sign-in"
   readonly issuer: string
   readonly code?: string | undefined
+  readonly description?: string | undefined
 }> {
   override get message(): string {
     const issuer = sanitize(this.issuer)
     switch (this.reason) {
       case "token-request":
         return `${issuer} rejected the request for a token: ${sanitize(this.code ?? "no error code")}`
+      case "registration":
+        return `${issuer} did not register the client: ${sanitize(this.code ?? "no error code")}`
+      case "sign-in": {
+        const description = this.description === undefined ? "" : `: ${sanitize(this.description, longestDetail)}`
+        return `The sign-in at ${issuer} ended with ${sanitize(this.code ?? "no error code")}${description}`
+      }
       case "fresh-token":
         return `The MCP server rejected a token that ${issuer} had just issued. Compare its issuer and audience with the server's`
       case "step-up":
@@ -145,7 +156,74 @@ export class AssertionUnavailable extends Data.TaggedError("AssertionUnavailable
 }
 
 /**
- * All errors of a client.
+ * Reports that a person must sign in. `url` is the page of the authorization server where the person does so.
+ *
+ * **Details**
+ *
+ * - `no-token`: the account has no token for the MCP server.
+ * - `token-ended`: the token has expired or was rejected, and the client cannot replace it.
+ * - `scopes`: the operation needs scopes that the account has not granted.
+ *
+ * The URL is valid for ten minutes and for one sign-in. It is neither in the message nor among the enumerable properties, so logs do
+ * not contain it.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class SignInRequired extends Data.TaggedError("SignInRequired")<{
+  readonly account: string
+  readonly resource: string
+  readonly scopes: ReadonlyArray<string>
+  readonly reason: "no-token" | "token-ended" | "scopes"
+}> {
+  readonly #url: string
+
+  constructor(
+    { url, ...details }: {
+      readonly url: string
+      readonly account: string
+      readonly resource: string
+      readonly scopes: ReadonlyArray<string>
+      readonly reason: "no-token" | "token-ended" | "scopes"
+    }
+  ) {
+    super(details)
+    this.#url = url
+  }
+
+  /** The page of the authorization server where the person signs in. */
+  get url(): string {
+    return this.#url
+  }
+
+  override get message(): string {
+    return `The account ${sanitize(this.account)} must sign in to use ${sanitize(this.resource)} (${this.reason})`
+  }
+}
+
+const callbackFaults = {
+  malformed: "The request does not contain the response of an authorization server",
+  "unknown-state": "The sign-in is unknown, has ended or has expired. Begin again",
+  "other-account": "Another account began the sign-in",
+  issuer: "The response comes from another authorization server than the one that was asked"
+}
+
+/**
+ * Reports that a callback was rejected before the client requested a token. Answer it with status 400.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class CallbackRejected extends Data.TaggedError("CallbackRejected")<{
+  readonly reason: keyof typeof callbackFaults
+}> {
+  override get message(): string {
+    return callbackFaults[this.reason]
+  }
+}
+
+/**
+ * All errors of requests.
  *
  * @category errors
  * @since 0.1.0
@@ -157,3 +235,4 @@ export type ClientError =
   | AuthorizationDenied
   | ScopeRefused
   | AssertionUnavailable
+  | SignInRequired

@@ -1,6 +1,6 @@
 import * as Effect from "effect/Effect"
-import * as clientProof from "./internal/clientProof.ts"
-import { type CredentialsContent, option } from "./internal/grantContent.ts"
+import * as clientProof from "./ClientProof.ts"
+import { type CredentialsContent, option } from "./GrantContent.ts"
 import * as TokenEndpoint from "./TokenEndpoint.ts"
 import type { MakeSource } from "./TokenSource.ts"
 

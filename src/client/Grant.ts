@@ -9,8 +9,8 @@ import type * as ClientAuthentication from "../outbound/ClientAuthentication.ts"
 import * as ConfigOption from "../protocol/ConfigOption.ts"
 import * as UrlOption from "../protocol/UrlOption.ts"
 import { read } from "./AssertionSource.ts"
+import { type Content, mark, option } from "./GrantContent.ts"
 import * as identityAssertionGrant from "./IdentityAssertion.ts"
-import { type Content, mark, option } from "./internal/grantContent.ts"
 
 /**
  * Describes how a client obtains tokens. The functions of this module create its values.

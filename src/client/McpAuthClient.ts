@@ -9,8 +9,8 @@ import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
 import * as Fetcher from "../outbound/Fetcher.ts"
 import * as ConfigOption from "../protocol/ConfigOption.ts"
-import { exchange } from "./Exchange.ts"
-import { check, type FetchOptions, makeSession, type Session } from "./Session.ts"
+import { send } from "./AuthorizedFetch.ts"
+import { check, type FetchOptions, makeSession } from "./Session.ts"
 
 /**
  * The options of a client for one MCP server.
@@ -82,68 +82,7 @@ export const make = async (options: FetchOptions): Promise<Client> => {
     )
   )
   return {
-    fetch: (input, init) => send(session, fetch, input, init),
+    fetch: (input, init) => send(session, fetch, Effect.runPromiseExit, input, init),
     dispose: () => Effect.runPromise(Scope.close(scope, Exit.void))
   }
 }
-
-const send = async (
-  { keeper, resource }: Session,
-  fetch: typeof globalThis.fetch,
-  input: RequestInfo | URL,
-  init: RequestInit = {}
-): Promise<Response> => {
-  const request = input instanceof Request ? input : undefined
-  const url = request?.url ?? String(input)
-  const headers = new Headers(init.headers ?? request?.headers)
-  // The caller has chosen other credentials.
-  if (headers.has("authorization")) return fetch(input, init)
-  const signal = init.signal ?? request?.signal
-  const repeatable = isRepeatable(request, init)
-  const sent = exchange(keeper, resource, {
-    url,
-    isRepeatable: repeatable,
-    send: (authorization) => {
-      const source = request !== undefined && repeatable ? request.clone() : input
-      if (authorization === undefined) return fetching(fetch, source, init)
-      const withToken = new Headers(headers)
-      withToken.set("authorization", authorization)
-      return fetching(fetch, source, { ...init, headers: withToken, redirect: "manual" })
-    },
-    view: (response) => ({
-      status: response.status,
-      wwwAuthenticate: response.headers.get("www-authenticate") ?? undefined,
-      location: response.headers.get("location") ?? undefined
-    }),
-    discard: (response) => Effect.promise(async () => response.body?.cancel().catch(() => {}))
-  })
-  const exit = await Effect.runPromiseExit(sent, signal ? { signal } : {})
-  if (Exit.isSuccess(exit)) return exit.value
-  signal?.throwIfAborted()
-  const error = Exit.findErrorOption(exit)
-  throw error._tag === "Some" ? unwrap(error.value) : new Error("The client was disposed", { cause: exit.cause })
-}
-
-/** A failure of `fetch` itself, which the caller receives as it is. */
-class FetchFailed {
-  readonly error: unknown
-  constructor(error: unknown) {
-    this.error = error
-  }
-}
-
-const unwrap = (error: unknown): unknown => error instanceof FetchFailed ? error.error : error
-
-const fetching = (
-  fetch: typeof globalThis.fetch,
-  input: RequestInfo | URL,
-  init: RequestInit
-): Effect.Effect<Response, FetchFailed> =>
-  // The signal of the caller is in `init`, and ends the response as well, not only the wait for it.
-  Effect.tryPromise({ try: () => fetch(input, init), catch: (error) => new FetchFailed(error) })
-
-/** A stream can be read only once, and a copy of a `Request` would keep its body in memory. */
-const isRepeatable = (request: Request | undefined, { body }: RequestInit): boolean =>
-  body === undefined || body === null
-    ? request === undefined || request.body === null
-    : !(body instanceof ReadableStream) && !(Symbol.asyncIterator in Object(body))

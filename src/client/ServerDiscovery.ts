@@ -57,25 +57,38 @@ export const fetchServer = (
         : new DiscoveryError({ detail: error.message, trail })
   )
 
+/** The authorization servers of a client. `Discovery` caches metadata by the objects that it returns. */
+export interface Sources {
+  readonly sourceFor: (issuer: string) => Source
+}
+
+/** The number of authorization servers whose metadata are cached. */
+const maximumSources = 64
+
+/** Creates the authorization servers of a client. Clients with many resources share them. */
+export const makeSources = (): Sources => {
+  const sources = new Map<string, Source>()
+  return {
+    sourceFor: (issuer) => {
+      const known = sources.get(issuer)
+      if (known !== undefined) return known
+      const source = sourceOf(issuer)
+      if (sources.size >= maximumSources) sources.clear()
+      sources.set(issuer, source)
+      return source
+    }
+  }
+}
+
 /** Creates the function for one resource. */
 export const make = (
   fetcher: Fetcher["Service"],
   discovery: Discovery["Service"],
   resource: URL,
-  allowed: AllowedIssuers
-): Discover => {
-  // `Discovery` caches metadata by this object. There is one entry for each allowed issuer, or else for the latest issuers.
-  const sources = new Map<string, Source>()
-  const sourceFor = (issuer: string): Source => {
-    const known = sources.get(issuer)
-    if (known !== undefined) return known
-    const source = sourceOf(issuer)
-    if (sources.size >= 16) sources.clear()
-    sources.set(issuer, source)
-    return source
-  }
-
-  return Effect.fnUntraced(function*(challengeUrl, stored) {
+  allowed: AllowedIssuers,
+  { sourceFor }: Sources = makeSources()
+): Discover =>
+  Effect.fnUntraced(function*(challengeUrl, stored) {
     const trail: Array<Attempt> = []
     const metadata = yield* findResource(fetcher, resource, challengeUrl, trail)
     const issuer = yield* selectIssuer(metadata.authorization_servers, allowed, stored, trail)
@@ -83,7 +96,6 @@ export const make = (
     const server = yield* fetchServer(discovery, sourceFor(issuer), trail)
     return { resource: metadata.resource, issuer, server, scopesSupported: metadata.scopes_supported }
   })
-}
 
 /** Returns the URLs at which the metadata of a resource can be, in the order of the MCP specification. */
 const metadataUrls = (resource: URL, challengeUrl: string | undefined): ReadonlyArray<string> => {

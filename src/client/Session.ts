@@ -8,7 +8,7 @@ import * as ScopeToken from "../protocol/ScopeToken.ts"
 import * as UrlOption from "../protocol/UrlOption.ts"
 import { fromCredentials } from "./CredentialsSource.ts"
 import type * as Grant from "./Grant.ts"
-import { mark, rule } from "./internal/grantContent.ts"
+import { mark, rule } from "./GrantContent.ts"
 import * as serverDiscovery from "./ServerDiscovery.ts"
 import * as tokenKeeper from "./TokenKeeper.ts"
 
@@ -60,14 +60,18 @@ export const check = (options: FetchOptions): URL => {
   ConfigOption.check(options, "", table, advice)
   // Options that are missing do not reach their rules.
   rule(options.grant, "grant")
-  return UrlOption.check(options.resource, "resource", {
+  return checkResource(options.resource)
+}
+
+/** Checks the URL of an MCP server. Throws `AuthConfigError`. */
+export const checkResource = (resource: unknown): URL =>
+  UrlOption.check(resource, "resource", {
     allowsHttp: false,
     allowsQuery: true,
     advice: "Write the URL of the MCP server, such as \"https://todos.example.com/mcp\"",
     adviceOnHttp: "Use https",
     adviceOnParts: "Write the URL without this part"
   })
-}
 
 /** A client and one MCP server. */
 export interface Session {

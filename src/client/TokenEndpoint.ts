@@ -4,7 +4,7 @@ import * as EndpointGuard from "../outbound/EndpointGuard.ts"
 import type { Fetcher } from "../outbound/Fetcher.ts"
 import * as FormPost from "../outbound/FormPost.ts"
 import type { AuthorizationServerUnavailable } from "../protocol/AuthError.ts"
-import { type ClientError, Unavailable } from "./ClientError.ts"
+import { type AuthorizationDenied, type Mismatch, Unavailable } from "./ClientError.ts"
 import * as TokenResponse from "./TokenResponse.ts"
 
 /* Requests tokens at token endpoints. Protects each authorization server from too many requests. */
@@ -24,7 +24,9 @@ export interface TokenRequest extends EndpointRequest {
 }
 
 /** Sends a request for a token. Fails with `Unavailable` during an outage. */
-export type RequestToken = (request: TokenRequest) => Effect.Effect<TokenResponse.Issued, ClientError>
+export type RequestToken = (
+  request: TokenRequest
+) => Effect.Effect<TokenResponse.Issued, Unavailable | Mismatch | AuthorizationDenied>
 
 /** Sends a request to a token endpoint. Fails with `Unavailable` during an outage. */
 export type Post = (request: EndpointRequest) => Effect.Effect<FormPost.Answered, Unavailable>

@@ -34,6 +34,8 @@ export interface TokenKeeper {
    * Fails with `ScopeRefused` if they are required and the authorization server does not grant them.
    */
   readonly obtain: (need: Need) => Effect.Effect<Token, ClientError>
+  /** Reads the stored token again before its next use. */
+  readonly invalidate: Effect.Effect<void>
 }
 
 /** A token is replaced this long before it expires, and up to 10 seconds earlier, so that clients do not act at the same time. */
@@ -51,6 +53,9 @@ const reread = 30_000
 
 /** The time between attempts to replace a token in the background. In milliseconds. */
 const retryAfter = 5_000
+
+/** The authorization server is not discovered again within this time after the last discovery. In milliseconds. */
+const discoveryTime = 10_000
 
 export interface Options {
   readonly source: TokenSource
@@ -72,6 +77,7 @@ export const make = Effect.fnUntraced(function*(
   /** The monotonic time at which the stored token was read. */
   let readAt = Number.NEGATIVE_INFINITY
   let found: Found | undefined
+  let foundAt = Number.NEGATIVE_INFINITY
 
   /** Returns the latest token. */
   const read: Effect.Effect<Token | undefined, ClientError> = records === undefined
@@ -151,7 +157,11 @@ export const make = Effect.fnUntraced(function*(
       return current!
     }
     // A 401 can mean that the MCP server has another authorization server now. A renewal and a step-up stay with the known one.
-    if (found === undefined || need?.isRequired === false) found = yield* discover(need?.challengeUrl, current?.issuer)
+    const now = yield* monotonic.millis
+    if (found === undefined || (need?.isRequired === false && now - foundAt >= discoveryTime)) {
+      found = yield* discover(need?.challengeUrl, current?.issuer)
+      foundAt = now
+    }
     const named = need !== undefined && need.scopes.length > 0 ? need.scopes : scopes ?? found.scopesSupported ?? []
     const acquisition: Acquisition = {
       found,
@@ -170,7 +180,10 @@ export const make = Effect.fnUntraced(function*(
     if (obtained === undefined) return acquisition
     yield* count
     const next = yield* toToken(obtained, acquisition)
-    yield* records?.write(next, current) ?? Effect.void
+    if (records !== undefined && !(yield* records.write(next, current))) {
+      // Another process has replaced the token, or the account was disconnected.
+      return (yield* read) ?? { ...acquisition, current: undefined }
+    }
     readAt = yield* monotonic.millis
     return token = next
   })
@@ -224,6 +237,9 @@ export const make = Effect.fnUntraced(function*(
       // A token stays in use while the store is unavailable.
       const latest = Effect.catch(read, (error) => token === undefined ? Effect.fail(error) : Effect.succeed(token))
       return Effect.flatMap(latest, (known) => use(known, now))
+    }),
+    invalidate: Effect.sync(() => {
+      token = records === undefined ? token : undefined
     }),
     obtain: Effect.fnUntraced(function*(need) {
       const obtained = satisfies(token, need)

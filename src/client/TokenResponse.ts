@@ -3,7 +3,7 @@ import * as Result from "effect/Result"
 import * as FormPost from "../outbound/FormPost.ts"
 import { own } from "../protocol/Json.ts"
 import * as ScopeToken from "../protocol/ScopeToken.ts"
-import { AuthorizationDenied, type ClientError, Mismatch } from "./ClientError.ts"
+import { AuthorizationDenied, Mismatch } from "./ClientError.ts"
 
 /* Reads responses of token endpoints (RFC 6749 §5). */
 
@@ -21,7 +21,7 @@ export const read = (
   answered: FormPost.Answered,
   issuer: string,
   requested: ReadonlyArray<string>
-): Result.Result<Issued, ClientError> => {
+): Result.Result<Issued, AuthorizationDenied | Mismatch> => {
   const answer = FormPost.readObject(answered)
   if (answered.status !== 200) {
     const code = errorOf(answer) ?? String(answered.status)
@@ -56,8 +56,14 @@ const readLifetime = (value: unknown): number | undefined => {
   return typeof seconds === "number" && Number.isFinite(seconds) ? Math.max(0, seconds) * 1000 : undefined
 }
 
-/** Returns the `error` of a response (RFC 6749 §5.2), the only member that is safe to log. */
+/**
+ * Returns the `error` of a response (RFC 6749 §5.2). All registered codes are words in lower case. Any other text could repeat a secret
+ * of the request.
+ */
 export const errorOf = (answer: Readonly<Record<string, unknown>> | undefined): string | undefined => {
   const code = own(answer, "error")
-  return typeof code === "string" && /^[\x21\x23-\x5b\x5d-\x7e]{1,64}$/.test(code) ? code : undefined
+  return typeof code === "string" && isErrorCode(code) ? code : undefined
 }
+
+/** Tells whether a text can be an error code. */
+export const isErrorCode = (code: string): boolean => /^[a-z_]{1,64}$/.test(code)

@@ -3,7 +3,7 @@ import type * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import type { Fetcher } from "../outbound/Fetcher.ts"
 import type { AuthConfigError } from "../protocol/AuthError.ts"
-import type { ClientError } from "./ClientError.ts"
+import type { ClientError, Unavailable } from "./ClientError.ts"
 import type { Found } from "./ServerDiscovery.ts"
 import type { Issued } from "./TokenResponse.ts"
 
@@ -60,11 +60,14 @@ export interface TokenSource {
 
 /** The stored token of a client. */
 export interface TokenRecords {
-  readonly read: Effect.Effect<Token | undefined, ClientError>
-  /** Stores a token in place of the one that `read` returned. Does nothing if another process has replaced that one. */
-  readonly write: (token: Token, replaced: Token | undefined) => Effect.Effect<void, ClientError>
+  readonly read: Effect.Effect<Token | undefined, Unavailable>
+  /**
+   * Stores a token in place of the one that `read` returned. Returns whether it did: not if another process has replaced or removed
+   * that one.
+   */
+  readonly write: (token: Token, replaced: Token | undefined) => Effect.Effect<boolean, Unavailable>
   /** Removes this token. Does nothing if another process has replaced it. */
-  readonly remove: (token: Token) => Effect.Effect<void, ClientError>
+  readonly remove: (token: Token) => Effect.Effect<void, Unavailable>
   /** Runs an effect while no other process requests a token. */
   readonly exclusively: <A>(effect: Effect.Effect<A, ClientError>) => Effect.Effect<A, ClientError>
 }

@@ -21,7 +21,8 @@ import { Quotas } from "effect-mcp-auth/quotas"
 import { McpAuthSdk as SdkV1 } from "effect-mcp-auth/sdk-v1"
 import { McpAuthSdk as SdkV2 } from "effect-mcp-auth/sdk-v2"
 import { SessionStore } from "effect-mcp-auth/sessions"
-import { Lease } from "effect-mcp-auth/store"
+import { Connections } from "effect-mcp-auth/sign-in"
+import { Lease, MemoryStore } from "effect-mcp-auth/store"
 import { FileStore, SqliteStore } from "effect-mcp-auth/store-node"
 import { Tenants } from "effect-mcp-auth/tenants"
 import { DpopClient, expectChallenge, FaultProxy, SigningKey, TestClient, TestIssuer } from "effect-mcp-auth/testing"
@@ -257,6 +258,25 @@ export const entries: Readonly<Record<string, Entry>> = {
     valid: { issuer: "https://issuer.test", assertion: async () => token },
     misspelled: ["clientID", "clientId"]
   },
+  ...Object.fromEntries((["layer", "make"] as const).map((name) => [
+    `sign-in/Connections.${name}`,
+    {
+      call: (given: never) =>
+        run(
+          Effect.scoped(
+            name === "layer"
+              ? Effect.asVoid(Layer.build(Connections.layer(given)))
+              : Effect.asVoid(Connections.make(given))
+          ).pipe(Effect.provide(MemoryStore.layer()))
+        ),
+      valid: {
+        client: { name: "Test" },
+        redirectUri: "https://app.test/callback",
+        allowIssuers: ["https://issuer.test"]
+      },
+      misspelled: ["redirectUrl", "redirectUri"]
+    } satisfies Entry
+  ])),
   "client/McpAuthClient.make": {
     call: (given) => McpAuthClient.make(given),
     valid: { resource, grant: Grant.clientCredentials(machine) },

@@ -17,9 +17,10 @@ import { Fetcher } from "../../outbound/Fetcher.ts"
 import * as HttpClientFetcher from "../../outbound/http-client/HttpClientFetcher.ts"
 import type { AuthConfigError } from "../../protocol/AuthError.ts"
 import * as ConfigOption from "../../protocol/ConfigOption.ts"
-import type { ClientError } from "../ClientError.ts"
+import type { ClientError, SignInRequired } from "../ClientError.ts"
 import * as exchange from "../Exchange.ts"
 import { advice, makeSession, type Options } from "../Session.ts"
+import * as Connections from "../sign-in/Connections.ts"
 
 const names: ReadonlyArray<keyof Options> = ["resource", "grant", "scopes"]
 
@@ -90,7 +91,8 @@ export const layer = (
           DiscoveryError: fail(request),
           Mismatch: fail(request),
           AuthorizationDenied: fail(request),
-          ScopeRefused: fail(request)
+          ScopeRefused: fail(request),
+          SignInRequired: fail(request)
         })
       })
     })
@@ -131,6 +133,53 @@ const fail = (request: HttpClientRequest.HttpClientRequest) => (cause: ClientErr
     })
   )
 
+/**
+ * Returns an `HttpClient` for one account of `Connections`. Requests to the MCP server have the token of the account. If the person
+ * must sign in, a request fails with an `HttpClientError` whose cause is a `SignInRequired`. `signInRequired` returns it.
+ *
+ * **Example** (A tool of an MCP server, for the account of a web session)
+ *
+ * ```ts
+ * import { Effect, Layer } from "effect"
+ * import { AuthorizedHttpClient } from "effect-mcp-auth/http-client"
+ * import { McpClient, McpProtocol } from "effect/ai"
+ * import { HttpClient, HttpServerResponse } from "effect/http"
+ *
+ * const url = "https://todos.example.com/mcp"
+ *
+ * const toolNames = (account: string) =>
+ *   Effect.gen(function*() {
+ *     const client = yield* McpClient.McpClient
+ *     const { tools } = yield* client.listTools()
+ *     return HttpServerResponse.text(tools.map(({ name }) => name).join(", "))
+ *   }).pipe(
+ *     Effect.provide(
+ *       McpClient.layerHttp({ name: "assistant", version: "1.0.0", protocol: McpProtocol.v2026_07_28, url }).pipe(
+ *         Layer.provide(
+ *           Layer.effect(HttpClient.HttpClient, AuthorizedHttpClient.forAccount({ account, resource: url }))
+ *         )
+ *       )
+ *     ),
+ *     Effect.catch((error) => {
+ *       const required = AuthorizedHttpClient.signInRequired(error)
+ *       return required === undefined ? Effect.fail(error) : Effect.succeed(HttpServerResponse.redirect(required.url))
+ *     })
+ *   )
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const forAccount = (
+  connection: Connections.Connection
+): Effect.Effect<HttpClient.HttpClient, never, Connections.Connections> =>
+  Effect.gen(function*() {
+    const connections = yield* Connections.Connections
+    const client = yield* Effect.provide(HttpClient.HttpClient, FetchHttpClient.layer)
+    const fetch: typeof globalThis.fetch = connections.fetch(connection)
+    return HttpClient.make((request) => Effect.provideService(client.execute(request), FetchHttpClient.Fetch, fetch))
+  })
+
 /** The tags of all errors of clients. The table does not compile without one of them. */
 const tags: Readonly<Record<ClientError["_tag"], true>> = {
   AssertionUnavailable: true,
@@ -138,6 +187,7 @@ const tags: Readonly<Record<ClientError["_tag"], true>> = {
   DiscoveryError: true,
   Mismatch: true,
   ScopeRefused: true,
+  SignInRequired: true,
   Unavailable: true
 }
 
@@ -160,4 +210,15 @@ export const clientError = (error: unknown): ClientError | undefined => {
     current = cause ?? reason
   }
   return undefined
+}
+
+/**
+ * Returns the `SignInRequired` in an error or a cause, however deep it is. Returns `undefined` if there is none.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const signInRequired = (error: unknown): SignInRequired | undefined => {
+  const found = clientError(error)
+  return found?._tag === "SignInRequired" ? found : undefined
 }

@@ -1,9 +1,9 @@
 import * as Effect from "effect/Effect"
-import * as ClientAuthentication from "../../outbound/ClientAuthentication.ts"
-import type { AuthConfigError } from "../../protocol/AuthError.ts"
-import * as ConfigOption from "../../protocol/ConfigOption.ts"
-import * as OptionValue from "../../protocol/OptionValue.ts"
-import { Mismatch } from "../ClientError.ts"
+import * as ClientAuthentication from "../outbound/ClientAuthentication.ts"
+import type { AuthConfigError } from "../protocol/AuthError.ts"
+import * as ConfigOption from "../protocol/ConfigOption.ts"
+import * as OptionValue from "../protocol/OptionValue.ts"
+import { Mismatch } from "./ClientError.ts"
 
 /* Proves the identity of a client to the token endpoint of an authorization server. */
 

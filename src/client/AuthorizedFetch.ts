@@ -1,0 +1,69 @@
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import { exchange } from "./Exchange.ts"
+import type { Session } from "./Session.ts"
+
+/* Sends the requests of a client with `fetch`. */
+
+/** Sends a request with the token of a session. `run` runs the effects of the client. */
+export const send = async (
+  { keeper, resource }: Session,
+  fetch: typeof globalThis.fetch,
+  run: typeof Effect.runPromiseExit,
+  input: RequestInfo | URL,
+  init: RequestInit = {}
+): Promise<Response> => {
+  const request = input instanceof Request ? input : undefined
+  const url = request?.url ?? String(input)
+  const headers = new Headers(init.headers ?? request?.headers)
+  // The caller has chosen other credentials.
+  if (headers.has("authorization")) return fetch(input, init)
+  const signal = init.signal ?? request?.signal
+  const repeatable = isRepeatable(request, init)
+  const sent = exchange(keeper, resource, {
+    url,
+    isRepeatable: repeatable,
+    send: (authorization) => {
+      const source = request !== undefined && repeatable ? request.clone() : input
+      if (authorization === undefined) return fetching(fetch, source, init)
+      const withToken = new Headers(headers)
+      withToken.set("authorization", authorization)
+      return fetching(fetch, source, { ...init, headers: withToken, redirect: "manual" })
+    },
+    view: (response) => ({
+      status: response.status,
+      wwwAuthenticate: response.headers.get("www-authenticate") ?? undefined,
+      location: response.headers.get("location") ?? undefined
+    }),
+    discard: (response) => Effect.promise(async () => response.body?.cancel().catch(() => {}))
+  })
+  const exit = await run(sent, signal ? { signal } : {})
+  if (Exit.isSuccess(exit)) return exit.value
+  signal?.throwIfAborted()
+  const error = Exit.findErrorOption(exit)
+  throw error._tag === "Some" ? unwrap(error.value) : new Error("The client was disposed", { cause: exit.cause })
+}
+
+/** A failure of `fetch` itself, which the caller receives as it is. */
+class FetchFailed {
+  readonly error: unknown
+  constructor(error: unknown) {
+    this.error = error
+  }
+}
+
+const unwrap = (error: unknown): unknown => error instanceof FetchFailed ? error.error : error
+
+const fetching = (
+  fetch: typeof globalThis.fetch,
+  input: RequestInfo | URL,
+  init: RequestInit
+): Effect.Effect<Response, FetchFailed> =>
+  // The signal of the caller is in `init`, and ends the response as well, not only the wait for it.
+  Effect.tryPromise({ try: () => fetch(input, init), catch: (error) => new FetchFailed(error) })
+
+/** A stream can be read only once, and a copy of a `Request` would keep its body in memory. */
+const isRepeatable = (request: Request | undefined, { body }: RequestInit): boolean =>
+  body === undefined || body === null
+    ? request === undefined || request.body === null
+    : !(body instanceof ReadableStream) && !(Symbol.asyncIterator in Object(body))
