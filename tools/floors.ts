@@ -305,7 +305,7 @@ export const floors: ReadonlyArray<Floor> = [
   {
     folder: "client/node",
     ours: ["protocol", "client", "client/sign-in"],
-    packages: [...effect, "node:*"],
+    packages: [...effect, "node:child_process", "node:http", "node:readline"],
     why: "client/node knows client/sign-in and the modules of Node for listeners and processes."
   },
   {

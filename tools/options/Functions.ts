@@ -8,6 +8,7 @@ import { Effect, Layer, Redacted, Result } from "effect"
 import { Audience, AuthLayer, Profile, RequestState, TokenVerifier } from "effect-mcp-auth"
 import { ApiKeys } from "effect-mcp-auth/api-keys"
 import { Grant, McpAuthClient, TokenExchange } from "effect-mcp-auth/client"
+import { NodeBrowser } from "effect-mcp-auth/client-node"
 import { Dpop } from "effect-mcp-auth/dpop"
 import { McpAuthFetch } from "effect-mcp-auth/fetch"
 import { AddressGuard, Gate, Host, NodeRequest, ProtectedResource, Sessions, WebRequest } from "effect-mcp-auth/host"
@@ -21,7 +22,7 @@ import { Quotas } from "effect-mcp-auth/quotas"
 import { McpAuthSdk as SdkV1 } from "effect-mcp-auth/sdk-v1"
 import { McpAuthSdk as SdkV2 } from "effect-mcp-auth/sdk-v2"
 import { SessionStore } from "effect-mcp-auth/sessions"
-import { Connections } from "effect-mcp-auth/sign-in"
+import { AuthorizationCode, Connections } from "effect-mcp-auth/sign-in"
 import { Lease, MemoryStore } from "effect-mcp-auth/store"
 import { FileStore, SqliteStore } from "effect-mcp-auth/store-node"
 import { Tenants } from "effect-mcp-auth/tenants"
@@ -257,6 +258,20 @@ export const entries: Readonly<Record<string, Entry>> = {
     call: (given) => Grant.workloadIdentity(given),
     valid: { issuer: "https://issuer.test", assertion: async () => token },
     misspelled: ["clientID", "clientId"]
+  },
+  "sign-in/AuthorizationCode.grant": {
+    call: (given) => AuthorizationCode.grant(given),
+    valid: {
+      client: { name: "Test" },
+      redirect: NodeBrowser.loopback({ ports: [13316] }),
+      store: MemoryStore.make()
+    },
+    misspelled: ["redirects", "redirect"]
+  },
+  "client-node/NodeBrowser.loopback": {
+    call: (given) => NodeBrowser.loopback(given),
+    valid: { ports: [13316] },
+    misspelled: ["port", "ports"]
   },
   ...Object.fromEntries((["layer", "make"] as const).map((name) => [
     `sign-in/Connections.${name}`,

@@ -150,7 +150,7 @@ const fail = (request: HttpClientRequest.HttpClientRequest) => (cause: ClientErr
  * const toolNames = (account: string) =>
  *   Effect.gen(function*() {
  *     const client = yield* McpClient.McpClient
- *     const { tools } = yield* client.listTools()
+ *     const tools = yield* client.listTools()
  *     return HttpServerResponse.text(tools.map(({ name }) => name).join(", "))
  *   }).pipe(
  *     Effect.provide(

@@ -133,11 +133,14 @@ export const table: ConfigOption.Table<keyof SignInOptions> = {
   allowIssuers: checkIssuers
 }
 
-/** Checks that the shared options are there. Options that are missing do not reach their rules. */
-export const checkPresent = ({ allowIssuers, client }: SignInOptions): void => {
-  ConfigOption.check(client, "client", clientTable, "Give one with a name")
-  checkName(client.name, "client.name")
-  checkIssuers(allowIssuers, "allowIssuers")
+/**
+ * Checks that the shared options are there. Options that are missing do not reach their rules. `prefix` is the path of the options in
+ * errors.
+ */
+export const checkPresent = ({ allowIssuers, client }: SignInOptions, prefix = ""): void => {
+  ConfigOption.check(client, `${prefix}client`, clientTable, "Give one with a name")
+  checkName(client.name, `${prefix}client.name`)
+  checkIssuers(allowIssuers, `${prefix}allowIssuers`)
 }
 
 /** Checks a redirect URI (OAuth 2.1 §2.3.1). Throws `AuthConfigError`. */

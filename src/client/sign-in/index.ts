@@ -3,4 +3,5 @@
  *
  * @since 0.1.0
  */
+export * as AuthorizationCode from "./AuthorizationCode.ts"
 export * as Connections from "./Connections.ts"
