@@ -388,6 +388,11 @@ describe("security schemes", () => {
     ["no scopes, if anonymous callers are rejected", undefined, [baseline], { anonymous: "deny" }],
     ["no scopes, if unlisted operations are rejected", undefined, undefined, { unlisted: "deny" }],
     ["a choice", anyOf(scopes("admin"), scopes("write")), [oauth2("read", "list", "write")]],
+    [
+      "a choice of which the baseline has the most",
+      anyOf(scopes("y", "z"), scopes("read", "list", "x")),
+      [oauth2("read", "list", "x")]
+    ],
     ["a role", role("admin"), [baseline]],
     ["a role or a scope", anyOf(role("admin"), scopes("x")), [oauth2("read", "list", "x")]],
     [

@@ -132,6 +132,12 @@ const check = Effect.fnUntraced(function*(
   if (unauthorized === "challenge") {
     const signedIn = callerWith(scopes!, truths.map(() => true))
     assert.isUndefined(yield* enforce(gate, policy, signedIn), "sufficient")
+    // Before sign-in, checks count as passed, and roles and claims as absent unless every alternative needs one.
+    const ordinary = truths.map((_, fact) => fact > 1)
+    const assumed = isTrue(names, ordinary) ? ordinary : truths.map(() => true)
+    const others = scopes!.filter((scope) => !baseline.includes(scope))
+    const smaller = input.hierarchy === 0 ? subsets.filter(({ length }) => length < others.length) : []
+    assert.deepStrictEqual(smaller.filter((scopes) => isTrue([...baseline, ...scopes], assumed)), [], "minimal")
   } else assert.deepStrictEqual(scopes, baseline)
   assert.deepStrictEqual(schemesOf(gate, policy, "deny").schemes, schemes)
 })

@@ -156,6 +156,7 @@ describe("a batch", () => {
       const hidden = yield* decide(held, "hide")
       assert.strictEqual(hidden._tag === "Granted", verdict._tag === "Granted")
       assert.notInclude(["MissingScopes", "SignIn"], hidden._tag)
+      assert.strictEqual((yield* decide(undefined, "hide"))._tag, "Hidden")
     })
   )
 })
