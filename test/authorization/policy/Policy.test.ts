@@ -255,6 +255,48 @@ describe("the answers of a request", () => {
       yield* request
       assert.deepStrictEqual(runs, { caller: 2, call: 4 })
     }))
+
+  it("belong to one caller of one request", () => {
+    const request = {}
+    const [caller, other] = [callerWith(""), callerWith("")]
+    assert.strictEqual(Answers.forRequest(request, caller), Answers.forRequest(request, caller))
+    assert.notStrictEqual(Answers.forRequest(request, caller), Answers.forRequest(request, other))
+    assert.notStrictEqual(Answers.forRequest(undefined, caller), Answers.forRequest(undefined, caller))
+  })
+
+  it.effect("are those of the gate inside the server, where no check of a granted call runs again", () =>
+    Effect.gen(function*() {
+      let runs = 0
+      const rule = check("open", () => ++runs > 0).bind(server)
+      const caller = callerWith("")
+      const request = {}
+      const entry = { policy: { scopes: [], unauthorized: "challenge" as const, rule }, call }
+      yield* toEffect(decideBatch({ entries: [entry], principal: caller, request, rejectsHidden: false }))
+      const verdict = yield* toEffect(rule.evaluator.evaluateCall(rule, caller, call, request))
+      assert.deepStrictEqual([verdict._tag, runs], ["Granted", 1])
+    }))
+
+  it.effect("contain no grant of a policy if the arguments of one of its calls do not decode", () =>
+    Effect.gen(function*() {
+      const rule = check("open", () => true).bind(server, {
+        decode: (raw) => raw === "valid" ? Effect.succeed(raw) : Effect.fail("invalid")
+      })
+      const caller = callerWith("")
+      const request = {}
+      const [valid, invalid] = ["valid", "invalid"].map((given) => ({ ...call, arguments: given })) as [
+        Policy.Call,
+        Policy.Call
+      ]
+      const entries = [valid, invalid].map((call) => ({
+        policy: { scopes: [], unauthorized: "challenge" as const, rule },
+        call
+      }))
+      const verdict = yield* toEffect(decideBatch({ entries, principal: caller, request, rejectsHidden: false }))
+      assert.strictEqual(verdict._tag, "InvalidArguments")
+      const inside = (call: Policy.Call) => toEffect(rule.evaluator.evaluateCall(rule, caller, call, request))
+      assert.strictEqual((yield* inside(valid))._tag, "Granted")
+      assert.strictEqual((yield* inside(invalid))._tag, "InvalidArguments")
+    }))
 })
 
 describe("a request with several operations", () => {
@@ -300,6 +342,42 @@ describe("a request with several operations", () => {
       assert.deepStrictEqual(yield* decide([rule(scopes("x"), "deny")]), { _tag: "Denied", failed: ["scope x"] })
     }))
 
+  it.effect("counts the requested scopes, and those that they imply, as held by the operations that follow", () =>
+    Effect.gen(function*() {
+      const hierarchy = serverWith({ admin: ["y"] })
+      const either = { ...rule(Policy.authenticated), rule: anyOf(scopes("x"), scopes("y")).bind(hierarchy) }
+      assert.deepStrictEqual(yield* decide([list("admin"), either]), {
+        _tag: "MissingScopes",
+        required: ["admin", "y"],
+        missing: ["admin", "y"]
+      })
+      const denied = { ...list("x"), unauthorized: "deny" as const }
+      assert.deepStrictEqual(yield* decide([list("x"), denied, rule(Policy.authenticated)]), {
+        _tag: "MissingScopes",
+        required: ["x"],
+        missing: ["x"]
+      })
+    }))
+
+  it.effect("is not admitted because the arguments of one of them do not decode, in every order", () =>
+    Effect.gen(function*() {
+      const invalid = {
+        ...rule(Policy.authenticated),
+        rule: check("open", () => true).bind(server, { decode: () => Effect.fail("invalid") })
+      }
+      for (const policies of [[invalid, list("x")], [list("x"), invalid]]) {
+        assert.strictEqual((yield* decide(policies))._tag, "MissingScopes")
+      }
+    }))
+
+  it.effect("ignores a hidden list of scopes, or is rejected as if the operation did not exist", () =>
+    Effect.gen(function*() {
+      const policies = [rule(Policy.authenticated), { ...list("write"), unauthorized: "hide" as const }]
+      assert.strictEqual((yield* decide(policies))._tag, "Granted")
+      assert.strictEqual((yield* decide(policies, callerWith("read"), true))._tag, "Hidden")
+      assert.strictEqual((yield* decide(policies, callerWith("write"), true))._tag, "Granted")
+    }))
+
   it.effect("asks an anonymous caller for scopes, but not for those of operations that deny or hide", () =>
     Effect.gen(function*() {
       const ofCallers = (policies: ReadonlyArray<OperationPolicy>) =>
@@ -316,7 +394,12 @@ describe("a request with several operations", () => {
         required: []
       })
       assert.deepStrictEqual(yield* ofCallers([rule(role("admin"))]), { _tag: "SignIn", required: [] })
+      assert.deepStrictEqual(yield* ofCallers([rule(anyOf(scopes("y", "z"), scopes("read", "list", "x")))]), {
+        _tag: "SignIn",
+        required: ["read", "list", "x"]
+      })
       assert.strictEqual((yield* ofCallers([rule(Policy.anyone)]))._tag, "Granted")
+      assert.strictEqual((yield* ofCallers([rule(Policy.anyone), { ...list(), authenticated: true }]))._tag, "SignIn")
       assert.strictEqual((yield* ofCallers([rule(Policy.optional(scopes("x"))), list()]))._tag, "Granted")
     }))
 })

@@ -216,16 +216,22 @@ describe("the gate", () => {
   it.effect("reports the conditions that failed, and the scopes that a policy required", () =>
     Effect.gen(function*() {
       const { decisions, explained, layer, lines } = listening()
-      const policies = { purge: ruleOf(allOf(scopes("todos:admin"), role("admin"))), edit: ruleOf(canEdit) }
+      const policies = {
+        purge: ruleOf(allOf(scopes("todos:admin"), role("admin"))),
+        edit: ruleOf(canEdit),
+        hidden: { scopes: ["todos:write"], unauthorized: "hide" }
+      } as const
       yield* ask(policies, ["purge"], alice("todos:admin")).pipe(Effect.provide(layer))
       yield* ask(policies, ["edit alice"], alice("todos:write")).pipe(Effect.provide(layer))
       yield* ask(policies, ["edit alice"], alice("todos:admin")).pipe(Effect.provide(layer))
+      yield* ask(policies, ["hidden"], alice("todos:write")).pipe(Effect.provide(layer))
       assert.deepStrictEqual(
         decisions.map(({ failedConditions, reason, required }) => ({ failedConditions, reason, required })),
         [
           { failedConditions: ["role admin"], reason: "denied", required: [] },
           { failedConditions: [], reason: undefined, required: ["todos:write"] },
-          { failedConditions: [], reason: undefined, required: ["todos:admin"] }
+          { failedConditions: [], reason: undefined, required: ["todos:admin"] },
+          { failedConditions: [], reason: undefined, required: ["todos:write"] }
         ]
       )
       assert.deepInclude(lines[0]!.annotations, { failedConditions: ["role admin"], reason: "denied" })
