@@ -97,6 +97,26 @@ describe("the scopes that a challenge asks for", () => {
       assert.deepStrictEqual(both, { _tag: "MissingScopes", required: ["read", "admin"], missing: ["admin"] })
     }))
 
+  it.effect("are never empty for scopes that imply each other", () =>
+    Effect.gen(function*() {
+      const cyclic = { server: serverWith({ x: ["y"], y: ["x"] }) }
+      const verdict = yield* verdictOf(scopes("x", "y"), callerWith("read"), cyclic)
+      assert.deepStrictEqual(verdict, { _tag: "MissingScopes", required: ["x", "y"], missing: ["x"] })
+    }))
+
+  it.effect("prefer those that the baseline implies, and name one of two alternatives with the same meaning", () =>
+    Effect.gen(function*() {
+      const hierarchical = { server: serverWith({ list: ["x"], admin: ["read"] }) }
+      const verdict = yield* verdictOf(anyOf(scopes("write"), scopes("x")), callerWith(""), hierarchical)
+      assert.deepStrictEqual(verdict, { _tag: "MissingScopes", required: ["x"], missing: ["x"] })
+      const mild = yield* verdictOf(anyOf(scopes("x"), scopes("y")), callerWith(""), {
+        server: serverWith({ x: ["z", "admin"] })
+      })
+      assert.deepStrictEqual(mild, { _tag: "MissingScopes", required: ["y"], missing: ["y"] })
+      const { alternatives } = anyOf(scopes("admin"), scopes("read")).bind(hierarchical.server)
+      assert.deepStrictEqual(alternatives.map(({ scopes }) => scopes), [["read"]])
+    }))
+
   it.effect("are in the order of the list of the server", () =>
     Effect.gen(function*() {
       const verdict = yield* verdictOf(scopes("z", "admin", "write"), callerWith(""))
@@ -182,6 +202,20 @@ describe("a condition", () => {
 })
 
 describe("a check", () => {
+  it.effect("of a call counts as passed for operations that are not calls, and one of the caller does not", () =>
+    Effect.gen(function*() {
+      const tags = [true, false].map((isBeta) => {
+        const rule = allOf(checkCaller("beta", () => isBeta), check("owner", () => false)).bind(server)
+        return toEffect(evaluate({
+          policy: rule.evaluator.withoutCallChecks(rule),
+          principal: callerWith(""),
+          call,
+          answers: Answers.make().forCall(rule)
+        }))
+      })
+      assert.deepStrictEqual((yield* Effect.all(tags)).map(({ _tag }) => _tag), ["Granted", "Denied"])
+    }))
+
   class Db extends Context.Service<Db, string>()("test/Db") {}
   const caller = callerWith("write")
 
@@ -401,6 +435,24 @@ describe("a request with several operations", () => {
       assert.strictEqual((yield* ofCallers([rule(Policy.anyone)]))._tag, "Granted")
       assert.strictEqual((yield* ofCallers([rule(Policy.anyone), { ...list(), authenticated: true }]))._tag, "SignIn")
       assert.strictEqual((yield* ofCallers([rule(Policy.optional(scopes("x"))), list()]))._tag, "Granted")
+    }))
+})
+
+describe("the combination of bound policies", () => {
+  it.effect("requires all of them, and an open policy adds nothing", () =>
+    Effect.gen(function*() {
+      const [open, x, y] = [Policy.anyone.bind(server), scopes("x").bind(server), scopes("y").bind(server)]
+      const { allOf } = x.evaluator
+      const missingFor = Effect.fnUntraced(function*(policies: readonly [BoundPolicy, ...ReadonlyArray<BoundPolicy>]) {
+        const policy = allOf(policies)
+        const answers = Answers.make().forCall(policy)
+        const verdict = yield* toEffect(evaluate({ policy, principal: callerWith("read"), call, answers }))
+        return verdict._tag === "MissingScopes" ? verdict.missing : verdict._tag
+      })
+      assert.deepStrictEqual(yield* missingFor([x, y]), ["x", "y"])
+      assert.deepStrictEqual(yield* missingFor([open, x]), ["x"])
+      assert.deepStrictEqual(yield* missingFor([x, open]), ["x"])
+      assert.deepStrictEqual(yield* missingFor([open, open]), "Granted")
     }))
 })
 
