@@ -102,6 +102,11 @@ describe("the scopes that a challenge asks for", () => {
       const cyclic = { server: serverWith({ x: ["y"], y: ["x"] }) }
       const verdict = yield* verdictOf(scopes("x", "y"), callerWith("read"), cyclic)
       assert.deepStrictEqual(verdict, { _tag: "MissingScopes", required: ["x", "y"], missing: ["x"] })
+      // One of two equal alternatives remains, in every order of writing.
+      for (const either of [anyOf(scopes("x"), scopes("y")), anyOf(scopes("y"), scopes("x"))]) {
+        const requested = yield* verdictOf(either, callerWith("read"), cyclic)
+        assert.deepStrictEqual(requested, { _tag: "MissingScopes", required: ["x"], missing: ["x"] })
+      }
     }))
 
   it.effect("prefer those that the baseline implies, and name one of two alternatives with the same meaning", () =>
@@ -453,6 +458,25 @@ describe("the combination of bound policies", () => {
       assert.deepStrictEqual(yield* missingFor([open, x]), ["x"])
       assert.deepStrictEqual(yield* missingFor([x, open]), ["x"])
       assert.deepStrictEqual(yield* missingFor([open, open]), "Granted")
+    }))
+})
+
+class Limit extends Context.Service<Limit, number>()("test/Limit") {}
+class Floor extends Context.Service<Floor, number>()("test/Floor") {}
+
+describe("the services of combined policies", () => {
+  it.effect("are those of each policy", () =>
+    Effect.gen(function*() {
+      const first = checkCaller("limit", () => Effect.map(Limit, (limit) => limit === 2)).bind(server, {
+        services: Context.make(Limit, 2)
+      })
+      const second = checkCaller("floor", () => Effect.map(Floor, (floor) => floor === 1)).bind(server, {
+        services: Context.make(Floor, 1)
+      })
+      const policy = first.evaluator.allOf([first, second])
+      const answers = Answers.make().forCall(policy)
+      const verdict = yield* toEffect(evaluate({ policy, principal: callerWith(""), call, answers }))
+      assert.strictEqual(verdict._tag, "Granted")
     }))
 })
 
