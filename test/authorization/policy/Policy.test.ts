@@ -207,7 +207,7 @@ describe("a condition", () => {
 })
 
 describe("a check", () => {
-  it.effect("of a call counts as passed for operations that are not calls, and one of the caller does not", () =>
+  it.effect("counts as passed for operations that are not calls, unless it is a check of the caller", () =>
     Effect.gen(function*() {
       const tags = [true, false].map((isBeta) => {
         const rule = allOf(checkCaller("beta", () => isBeta), check("owner", () => false)).bind(server)

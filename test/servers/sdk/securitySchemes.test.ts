@@ -162,7 +162,7 @@ describe("lists of SDK v1", () => {
 describe.each([["SDK v1", SdkV1], ["SDK v2", SdkV2]] as const)("the option securitySchemes of %s", (_, Sdk) => {
   const mock = Sdk.mock as (given: object) => Promise<Awaited<ReturnType<typeof SdkV2.mock>>>
 
-  it("is checked", async () => {
+  it("rejects every value other than list and omit", async () => {
     for (const make of [Sdk.make as typeof mock, mock]) {
       const given = make === mock ? { scopes: ["read"] } : options
       const error = await make({ ...given, securitySchemes: "none" }).then(() => undefined, (error: unknown) => error)
