@@ -12,6 +12,7 @@ import type {
   Registration,
   Unauthorized
 } from "../../../src/authorization/policy/OperationPolicy.ts"
+import { toScopes } from "../../../src/authorization/policy/PolicyValue.ts"
 import * as SecuritySchemes from "../../../src/authorization/policy/SecuritySchemes.ts"
 import { compile, type ScopeHierarchy } from "../../../src/authorization/ScopeHierarchy.ts"
 import { principal } from "../support.ts"
@@ -463,6 +464,22 @@ describe("the combination of bound policies", () => {
 
 class Limit extends Context.Service<Limit, number>()("test/Limit") {}
 class Floor extends Context.Service<Floor, number>()("test/Floor") {}
+
+describe("the list of scopes of a policy", () => {
+  it("exists only if the policy requires these scopes and mentions nothing else", () => {
+    assert.deepStrictEqual(toScopes(allOf(scopes("x"), scopes("y", "x"))), ["x", "y"])
+    const others = [
+      allOf(scopes("x"), role("admin")),
+      anyOf(scopes("x"), scopes("y")),
+      // The server must offer `y`, although no caller needs it.
+      anyOf(scopes("x"), scopes("x", "y")),
+      Policy.optional(scopes("x")),
+      Policy.anyone,
+      Policy.authenticated
+    ]
+    for (const policy of others) assert.isUndefined(toScopes(policy))
+  })
+})
 
 describe("the services of combined policies", () => {
   it.effect("are those of each policy", () =>
