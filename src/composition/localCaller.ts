@@ -9,6 +9,7 @@ import type { ProtectedResource } from "../authorization/ProtectedResource.ts"
 import { AuthConfigError } from "../protocol/AuthError.ts"
 import * as ConfigOption from "../protocol/ConfigOption.ts"
 import * as OptionValue from "../protocol/OptionValue.ts"
+import { checkRoleNames } from "../verification/claims/Roles.ts"
 import * as Principal from "../verification/Principal.ts"
 
 /** The default issuer of local callers. No authorization server has it, so no token has the same owner as a local caller. */
@@ -32,6 +33,11 @@ export interface LocalOptions<Offered extends string> {
   readonly issuer?: string | undefined
   /** The client id of the caller. Default: none. */
   readonly clientId?: string | undefined
+  /**
+   * The roles of the caller, for `Policy.role` and `Principal.roles`. They do not come from `claims`, because a local caller has no
+   * token. Default: none.
+   */
+  readonly roles?: ReadonlyArray<string> | undefined
   /** The claims of the caller. Default for `iss` and `sub`: the options `issuer` and `subject`. */
   readonly claims?: Readonly<Record<string, unknown>> | undefined
 }
@@ -49,6 +55,7 @@ const table = {
   ),
   issuer: ConfigOption.withDefault<string>(localIssuer, isText, "text that is not empty", localIssuer),
   clientId: isName,
+  roles: checkRoleNames,
   claims: ConfigOption.rule(OptionValue.isObject, "an object", "Write one such as { team: \"billing\" }")
 } satisfies ConfigOption.Table<keyof LocalOptions<string>>
 
@@ -63,7 +70,7 @@ export const make = (
 ): Principal.Principal => {
   const advice = "Give one such as { subject: \"alice\", scopes: [\"todos:read\"] }"
   ConfigOption.check(options, owner, table, advice)
-  const { claims, clientId, issuer = table.issuer.default, scopes, subject } = options
+  const { claims, clientId, issuer = table.issuer.default, roles, scopes, subject } = options
   for (const name of ["subject", "scopes"] as const) {
     if (options[name] === undefined) {
       throw new AuthConfigError({ reason: "missing", option: `${owner}.${name}`, fix: `it is not set. ${advice}` })
@@ -84,6 +91,7 @@ export const make = (
     clientId,
     scopes: resource.effectiveScopes(granted),
     granted,
+    roles: new Set(roles),
     audience: [resource.resource],
     expiresAt: 8.64e12,
     claims: { iss: issuer, sub: subject, ...claims },

@@ -18,6 +18,7 @@ import type { ScopeHierarchy } from "../authorization/ScopeHierarchy.ts"
 import type { AuthError } from "../protocol/AuthError.ts"
 import * as ConfigOption from "../protocol/ConfigOption.ts"
 import * as OptionValue from "../protocol/OptionValue.ts"
+import { checkRoleNames } from "../verification/claims/Roles.ts"
 import * as Principal from "../verification/Principal.ts"
 import * as TokenVerifier from "../verification/TokenVerifier.ts"
 import type { LiteralScopes, Scopes } from "./AuthOptions.ts"
@@ -58,6 +59,11 @@ export interface MockOptions<S extends Scopes, Claims = ClaimsDecoder.Claims<any
   readonly clientId?: string | undefined
   /** The tenant of the caller. Default: none. */
   readonly tenant?: string | undefined
+  /**
+   * The roles of the caller, for `Policy.role` and `Principal.roles`. They do not come from `claims`, because a mock reads no token.
+   * Default: none.
+   */
+  readonly roles?: ReadonlyArray<string> | undefined
   /** The claims of the caller. Default for `iss` and `sub`: the options `issuer` and `subject`. */
   readonly claims?: Readonly<Record<string, unknown>> | undefined
   /** The option `claims` of the real gate. It decodes the claims of the caller. */
@@ -85,6 +91,7 @@ const table = {
   issuer: ConfigOption.withDefault<string>(mockIssuer, Predicate.isString, "text", mockIssuer),
   clientId: isText,
   tenant: isText,
+  roles: checkRoleNames,
   claims: ConfigOption.rule(OptionValue.isObject, "an object", "Write one such as { team: \"billing\" }"),
   claimsService: true,
   resource: true,
@@ -124,7 +131,7 @@ export const make = (
     }, [mockIssuer])
   )
   const granted = new Set<string>(options.granted ?? resource.offered)
-  const { clientId, issuer = table.issuer.default, subject = table.subject.default, tenant } = options
+  const { clientId, issuer = table.issuer.default, roles, subject = table.subject.default, tenant } = options
   const principal = Principal.make({
     issuer,
     subject,
@@ -132,6 +139,7 @@ export const make = (
     ...(tenant === undefined ? {} : { tenant }),
     scopes: resource.effectiveScopes(granted),
     granted,
+    roles: new Set(roles),
     audience: [resource.resource],
     expiresAt: 8.64e12,
     claims: { iss: issuer, sub: subject, ...options.claims },

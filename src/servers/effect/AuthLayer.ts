@@ -34,8 +34,8 @@ import type { AuthConfigError } from "../../protocol/AuthError.ts"
 import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import type * as AuthorizationServer from "../../verification/issuers/AuthorizationServer.ts"
 import * as EffectHttp from "./EffectHttp.ts"
-import { type Claims, withDecoder } from "./internal/schemaClaims.ts"
 import type { Protected, Provided } from "./Protected.ts"
+import { type Claims, withDecoder } from "./SchemaClaims.ts"
 
 export type { AuthChallenge, ChallengedRequest, ChallengeForm } from "../../authorization/AuthChallenge.ts"
 

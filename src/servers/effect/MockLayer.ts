@@ -17,8 +17,8 @@ import * as mockGate from "../../composition/mockGate.ts"
 import { AuthConfigError, type AuthError } from "../../protocol/AuthError.ts"
 import * as Principal from "../../verification/Principal.ts"
 import * as EffectHttp from "./EffectHttp.ts"
-import { type Claims, toDecoded } from "./internal/schemaClaims.ts"
 import type { Protected, Provided } from "./Protected.ts"
+import { type Claims, toDecoded } from "./SchemaClaims.ts"
 
 /**
  * The options of `mock`.

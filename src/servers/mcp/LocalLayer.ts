@@ -8,7 +8,8 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
-import type { RequiredScopesOf } from "../../authorization/Policy.ts"
+import * as ClaimsDecoder from "../../authorization/ClaimsDecoder.ts"
+import type { PerRequest, RequiredScopesOf } from "../../authorization/Policy.ts"
 import * as ProtectedResource from "../../authorization/ProtectedResource.ts"
 import * as RequestState from "../../authorization/RequestState.ts"
 import type { LiteralScopes, Scopes } from "../../composition/AuthOptions.ts"
@@ -16,6 +17,7 @@ import * as localCaller from "../../composition/localCaller.ts"
 import type { AuthConfigError } from "../../protocol/AuthError.ts"
 import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import { Principal } from "../../verification/Principal.ts"
+import { type Claims, toDecoded } from "../effect/SchemaClaims.ts"
 import { OfferedScopes } from "./internal/registry.ts"
 
 /**
@@ -24,13 +26,18 @@ import { OfferedScopes } from "./internal/registry.ts"
  * @category models
  * @since 0.1.0
  */
-export interface LocalOptions<S extends Scopes>
+export interface LocalOptions<S extends Scopes, C = never, A = unknown>
   extends Omit<localCaller.LocalOptions<ProtectedResource.OfferedOf<S>>, "scopes">
 {
   /** The scopes that the registrations may require, as in the options of `AuthLayer`. */
   readonly scopes: S & LiteralScopes<S>
   /** The scopes of the caller. Default: all `scopes`. */
   readonly granted?: ReadonlyArray<ProtectedResource.OfferedOf<S>> | undefined
+  /**
+   * The option `claims` of `AuthLayer`: a service, and the schema that decodes the claims of the caller for it. Default: none, so
+   * policies and handlers cannot use typed claims.
+   */
+  readonly claimsService?: Claims<C, A> | undefined
   /** The resource identifier. Default: `http://localhost/mcp`. */
   readonly resource?: string | undefined
 }
@@ -44,13 +51,17 @@ const table: ConfigOption.Table<keyof LocalOptions<Scopes>> = {
   resource: true,
   issuer: true,
   clientId: true,
-  claims: true
+  roles: true,
+  claims: true,
+  claimsService: true
 }
 
 /** The services that each call of the registrations can use. */
-type Provided<S extends Scopes> =
+type Provided<S extends Scopes, C> =
   | Principal
   | RequestState.RequestState
+  | C
+  | ([C] extends [never] ? never : PerRequest<C>)
   | RequiredScopesOf<ProtectedResource.OfferedOf<S>>
 
 /**
@@ -59,8 +70,9 @@ type Provided<S extends Scopes> =
  *
  * **Details**
  *
- * Each call of the registrations has this caller. A call whose scopes the caller lacks fails, and hidden registrations stay
- * hidden. Registrations that require other scopes than `scopes` do not compile. Throws `AuthConfigError` if an option is wrong.
+ * Each call of the registrations has this caller. A call that its policy does not admit fails, and hidden registrations stay hidden.
+ * `roles`, `claims` and `claimsService` state what policies read. Registrations that require other scopes than `scopes` do not compile.
+ * Throws `AuthConfigError` if an option is wrong, or if the claims do not match `claimsService`.
  *
  * **Gotchas**
  *
@@ -92,11 +104,11 @@ type Provided<S extends Scopes> =
  * @category layers
  * @since 0.1.0
  */
-export const layerLocal = <const S extends Scopes>(
-  options: LocalOptions<S>
-): Layer.Layer<McpServer.McpRequest.From<"Requires", Provided<S>>, AuthConfigError> => {
+export const layerLocal = <const S extends Scopes, C = never, A = unknown>(
+  options: LocalOptions<S, C, A>
+): Layer.Layer<McpServer.McpRequest.From<"Requires", Provided<S, C>>, AuthConfigError> => {
   ConfigOption.check(options, "McpAuth.layerLocal", table, adviceOnOptions)
-  const { granted, resource: identifier = "http://localhost/mcp", scopes, ...caller } = options
+  const { claimsService, granted, resource: identifier = "http://localhost/mcp", scopes, ...caller } = options
   const resource = Result.getOrThrow(
     ProtectedResource.make({ resource: identifier, scopes } as ProtectedResource.Options, [
       localCaller.localIssuer
@@ -107,15 +119,39 @@ export const layerLocal = <const S extends Scopes>(
     { ...caller, scopes: granted ?? [...resource.offered] },
     "McpAuth.layerLocal"
   )
-  const middleware = McpServer.middleware<{ provides: Provided<S> }>()(
-    Effect.map(RequestState.make(undefined, resource.resource), (state) => {
-      const services = Context.make(Principal, principal).pipe(Context.add(RequestState.RequestState, state))
-      // A `RequiredScope` exists only in the types.
-      return (effect) => Effect.provideContext(effect, services as Context.Context<Provided<S>>)
-    })
+  const middleware = McpServer.middleware<{ provides: Provided<S, C> }>()(
+    Effect.map(
+      Effect.all([RequestState.make(undefined, resource.resource), decode(claimsService, principal)]),
+      ([state, claims]) => {
+        const services = Context.make(Principal, principal).pipe(
+          Context.add(RequestState.RequestState, state),
+          Context.merge(claims)
+        )
+        // A `RequiredScope` and a `PerRequest` exist only in the types.
+        return (effect) => Effect.provideContext(effect, services as unknown as Context.Context<Provided<S, C>>)
+      }
+    )
   )
   return Layer.merge(middleware.layer, Layer.succeed(OfferedScopes, resource)) as Layer.Layer<
-    McpServer.McpRequest.From<"Requires", Provided<S>>,
+    McpServer.McpRequest.From<"Requires", Provided<S, C>>,
     AuthConfigError
   >
+}
+
+/** Decodes the claims of the caller once, because they never change. */
+const decode = <C, A>(
+  claimsService: Claims<C, A> | undefined,
+  principal: Principal
+): Effect.Effect<Context.Context<never>, AuthConfigError> => {
+  const read = ClaimsDecoder.reader(toDecoded(claimsService))
+  if (read === undefined) return Effect.succeed(Context.empty())
+  const reading = read(principal)
+  return Effect.mapError(
+    Effect.isEffect(reading) ? reading : Effect.fromResult(reading),
+    (error) =>
+      ConfigOption.error(
+        "McpAuth.layerLocal.claims",
+        `they do not fit claimsService.schema: ${ClaimsDecoder.describeFailure(error)}. Give claims that fit`
+      )
+  )
 }

@@ -12,6 +12,7 @@ import type { AuthConfigError } from "../../protocol/AuthError.ts"
 import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import * as OptionValue from "../../protocol/OptionValue.ts"
 import * as ScopeToken from "../../protocol/ScopeToken.ts"
+import { checkRoleNames } from "../claims/Roles.ts"
 
 /**
  * Describes an API key. A record contains no secret: the key cannot be computed from its hash.
@@ -85,12 +86,7 @@ const table = {
     advice: "A scope has no spaces, quotes or backslashes",
     example: "todos:read"
   }),
-  roles: ConfigOption.listOf((_) => _ !== "", {
-    entry: "a role",
-    entries: "roles",
-    advice: "A role is a text that is not empty",
-    example: "admin"
-  }),
+  roles: checkRoleNames,
   tenant: ConfigOption.rule(
     (_) => isTenant(_),
     "1 to 256 visible characters of ASCII",

@@ -116,6 +116,19 @@ const nameOf = (source: RoleSource): string =>
     : `Roles from the claim ${source.join(".")}`
 
 /**
+ * Checks the roles of a caller that the author of a program writes. Throws `AuthConfigError`.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const checkRoleNames: ConfigOption.Rule = /*#__PURE__*/ ConfigOption.listOf((_) => _ !== "", {
+  entry: "a role",
+  entries: "roles",
+  advice: "Write one role per entry, such as \"admin\"",
+  example: "admin"
+})
+
+/**
  * Checks the option `roles`. Throws `AuthConfigError`.
  *
  * @category guards

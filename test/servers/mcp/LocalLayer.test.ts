@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Client } from "@modelcontextprotocol/sdk/client/index.js"
 import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js"
-import { Effect, Layer, Schema } from "effect"
-import { Policy, Principal, RequestState, requireScopes } from "effect-mcp-auth"
+import { Context, Effect, Layer, Schema } from "effect"
+import { Policy, Principal, RequestState, requirePolicy, requireScopes } from "effect-mcp-auth"
 import { McpAuth } from "effect-mcp-auth/mcp"
 import { McpProtocol, McpTest, Tool, Toolkit } from "effect/ai"
 import { join } from "node:path"
@@ -28,6 +28,35 @@ const ToolsLive = Tools.toLayer({
   purge: () => Effect.succeed("purged")
 })
 const registrations = McpAuth.toolkit(Tools).pipe(Layer.provide(ToolsLive))
+
+class Team extends Context.Service<Team, { readonly team: string }>()("test/Team") {}
+class Owners extends Context.Service<Owners, { readonly ownerOf: (id: string) => string }>()("test/Owners") {}
+
+const isAdmin = Policy.role("admin")
+const isOwner = Policy.check(
+  "owner",
+  (caller, { arguments: { id } }: Policy.Call<{ readonly id: string }>) =>
+    Effect.map(Owners, ({ ownerOf }) => ownerOf(id) === caller.subject)
+)
+const Protected = Toolkit.make(
+  requirePolicy(isAdmin)(Tool.make("purge", { success: Schema.Void })).annotate(Policy.Unauthorized, "hide"),
+  requirePolicy(Policy.claims(Team, ({ team }) => team === "blue"))(Tool.make("blue", { success: Schema.Void })),
+  requirePolicy(isOwner)(
+    Tool.make("edit", { parameters: Schema.Struct({ id: Schema.String }), success: Schema.Void })
+  )
+)
+const policies = Layer.merge(
+  McpAuth.toolkit(Protected).pipe(
+    Layer.provide(Protected.toLayer({ purge: () => Effect.void, blue: () => Effect.void, edit: () => Effect.void }))
+  ),
+  McpAuth.prompt({
+    name: "plan",
+    policy: Policy.allOf(isAdmin, isOwner),
+    parameters: { id: Schema.String },
+    completion: { id: () => Effect.succeed(["1"]) },
+    content: () => Effect.succeed("plan")
+  })
+)
 const protocols = [McpProtocol.v2025_11_25] as const
 
 describe("McpAuth.layerLocal", () => {
@@ -42,6 +71,45 @@ describe("McpAuth.layerLocal", () => {
       assert.deepStrictEqual([error.code, error.message], [-32001, "Insufficient scope"])
       assert.strictEqual((yield* Effect.flip(client.callTool({ name: "purge", arguments: {} }))).code, -32602)
     }))
+
+  it.live("gives policies the roles, the claims and the services of checks", () =>
+    Effect.gen(function*() {
+      const start = (options: { readonly roles?: ReadonlyArray<string>; readonly team: string }) =>
+        McpTest.makeClient(
+          policies.pipe(
+            Layer.provide(McpAuth.layerLocal({
+              subject: "alice",
+              scopes: ["read"],
+              roles: options.roles,
+              claims: { team: options.team },
+              claimsService: { service: Team, schema: Schema.Struct({ team: Schema.String }) }
+            })),
+            Layer.provide(Layer.succeed(Owners, { ownerOf: (id) => id === "1" ? "alice" : "bob" }))
+          ),
+          { protocols }
+        )
+      const admin = yield* start({ roles: ["admin"], team: "blue" })
+      const call = (client: typeof admin, name: string, args: object) =>
+        client.callTool({ name, arguments: args }).pipe(
+          Effect.as("runs"),
+          Effect.catch(({ code }) => Effect.succeed(code))
+        )
+      assert.strictEqual(yield* call(admin, "purge", {}), "runs")
+      assert.strictEqual(yield* call(admin, "blue", {}), "runs")
+      assert.strictEqual(yield* call(admin, "edit", { id: "1" }), "runs")
+      assert.strictEqual(yield* call(admin, "edit", { id: "2" }), -32001)
+      const complete = (client: typeof admin) =>
+        client.complete({ ref: { type: "ref/prompt", name: "plan" }, argument: { name: "id", value: "" } }).pipe(
+          Effect.as("runs"),
+          Effect.catch(({ code }) => Effect.succeed(code))
+        )
+      assert.strictEqual(yield* complete(admin), "runs")
+      const other = yield* start({ team: "red" })
+      assert.strictEqual(yield* call(other, "purge", {}), -32602)
+      assert.strictEqual(yield* call(other, "blue", {}), -32001)
+      assert.strictEqual(yield* complete(other), -32001)
+      assert.deepStrictEqual((yield* other.listTools()).tools.map(({ name }) => name), ["blue", "edit"])
+    }).pipe(Effect.scoped))
 
   it("serves a client of the SDK over stdio, in a child process", async () => {
     const client = new Client({ name: "test", version: "1.0.0" })
@@ -64,7 +132,9 @@ describe("McpAuth.layerLocal", () => {
   it.each([
     { options: { scopes: ["read"] }, fault: /McpAuth\.layerLocal\.subject/ },
     { options: { subject: "alice", scopes: ["read"], granted: ["write"] }, fault: /does not offer write/ },
-    { options: { subject: "alice", scopes: ["read"], subjects: "bob" }, fault: /subjects/ }
+    { options: { subject: "alice", scopes: ["read"], subjects: "bob" }, fault: /subjects/ },
+    { options: { subject: "alice", scopes: ["read"], roles: "admin" }, fault: /layerLocal\.roles/ },
+    { options: { subject: "alice", scopes: ["read"], roles: [""] }, fault: /layerLocal\.roles/ }
   ])("throws for wrong options: $options", ({ fault, options }) => {
     assert.throws(() => McpAuth.layerLocal(options as never), fault)
   })

@@ -7,11 +7,13 @@ import { InMemoryTransport } from "@modelcontextprotocol/sdk/inMemory.js"
 import * as V1 from "@modelcontextprotocol/sdk/server/mcp.js"
 import { WebStandardStreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js"
 import * as V2 from "@modelcontextprotocol/server"
-import { Effect, Logger, Schema } from "effect"
+import { Context, Effect, Layer, Logger, Schema } from "effect"
 import { Principal } from "effect-mcp-auth"
+import { Policy } from "effect-mcp-auth/policy"
 import { McpAuthSdk as SdkV1 } from "effect-mcp-auth/sdk-v1"
 import { McpAuthSdk as SdkV2 } from "effect-mcp-auth/sdk-v2"
 import { join } from "node:path"
+import { z } from "zod"
 
 const info = { name: "test", version: "1.0.0" }
 const owner = "[\"urn:effect-mcp-auth:local\",\"alice\"]"
@@ -70,6 +72,16 @@ const options = {
 const alice = { subject: "alice", scopes: ["read"], claims: { team: "blue" } } as const
 const text = (value: string) => ({ content: [{ type: "text" as const, text: value }] })
 
+class Owners extends Context.Service<Owners, { readonly ownerOf: (id: string) => string }>()("test/Owners") {}
+
+const isBlue = Policy.claim("team", (team) => team === "blue")
+const isOwner = Policy.check(
+  "owner",
+  (caller, { arguments: { id } }: Policy.Call<{ readonly id: string }>) =>
+    Effect.map(Owners, ({ ownerOf }) => ownerOf(id) === caller.subject)
+)
+const isAlice = Policy.checkCaller("alice", ({ subject }) => Effect.map(Owners, () => subject === "alice"))
+
 describe("a local caller in memory", () => {
   it("reaches handlers and effects of SDK v1 with decoded claims", async () => {
     await using auth = await SdkV1.make(options)
@@ -113,6 +125,51 @@ describe("a local caller in memory", () => {
     await server.close()
   })
 
+  it.each(["v1", "v2"] as const)("satisfies policies with its roles, claims and checks on SDK %s", async (sdk) => {
+    const layer = Layer.mergeAll(
+      Logger.layer([]),
+      Layer.succeed(Owners, { ownerOf: (id) => id === "1" ? "alice" : "bob" })
+    )
+    await using auth = await (sdk === "v1" ? SdkV1 : SdkV2).make({ ...options, layer }) as unknown as SdkV1.McpAuthSdk<
+      "read",
+      { readonly team: string },
+      Owners,
+      "deny"
+    >
+    const start = async (roles: ReadonlyArray<string>, team: string) => {
+      const server = (sdk === "v1" ? new V1.McpServer(info) : new V2.McpServer(info)) as V1.McpServer
+      const inputSchema = z.object({ id: z.string() })
+      auth.registerTool(server, "purge", { policy: Policy.role("admin"), unauthorized: "hide" }, () => text("runs"))
+      auth.registerTool(server, "blue", { policy: isBlue }, () => text("runs"))
+      auth.registerTool(server, "edit", { inputSchema, policy: isOwner }, () => text("runs"))
+      auth.registerTool(server, "mine", { policy: isAlice, unauthorized: "hide" }, () => text("runs"))
+      const [near, far] = InMemoryTransport.createLinkedPair()
+      await auth.local({ subject: "alice", scopes: ["read"], roles, claims: { team } })(server).connect(far)
+      const client = new ClientV1(info)
+      await client.connect(near)
+      const call = async (name: string, args: Record<string, unknown> = {}) =>
+        client.callTool({ name, arguments: args }).then((_) => JSON.stringify(_).includes("runs"), () => false)
+      return {
+        list: async () => (await client.listTools()).tools.map(({ name }) => name),
+        calls: async () => [
+          await call("purge"),
+          await call("blue"),
+          await call("edit", { id: "1" }),
+          await call("edit", { id: "2" }),
+          await call("mine")
+        ],
+        client
+      }
+    }
+    const admin = await start(["admin"], "blue")
+    assert.deepStrictEqual(await admin.calls(), [true, true, true, false, true])
+    assert.deepStrictEqual(await admin.list(), ["purge", "blue", "edit", "mine"])
+    const other = await start([], "red")
+    assert.deepStrictEqual(await other.calls(), [false, false, true, false, true])
+    assert.deepStrictEqual(await other.list(), ["blue", "edit", "mine"])
+    await Promise.all([admin.client.close(), other.client.close()])
+  })
+
   it("does not replace a remote caller, whose message an HTTP request brought", async () => {
     await using auth = await SdkV1.make(options)
     const server = new V1.McpServer(info)
@@ -143,7 +200,8 @@ describe("a local caller in memory", () => {
     { given: { subject: "alice" }, fault: /local\.scopes/ },
     { given: { subject: "alice", scopes: ["admin"], claims: { team: "x" } }, fault: /does not offer admin/ },
     { given: { subject: "alice", scopes: ["read"] }, fault: /local\.claims/ },
-    { given: { subject: "alice", scope: ["read"] }, fault: /local\.scope\b/ }
+    { given: { subject: "alice", scope: ["read"] }, fault: /local\.scope\b/ },
+    { given: { subject: "alice", scopes: ["read"], roles: "admin", claims: { team: "x" } }, fault: /local\.roles/ }
   ])("has checked options: $given", async ({ fault, given }) => {
     await using auth = await SdkV2.make(options)
     assert.throws(() => auth.local(given as never), fault)

@@ -213,7 +213,9 @@ export const guard = (
   Layer.unwrap(Effect.map(McpServer.McpServer, (server) => {
     const checks = scopeGuard(policyFor, server)
     return Layer.merge(
-      (hides ? checks.combine(visibilityFilter(policyFor)).layer : checks.layer) as Layer.Layer<never>,
+      // Not `combine`: a combined middleware would run outside the one of `layerLocal`, which provides the caller. Of separate layers,
+      // the last one is the innermost.
+      (hides ? Layer.merge(visibilityFilter(policyFor).layer, checks.layer) : checks.layer) as Layer.Layer<never>,
       Layer.succeed(Registry.Guarded, new Set(annotations)) as Layer.Layer<never>
     )
   }))

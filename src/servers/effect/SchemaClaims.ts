@@ -1,8 +1,9 @@
+/**
+ * Accepts a schema in the option `claims`. Only the adapters of Effect do: the others do not load `effect/Schema`, so they accept only a
+ * decoder.
+ */
 import * as Schema from "effect/Schema"
-import type * as ClaimsDecoder from "../../../authorization/ClaimsDecoder.ts"
-
-/* Accepts a schema in the option `claims`. Only this adapter does: the others do not load `effect/Schema`, so they accept only
- * a decoder. */
+import type * as ClaimsDecoder from "../../authorization/ClaimsDecoder.ts"
 
 /** A service, with the schema or the decoder of its value, or a Standard Schema alone. */
 export type Claims<C, A> = ClaimsDecoder.Claims<C, A> | ClaimsDecoder.WithSchema<C, A>
