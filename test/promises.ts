@@ -186,6 +186,12 @@ export const promises: Readonly<Record<string, ReadonlyArray<string>>> = {
     "T-AUD-08",
     "T-AUD-10b"
   ],
+  "A caller has at most 200 open event streams (`streamsPerCaller`, not in Workers), and takes none from other callers.":
+    [
+      "T-STREAM-01",
+      "T-STREAM-02",
+      "T-STREAM-03"
+    ],
   "With `quotas`, a caller that exceeds a rate gets 429 before its body is read, and no other caller is affected.": [
     "T-QUOTA-01",
     "T-QUOTA-02",

@@ -51,6 +51,7 @@ import type { Caller, Request } from "./Caller.ts"
 import type { CallerQuotas } from "./CallerQuotas.ts"
 import type * as Decision from "./Decision.ts"
 import * as GateSessions from "./GateSessions.ts"
+import * as callerStreams from "./internal/callerStreams.ts"
 import * as openStreams from "./internal/openStreams.ts"
 import * as ownClaims from "./internal/ownClaims.ts"
 import * as reject from "./internal/reject.ts"
@@ -213,8 +214,10 @@ export interface Gate {
    * - The token is invalidated or revoked on this instance.
    * - `revocation`, called every 30 seconds or as configured, reports that the token was revoked elsewhere. If it fails with an
    *   `AuthorizationServerUnavailable` or takes too long, the stream stays open.
+   * - The caller opens more streams than it may have (`streamsPerCaller`), and this is its oldest one.
    *
-   * For an anonymous caller it waits forever.
+   * The stream counts as open until then, or until the wait is interrupted: interrupt it when the stream is closed. The stream of an
+   * anonymous caller ends only for the last reason.
    */
   readonly untilStreamEnds: (caller: Caller, end: number) => Effect.Effect<void>
 }
@@ -286,6 +289,8 @@ export interface Options {
   readonly ready?: Gate["ready"] | undefined
   /** The maximum number of sessions of one caller. Default: 100. */
   readonly sessionsPerCaller?: number | undefined
+  /** The maximum number of open event streams of one caller. `Infinity`: streams are not counted. Default: 200. */
+  readonly streamsPerCaller?: number | undefined
   /** The sessions, if other gates share them. Default: separate sessions. */
   readonly sessions?: Sessions.Sessions | undefined
   /** The sessions that several instances share. Default: the gate knows only the sessions that it opened. */
@@ -340,7 +345,8 @@ export const make = (options: Options): Gate => {
   })
   const streams = openStreams.make({
     revocation: lasting,
-    interval: options.revocationInterval ?? Duration.seconds(30)
+    interval: options.revocationInterval ?? Duration.seconds(30),
+    perCaller: options.streamsPerCaller ?? callerStreams.defaultPerCaller
   })
   const claims = ownClaims.make(options.claims)
   const { authenticate, recheck } = Authenticate.make({
@@ -391,7 +397,7 @@ export const make = (options: Options): Gate => {
       authorizationServerMetadata: options.authorizationServerMetadata
     },
     ready: options.ready ?? Effect.void,
-    ...withQuotas.make(options.quotas, rejecting, {
+    ...withQuotas.make(options.quotas, streams, rejecting, {
       authenticate,
       sessions,
       recheck,
@@ -413,8 +419,7 @@ export const make = (options: Options): Gate => {
           return options.sharedSessions?.endAll(target) ?? Effect.void
         })
       ),
-    untilStreamEnds: ({ principal, timing }, end) =>
-      principal === undefined ? Effect.never : streams.untilEnd(principal, end, timing.revision)
+    untilStreamEnds: ({ principal, timing }, end) => streams.untilEnd(principal, end, timing.revision)
   }
 }
 

@@ -142,7 +142,9 @@ export const advice: { readonly [E in AuthError as E["_tag"]]: { readonly [R in 
   },
   QuotaExceeded: {
     "quota":
-      "Nothing, if the client sends too much: it retries after Retry-After. If it is legitimate, raise this quota in quotas"
+      "Nothing, if the client sends too much: it retries after Retry-After. If it is legitimate, raise this quota in quotas",
+    "open-streams":
+      "Check whether a client opens streams and does not close them. If one caller needs as many, raise streamsPerCaller"
   },
   QuotaStoreUnavailable: {
     "quota-store-down":

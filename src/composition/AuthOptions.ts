@@ -287,6 +287,14 @@ export interface Common<
    */
   readonly sessionsPerCaller?: number | undefined
   /**
+   * The maximum number of open event streams of one caller (`Principal.owner`), from 1 to 100,000: GET streams, subscriptions, and
+   * answers of POST requests while they are sent. If a caller has as many, the server answers 429 with `Retry-After` to its further
+   * requests that accept `text/event-stream`, before it reads the body. If a stream begins nevertheless, the oldest stream of the
+   * caller ends. All anonymous callers together may have 10 times as many; beyond that, their GET requests are rejected. Each instance
+   * counts its own streams. Workers of Cloudflare count none, because they do not learn when a client leaves. Default: 200.
+   */
+  readonly streamsPerCaller?: number | undefined
+  /**
    * Shares the owners of sessions between the instances of a server: a value of `SessionStore.make` (`effect-mcp-auth/sessions`).
    * MCP 2026-07-28 has no sessions. Default: each instance knows only the sessions that it opened.
    */

@@ -82,6 +82,7 @@ export const table = {
     "Write SessionStore.make(SessionStore.redis(redis)), or leave it out if one instance serves all requests"
   ),
   sessionsPerCaller: ConfigOption.wholeNumber(1, Sessions.defaultPerCaller, 100_000),
+  streamsPerCaller: ConfigOption.wholeNumber(1, 200, 100_000),
   tenants: ConfigOption.marked(
     "~effect-mcp-auth/Tenants",
     "a value of Tenants (effect-mcp-auth/tenants)",

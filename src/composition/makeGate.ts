@@ -18,6 +18,7 @@ import * as RequestState from "../authorization/RequestState.ts"
 import * as Sessions from "../authorization/Sessions.ts"
 import * as Discovery from "../outbound/Discovery.ts"
 import type { Fetcher } from "../outbound/Fetcher.ts"
+import { Sharing } from "../outbound/Sharing.ts"
 import { AuthConfigError } from "../protocol/AuthError.ts"
 import * as ConfigOption from "../protocol/ConfigOption.ts"
 import * as HttpUri from "../protocol/HttpUri.ts"
@@ -174,6 +175,8 @@ export const makeGate = <S extends Scopes, C, A, RD, RT, RR, RK, RS, RQ>(
         anonymous: options.anonymous ?? table.anonymous.default,
         authChallenge: options.authChallenge,
         sessionsPerCaller: options.sessionsPerCaller,
+        // A Worker is not informed when a client leaves, so a count would never go down.
+        streamsPerCaller: (yield* Sharing) ? options.streamsPerCaller : Number.POSITIVE_INFINITY,
         sessions,
         sharedSessions,
         quotas,

@@ -304,11 +304,13 @@ export class SessionStoreUnavailable extends Data.TaggedError("SessionStoreUnava
 }
 
 const quotaExceededReasons = [
-  "quota"
+  "quota",
+  "open-streams"
 ] as const
 
 /**
- * Reports that a caller has used up one of its quotas. `quota` names it as the option `quotas` does. `retryAfter` is in seconds.
+ * Reports that a caller has used up one of its quotas, or has too many open event streams. `quota` names the quota as the option
+ * `quotas` does. `retryAfter` is in seconds.
  *
  * @category errors
  * @since 0.1.0
@@ -319,7 +321,9 @@ export class QuotaExceeded extends Data.TaggedError("QuotaExceeded")<{
   readonly retryAfter: number
 }> {
   override get message(): string {
-    return `The caller has used up its quota of ${this.quota}`
+    return this.reason === "quota"
+      ? `The caller has used up its quota of ${this.quota}`
+      : "The caller has too many open event streams"
   }
 }
 

@@ -64,7 +64,7 @@ const sections: Readonly<Record<Section, readonly [heading: string, about: strin
     "Store of sessions",
     "The server cannot tell whether the session belongs to the caller."
   ],
-  QuotaExceeded: ["Quotas", "The caller has used up a quota."],
+  QuotaExceeded: ["Quotas", "The caller has used up a quota, or holds too much."],
   QuotaStoreUnavailable: ["Limiter of quotas", "The server cannot tell whether the caller is within its quotas."],
   AuthConfigError: [
     "Configuration",

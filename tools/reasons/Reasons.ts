@@ -326,6 +326,10 @@ export const reasons: All = {
     "quota": entry(
       "The caller has used up one of its quotas (option `quotas`). The log names the quota.",
       "A client that repeats requests in a loop, or a quota that is too small."
+    ),
+    "open-streams": entry(
+      "The caller has as many open event streams as it may have (option `streamsPerCaller`).",
+      "A client that opens streams and does not close them, or many clients of one caller."
     )
   },
   QuotaStoreUnavailable: {

@@ -70,7 +70,7 @@ const compare = (rejected: RejectedRequest, setup: Setup): Comparison | undefine
     case "InvalidToken":
       return compareToken(error, rejected, setup)
     case "QuotaExceeded":
-      return { checked: `the quota of ${error.quota}` }
+      return { checked: error.reason === "quota" ? `the quota of ${error.quota}` : "the number of open event streams" }
     case "AccessDenied":
       return { checked: "policy", expected: listOf(error.failed) }
     case "InvalidDpopProof":

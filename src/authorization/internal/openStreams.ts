@@ -6,10 +6,11 @@ import * as Exit from "effect/Exit"
 import { BoundedMap } from "../../store/BoundedMap.ts"
 import type { Principal } from "../../verification/Principal.ts"
 import * as TokenCache from "../../verification/tokens/TokenCache.ts"
+import * as callerStreams from "./callerStreams.ts"
 
-/* Ends open streams, and tells whether a token was invalidated after its request was authenticated. */
+/* Ends open streams, bounds those of each caller, and tells whether a token was invalidated after its request was authenticated. */
 
-/** The maximum number of open streams. A further stream ends the oldest one. */
+/** The maximum number of open streams of all principals. A further stream ends the oldest one. */
 const maximumStreams = 100_000
 
 /**
@@ -26,9 +27,11 @@ export interface Options {
     | undefined
   /** The time between two checks of an open stream: for a revocation, and for the expiry by the wall clock. */
   readonly interval: Duration.Duration
+  /** The maximum number of open streams of one caller. */
+  readonly perCaller: number
 }
 
-export interface OpenStreams {
+export interface OpenStreams extends Pick<callerStreams.CallerStreams, "isAnyFull" | "isFull"> {
   /** Returns the number of targets that were invalidated so far. A request stores the number at its authentication. */
   readonly revision: () => number
   /** Returns whether a target that was invalidated after the revision `since` matches this principal, or may match it. */
@@ -36,16 +39,17 @@ export interface OpenStreams {
   /** Records an invalidated target, and ends the streams of the principals that match it. */
   readonly end: (target: TokenCache.Target) => void
   /**
-   * Waits until a stream must end: at `end` (in milliseconds since 1970), when an invalidated target matches its principal, or
-   * when its token is revoked. `since` is the revision at which the request was authenticated.
+   * Waits until a stream must end: at `end` (in milliseconds since 1970), when an invalidated target matches its principal, when
+   * its token is revoked, or when its caller opens more streams than it may have. The stream counts as open until then, or until the
+   * wait is interrupted. `since` is the revision at which the request was authenticated.
    */
-  readonly untilEnd: (principal: Service, end: number, since: number | undefined) => Effect.Effect<void>
+  readonly untilEnd: (principal: Service | undefined, end: number, since: number | undefined) => Effect.Effect<void>
 }
 
-export const make = ({ interval, revocation }: Options): OpenStreams => {
-  const streams = new BoundedMap<{ readonly principal: Service; readonly ended: Deferred.Deferred<void> }, true>(
-    maximumStreams
-  )
+export const make = ({ interval, perCaller, revocation }: Options): OpenStreams => {
+  // Anonymous callers have no entry, so they cannot end the streams of principals.
+  const streams = new BoundedMap<callerStreams.OpenStream & { readonly principal: Service }, true>(maximumStreams)
+  const byCaller = callerStreams.make(perCaller)
   const targets: Array<(principal: Service) => boolean> = []
   let revision = 0
 
@@ -71,6 +75,8 @@ export const make = ({ interval, revocation }: Options): OpenStreams => {
     })
 
   return {
+    isAnyFull: byCaller.isAnyFull,
+    isFull: byCaller.isFull,
     revision: () => revision,
     isConcerned,
     end: (target) => {
@@ -86,17 +92,24 @@ export const make = ({ interval, revocation }: Options): OpenStreams => {
       // Uninterruptible, because an interruption between the registration of the stream and its finalizer would keep the entry.
       Effect.uninterruptibleMask((restore) => {
         // The token may have been invalidated after the last check of the request and before this stream was registered.
-        if (since !== undefined && isConcerned(principal, since)) return Effect.void
-        const stream = { principal, ended: Deferred.makeUnsafe<void>() }
-        const oldest = streams.set(stream, true)
+        if (principal !== undefined && since !== undefined && isConcerned(principal, since)) return Effect.void
+        const ended = Deferred.makeUnsafe<void>()
+        const stream = principal === undefined ? { principal, ended } : { principal, ended }
+        const oldest = byCaller.add(stream)
         if (oldest !== undefined) Deferred.doneUnsafe(oldest.ended, Exit.void)
+        if (stream.principal === undefined) {
+          return Effect.ensuring(restore(Deferred.await(ended)), Effect.sync(() => byCaller.remove(stream)))
+        }
+        const oldestOfAll = streams.set(stream, true)
+        if (oldestOfAll !== undefined) Deferred.doneUnsafe(oldestOfAll.ended, Exit.void)
         return Effect.ensuring(
           restore(Effect.raceAllFirst([
-            Deferred.await(stream.ended),
+            Deferred.await(ended),
             untilExpiry(end),
-            ...(revocation === undefined ? [] : [revocation.untilRevoked(principal, interval)])
+            ...(revocation === undefined ? [] : [revocation.untilRevoked(stream.principal, interval)])
           ])),
           Effect.sync(() => {
+            byCaller.remove(stream)
             streams.delete(stream)
           })
         )

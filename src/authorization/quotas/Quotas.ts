@@ -1,6 +1,6 @@
 /**
- * Limits the rates of requests, sessions, streams and DPoP proofs of each caller. By default, no rate is limited. The number
- * of sessions that a caller has at a time is always limited, also without quotas.
+ * Limits the rates of requests, sessions, streams and DPoP proofs of each caller. By default, no rate is limited. The numbers
+ * of sessions and of open streams that a caller has at a time are always limited, also without quotas.
  *
  * @since 0.1.0
  */

@@ -18,7 +18,7 @@ export interface StreamRequest {
 }
 
 /**
- * Ends a stream when the token of its request expires, is revoked or is invalidated. However, if the method of the request is
+ * Ends a stream when the token of its request expires, is revoked or is invalidated, and when its caller has too many streams. However, if the method of the request is
  * not GET and none of its operations is `subscriptions/listen`, the stream may continue for 5 minutes after the token has
  * expired.
  */
@@ -29,7 +29,7 @@ export const endInTime = (
   const { body } = response
   if (body._tag !== "Stream") return response
   const end = lifetime.endOfStream(caller.principal, caller.request.method, operations)
-  return end === undefined ? response : HttpServerResponse.setBody(
+  return HttpServerResponse.setBody(
     response,
     HttpBody.stream(
       Stream.interruptWhen(body.stream, gate.untilStreamEnds(caller, end)),

@@ -47,12 +47,12 @@ export interface Host<A = unknown> extends Admit.Admit<A>, Runner.Runner {
    */
   readonly bindStream: (admitted: Admitted<A>, id: string) => (() => void) | undefined
   /**
-   * Calls `callback` when an event stream must end: when the token of its request is revoked or invalidated, when this `Host`
-   * is disposed, or when the token expires. The response to a POST request, except `subscriptions/listen`, may continue for 5
-   * minutes after the token has expired. Returns the function that cancels the callback. Returns `undefined` for an anonymous
-   * caller, whose streams have no such end.
+   * Counts an event stream of a caller, and calls `callback` when it must end: when the token of its request is revoked or
+   * invalidated, when this `Host` is disposed, when the token expires, or when the caller has too many streams. The response to a POST
+   * request, except `subscriptions/listen`, may continue for 5 minutes after the token has expired. Returns the function that cancels
+   * the callback. Call it when the stream is closed: until then, the stream counts as open.
    */
-  readonly whenStreamEnds: (admitted: Admitted<A>, callback: () => void) => (() => void) | undefined
+  readonly whenStreamEnds: (admitted: Admitted<A>, callback: () => void) => () => void
   /** Returns the public document at a path, if there is one. */
   readonly document: documents.Find
 }
@@ -115,7 +115,6 @@ export const make = async <R, E, A = unknown>(
     },
     whenStreamEnds: ({ caller, operations, principal }, callback) => {
       const end = lifetime.endOfStream(principal, caller.request.method, operations)
-      if (end === undefined) return undefined
       if (runner.isDisposed()) {
         callback()
         return () => {}

@@ -189,12 +189,21 @@ const observeFirstEvent = <A>(host: Host<A>, res: NodeResponse, admitted: Admitt
   stream.write = observing
 }
 
-/** Ends an event stream when the token of its request is no longer valid. Then ignores later writes of the handler. */
+/**
+ * Ends an event stream when the token of its request is no longer valid, or when its caller has too many streams. Then ignores later
+ * writes of the handler.
+ */
 const endInTime = <A>(host: Host<A>, admitted: Admitted<A>, res: NodeResponse): void => {
+  // The client has left before the stream began. A closed response emits no event that would end the count.
+  if (isClosed(res)) return
   const cancel = host.whenStreamEnds(admitted, () => {
     if (res.writableEnded || res.destroyed) return
     res.end()
     Object.assign(res, { write: () => false, end: () => res })
   })
-  if (cancel !== undefined) res.on("close", cancel)
+  res.on("close", cancel)
 }
+
+/** Returns whether the connection of a response is closed. The response of HTTP/2 has only a stream that knows it. */
+const isClosed = (res: NodeResponse & { readonly stream?: { readonly destroyed?: boolean } | null }): boolean =>
+  res.destroyed || res.stream?.destroyed === true

@@ -7,15 +7,15 @@ export const graceOfAnswers: Duration.Duration = Duration.minutes(5)
 
 /**
  * Returns the time at which the stream of a response must end, in milliseconds since 1970. A stream that answers a GET request
- * or a `subscriptions/listen` ends when the token expires. Any other stream ends 5 minutes later. Returns `undefined` for an
+ * or a `subscriptions/listen` ends when the token expires. Any other stream ends 5 minutes later. Returns `Infinity` for an
  * anonymous caller.
  */
 export const endOfStream = (
   principal: Principal | undefined,
   method: string,
   operations: ReadonlyArray<Operation>
-): number | undefined => {
-  if (principal === undefined) return undefined
+): number => {
+  if (principal === undefined) return Number.POSITIVE_INFINITY
   const end = principal.expiresAt * 1000
   const keptOpen = method === "GET" || operations.some((_) => _.method === "subscriptions/listen")
   return keptOpen ? end : end + Duration.toMillis(graceOfAnswers)

@@ -12,20 +12,15 @@ export const toResponse = ({ body, headers, status }: Rejection | Answer, method
   new Response(body === "" || method === "HEAD" ? null : body, { status, headers: { ...headers } })
 
 /**
- * Ends an event stream when the token of its request is no longer valid. If the stream answers a GET request, also binds the
+ * Ends an event stream when the token of its request is no longer valid, or when its caller has too many streams. If the stream answers a GET request, also binds the
  * session that its first event names. Returns a response that is not an event stream as it is.
  */
 export const endInTime = <A>(host: Host<A>, admitted: Admitted<A>, response: Response): Response => {
   const isOpening = admitted.caller.request.method === "GET"
   // Checks `body` last, because on Node the first access to it creates a stream.
-  if (
-    (admitted.principal === undefined && !isOpening) || !isEventStream(response.headers.get("content-type")) ||
-    response.body === null
-  ) {
-    return response
-  }
+  if (!isEventStream(response.headers.get("content-type")) || response.body === null) return response
   const body = isOpening ? bindFirstEvent(host, admitted, response.body) : response.body
-  return new Response(admitted.principal === undefined ? body : endWithToken(host, admitted, body), response)
+  return new Response(endWithCaller(host, admitted, body), response)
 }
 
 /** Reads the session id in the first event of a stream, and binds this session to the caller before the event is sent. */
@@ -42,38 +37,42 @@ const bindFirstEvent = <A>(
   }, () => release?.())
 }
 
-/** Ends a stream when the token of its request expires, is revoked or is invalidated. */
-const endWithToken = <A>(
+/**
+ * Ends a stream when the gate says so. The stream counts as open from the first time that it is read: a response that the platform
+ * drops without reading or cancelling it must not count forever.
+ */
+const endWithCaller = <A>(
   host: Host<A>,
   admitted: Admitted<A>,
   body: ReadableStream<Uint8Array>
 ): ReadableStream<Uint8Array> => {
   const reader = body.getReader()
   let ended = false
-  let cancelEnd = () => {}
+  let cancelEnd: (() => void) | undefined
+  const open = (controller: ReadableStreamDefaultController<Uint8Array>) =>
+    host.whenStreamEnds(admitted, () => {
+      ended = true
+      controller.close()
+      reader.cancel().catch(() => {})
+    })
   return new ReadableStream<Uint8Array>({
-    start: (controller) => {
-      cancelEnd = host.whenStreamEnds(admitted, () => {
-        ended = true
-        controller.close()
-        reader.cancel().catch(() => {})
-      }) ?? cancelEnd
-    },
     pull: async (controller) => {
+      cancelEnd ??= open(controller)
+      if (ended) return
       try {
         const { done, value } = await reader.read()
         if (ended) return
         if (!done) return controller.enqueue(value)
-        cancelEnd()
+        cancelEnd?.()
         controller.close()
       } catch (error) {
         if (ended) return
-        cancelEnd()
+        cancelEnd?.()
         controller.error(error)
       }
     },
     cancel: (reason) => {
-      cancelEnd()
+      cancelEnd?.()
       return reader.cancel(reason)
     }
   }, { highWaterMark: 0 })

@@ -315,6 +315,38 @@ describe("streams", () => {
     assert.strictEqual((failed as Error).message, "mine")
   })
 
+  it("[T-STREAM-02] count until they end, fail or are cancelled, and never if the platform drops the response", async () => {
+    await using auth = await make({ streamsPerCaller: 1 })
+    const token = await mint()
+    const request = () =>
+      new Request(resource, { headers: { authorization: `Bearer ${token}`, accept: "text/event-stream" } })
+    const open = (start: (controller: ReadableStreamDefaultController<Uint8Array>) => void) =>
+      auth.protect(() => eventStream(start))(request())
+    const statusOf = async () => (await auth.protect(() => new Response("ran"))(request())).status
+
+    await open((_) => _.enqueue(bytes))
+    assert.strictEqual(await statusOf(), 200)
+
+    const cancelled = (await open((_) => _.enqueue(bytes))).body!.getReader()
+    await cancelled.read()
+    assert.strictEqual(await statusOf(), 429)
+    await cancelled.cancel()
+    assert.strictEqual(await statusOf(), 200)
+
+    let source: ReadableStreamDefaultController<Uint8Array>
+    for (const end of [() => source.close(), () => source.error(new Error("mine"))]) {
+      const reader = (await open((controller) => {
+        source = controller
+        controller.enqueue(bytes)
+      })).body!.getReader()
+      await reader.read()
+      assert.strictEqual(await statusOf(), 429)
+      end()
+      await reader.read().catch(() => {})
+      assert.strictEqual(await statusOf(), 200)
+    }
+  })
+
   it("end when the gate is disposed, because their tokens are not checked any more", async () => {
     const auth = await make()
     let left = false
@@ -355,15 +387,8 @@ describe("streams", () => {
     assert.strictEqual(await new Response(body).text(), ": event\n\n")
   })
 
-  it("are not changed if they have another type or answer an anonymous caller", async () => {
-    await using auth = await make({ anonymous: "allow-unscoped" })
-    const event = eventStream((_) => _.enqueue(bytes))
-    const anonymous = new Request(resource, {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify({ jsonrpc: "2.0", id: 1, method: "ping" })
-    })
-    assert.strictEqual(await auth.protect(() => event)(anonymous), event)
+  it("are not changed if they have another type", async () => {
+    await using auth = await make()
     const plain = new Response(new ReadableStream())
     assert.strictEqual(await auth.protect(() => plain)(get(await mint())), plain)
   })

@@ -23,6 +23,7 @@ export type Settings =
     | "unlisted"
     | "mirrorMetadata"
     | "sessionsPerCaller"
+    | "streamsPerCaller"
     | "allowedHosts"
     | "tokenCache"
     | "clockTolerance"
@@ -95,11 +96,12 @@ export interface Answer {
   readonly body: string
 }
 
-/** A response whose body is a stream: its first piece, and its end. */
+/** A response whose body is a stream: its first piece, and its end. `close` closes it, as a client does that leaves. */
 export interface Opened {
   readonly status: number
   readonly first: string
   readonly ended: Promise<void>
+  readonly close: () => void
 }
 
 /** A request whose headers have arrived. `finish` sends its body. */
@@ -253,7 +255,7 @@ export const overFetch = (handle: (request: Request) => Response | Promise<Respo
       const ended = (async () => {
         while (!(await reader.read()).done);
       })()
-      return { status: response.status, first, ended }
+      return { status: response.status, first, ended, close: () => void reader.cancel() }
     }
   }
 }
@@ -344,7 +346,11 @@ export const overSocket = (port: number) => {
         response.on("error", reject)
       })
       response.resume()
-      return { status: response.statusCode!, first, ended }
+      const close = () => {
+        ended.catch(() => {})
+        response.destroy()
+      }
+      return { status: response.statusCode!, first, ended, close }
     }
   }
 }

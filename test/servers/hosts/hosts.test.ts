@@ -1,11 +1,21 @@
 import { afterAll, assert, beforeAll, describe, it, onTestFinished, vi } from "@effect/vitest"
 import { Effect } from "effect"
 import type { TestIssuer } from "effect-mcp-auth/testing"
-import { ask, bearer, call, type Case, cases as tokenCases, mint, ownHeaders, type Tokens } from "./cases.ts"
+import { ask, bearer, call, type Case, cases as tokenCases, mint, ownHeaders, raw, type Tokens } from "./cases.ts"
 import { challengeCases } from "./challengeCases.ts"
-import { type Answer, type Host, makeIssuer, optionsOf, origin, type Running, type Settings } from "./Host.ts"
+import {
+  type Answer,
+  type Host,
+  makeIssuer,
+  optionsOf,
+  origin,
+  type Running,
+  type Sent,
+  type Settings
+} from "./Host.ts"
 import { hosts } from "./hosts.ts"
 import { keyCases } from "./keyCases.ts"
+import * as Keys from "./keys.ts"
 
 interface Bench {
   readonly running: Running
@@ -51,6 +61,14 @@ const cases: ReadonlyArray<Case> = [...tokenCases, ...keyCases, ...challengeCase
 
 /** A key for the settings of a case. Cases with the same key share a server. */
 const keyOf = ({ outage, settings }: Case) => JSON.stringify([settings ?? {}, outage ?? false])
+
+type Lines = ReadonlyArray<readonly [string, string]>
+
+/** A request that opens a stream. */
+const opening = ({ streams }: Host, credentials: Lines): Sent =>
+  streams === "GET"
+    ? { method: "GET", path: "/mcp", headers: [...credentials, ["accept", "text/event-stream"]] }
+    : ask(credentials, "subscriptions/listen", { notifications: { toolsListChanged: true } })
 
 describe.each(hosts)("$name", (host) => {
   for (const key of new Set(cases.map(keyOf))) {
@@ -173,11 +191,7 @@ describe.each(hosts)("$name", (host) => {
     // An open stream also checks the wall clock at the revocation interval.
     const bench = await setUp(host, { revocationInterval: "1 second" }, false)
     const token = await Effect.runPromise(bench.issuer.mint({ scopes: ["todos:read"], expiresIn: "1 minute" }))
-    const { ended, first, status } = await bench.running.open(
-      host.streams === "GET"
-        ? { method: "GET", path: "/mcp", headers: [...bearer(token), ["accept", "text/event-stream"]] }
-        : ask(bearer(token), "subscriptions/listen", { notifications: { toolsListChanged: true } })
-    )
+    const { ended, first, status } = await bench.running.open(opening(host, bearer(token)))
     assert.strictEqual(status, 200)
     assert.notStrictEqual(first, "")
     vi.setSystemTime(start + 60_000)
@@ -187,4 +201,57 @@ describe.each(hosts)("$name", (host) => {
     assert.strictEqual((await bench.running.send(call(bearer(bench.tokens.reader), "whoami"))).status, 200)
     await bench.running.stop()
   })
+
+  const key = (value: string): Lines => [["x-api-key", value]]
+
+  it.runIf(host.name === "workerd")(
+    "[T-STREAM-01] counts no streams in Workers, where a client leaves unnoticed",
+    async () => {
+      const bench = await setUp(host, { streamsPerCaller: 1 }, false)
+      for (let count = 0; count < 3; count++) {
+        const { close, status } = await bench.running.open(opening(host, bearer(bench.tokens.reader)))
+        assert.strictEqual(status, 200)
+        close()
+      }
+      await bench.running.stop()
+    }
+  )
+
+  const isCounted = host.name !== "workerd"
+
+  // Each kind of caller opens two streams, and is then bound. No caller takes the streams of another one.
+  it.runIf(isCounted)(
+    "[T-STREAM-01] rejects a caller with too many open streams before its body is read, until it closes one",
+    async () => {
+      const bench = await setUp(host, {
+        anonymous: "allow-unscoped",
+        streamsPerCaller: 2,
+        apiKeys: { header: "x-api-key" }
+      }, false)
+      const { running, tokens } = bench
+      const statusOf = async (credentials: Lines) => (await running.send(call(credentials, "whoami"))).status
+      for (
+        const [credentials, same, other] of [
+          [bearer(tokens.reader), bearer(tokens.otherClient), bearer(tokens.bob)],
+          [key(Keys.reader), key(Keys.writer), bearer(tokens.bob)]
+        ] as const
+      ) {
+        const one = await running.open(opening(host, credentials))
+        const two = await running.open(opening(host, credentials))
+        assert.deepStrictEqual([one.status, two.status], [200, 200])
+        await running.ran()
+        for (const bound of [credentials, same]) {
+          const answer = await running.send(raw(bound, "{"))
+          assert.deepStrictEqual([answer.status, answer.headers["retry-after"]], [429, "10"], answer.body)
+          assert.strictEqual((await running.send(opening(host, bound))).status, 429)
+        }
+        assert.deepStrictEqual(await running.ran(), [])
+        assert.deepStrictEqual([await statusOf(other), await statusOf([])], [200, 200])
+        one.close()
+        await vi.waitFor(async () => assert.strictEqual(await statusOf(credentials), 200))
+        two.close()
+      }
+      await running.stop()
+    }
+  )
 })

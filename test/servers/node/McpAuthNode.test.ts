@@ -8,7 +8,14 @@ import { HttpClient } from "effect/http"
 import express5 from "express"
 // @ts-expect-error The package `express4` has no types. The code below uses the types of Express 5.
 import express4 from "express4"
-import { createServer, request as nodeRequest, type RequestListener, type ServerResponse } from "node:http"
+import {
+  createServer,
+  type IncomingMessage,
+  request as nodeRequest,
+  type RequestListener,
+  type ServerResponse
+} from "node:http"
+import * as http2 from "node:http2"
 import type { AddressInfo, Socket } from "node:net"
 import { fetcherWith } from "../gates.ts"
 
@@ -53,6 +60,78 @@ const post = (url: string, token: string | undefined, body: string, headers: Rec
     },
     body
   })
+
+/** Sends a GET request over HTTP/1.1 or HTTP/2. Returns the status, if there is a response, and a function that leaves. */
+const getOver = (version: "HTTP/1.1" | "HTTP/2", url: string, token: string) => {
+  const headers = { accept: "text/event-stream", authorization: `Bearer ${token}` }
+  if (version === "HTTP/1.1") {
+    const request = nodeRequest(url, { headers, agent: false })
+    const status = new Promise<number>((resolve) => request.on("response", (_) => resolve(_.statusCode!)))
+    request.on("error", () => {})
+    request.end()
+    return { status, leave: () => void request.destroy() }
+  }
+  const session = http2.connect(url)
+  const stream = session.request({ ":path": "/mcp", ...headers })
+  const status = new Promise<number>((resolve) => stream.on("response", (_) => resolve(Number(_[":status"]))))
+  stream.on("error", () => {})
+  stream.end()
+  return { status, leave: () => session.destroy() }
+}
+
+describe.each(["HTTP/1.1", "HTTP/2"] as const)("streams over %s", (version) => {
+  it("[T-STREAM-02] count until their client leaves or the handler ends them, and not if the client left before", async () => {
+    await using auth = await make({ streamsPerCaller: 1 })
+    const guard = auth.protect()
+    const token = await mint()
+    let handler: (res: ServerResponse) => Promise<void> = async () => {}
+    const listener = async (req: IncomingMessage, res: ServerResponse) => {
+      if (await guard(req, res) !== undefined) await handler(res)
+    }
+    const server = version === "HTTP/1.1" ? createServer(listener) : http2.createServer(listener as never)
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
+    onTestFinished(() => void server.close())
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`
+    const statusOf = async () => {
+      handler = async (res) => void res.end("ran")
+      const { leave, status } = getOver(version, url, token)
+      const answered = await status
+      leave()
+      return answered
+    }
+    const begin = (res: ServerResponse) => {
+      res.writeHead(200, { "content-type": "text/event-stream" })
+      res.write(": open\n\n")
+    }
+
+    const entered = new Promise<{ readonly begun: Promise<void> }>((resolveEntered) => {
+      handler = async (res) => {
+        const closed = new Promise<void>((resolve) => res.on("close", () => resolve()))
+        resolveEntered({ begun: closed.then(() => begin(res)) })
+      }
+    })
+    const early = getOver(version, url, token)
+    const { begun } = await entered
+    early.leave()
+    await begun
+    assert.strictEqual(await statusOf(), 200)
+
+    for (const isEndedByHandler of [true, false]) {
+      let response: ServerResponse
+      handler = async (res) => {
+        response = res
+        begin(res)
+      }
+      const { leave, status } = getOver(version, url, token)
+      assert.strictEqual(await status, 200)
+      assert.strictEqual(await statusOf(), 429)
+      if (isEndedByHandler) response!.end()
+      else leave()
+      await vi.waitFor(async () => assert.strictEqual(await statusOf(), 200))
+      leave()
+    }
+  })
+})
 
 const needsWrite = { policy: () => ({ scopes: ["todos:write"] as const }) }
 
