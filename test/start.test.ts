@@ -38,11 +38,11 @@ const nameOf = (url: string): string | undefined => /\/node_modules\/effect\/dis
  * loads less. Raise it only for a reason.
  */
 const budgets = [
-  { entry: "node", ours: 120, effect: 70, kB: 53 },
-  { entry: "fetch", ours: 118, effect: 70, kB: 51 },
-  { entry: "sdk-v1", ours: 151, effect: 70, kB: 69 },
-  { entry: "sdk-v2", ours: 150, effect: 70, kB: 66 },
-  { entry: "host", ours: 121, effect: 70, kB: 50 },
+  { entry: "node", ours: 121, effect: 70, kB: 53 },
+  { entry: "fetch", ours: 119, effect: 70, kB: 51 },
+  { entry: "sdk-v1", ours: 152, effect: 70, kB: 69 },
+  { entry: "sdk-v2", ours: 151, effect: 70, kB: 66 },
+  { entry: "host", ours: 122, effect: 70, kB: 50 },
   { entry: "protocol", ours: 13, effect: 45, kB: 6.5 },
   { entry: "verification", ours: 68, effect: 73, kB: 30 },
   { entry: "introspection", ours: 69, effect: 73, kB: 26 },
