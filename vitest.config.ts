@@ -26,7 +26,13 @@ export default defineConfig({
           setupFiles: ["tools/loopback.ts"],
           include: ["test/**/*.test.ts", "examples/**/*.test.ts"],
           // `npm run faults` installs packages below bench/faults, and some come with their tests.
-          exclude: ["**/node_modules/**", "test/package.test.ts", "test/tutorials/**", "test/providers/debian/**"],
+          exclude: [
+            "**/node_modules/**",
+            "test/package.test.ts",
+            "test/tutorials/**",
+            "test/providers/debian/**",
+            "examples/todo-manager/instances/**"
+          ],
           // Not 0: with a single worker, Vitest runs that group after all others.
           sequence: { groupOrder: 1 }
         }
@@ -39,6 +45,17 @@ export default defineConfig({
           include: ["test/providers/debian/*.test.ts"],
           setupFiles: ["tools/loopback.ts"],
           testTimeout: 180_000,
+          sequence: { groupOrder: 1 }
+        }
+      },
+      {
+        // Starts two processes for each server.
+        extends: true,
+        test: {
+          name: "instances",
+          include: ["examples/todo-manager/instances/*.test.ts"],
+          setupFiles: ["tools/loopback.ts"],
+          testTimeout: 120_000,
           sequence: { groupOrder: 1 }
         }
       },

@@ -16,10 +16,12 @@ export const server = Effect.gen(function*() {
     Scope.provide(start("redis-server", ["--port", `${port}`, "--bind", "127.0.0.1", "--save", ""], port), scope)
   )
   yield* run
+  const url = `redis://127.0.0.1:${port}`
   return {
+    url,
     /** Opens a connection, which ends with the scope. */
     connection: Effect.map(
-      Layer.build(NodeRedis.layer({ url: `redis://127.0.0.1:${port}` })),
+      Layer.build(NodeRedis.layer({ url })),
       (context) => Context.get(context, Redis.Redis)
     ).pipe(Effect.orDie),
     stop: Effect.suspend(() => Scope.close(scope, Exit.void)),

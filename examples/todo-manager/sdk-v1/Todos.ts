@@ -9,9 +9,14 @@ import * as TodoStore from "../TodoStore.ts"
 
 const Todo = { id: z.int(), title: z.string(), by: z.string() }
 
-/** Creates the gate, with the store that the handlers use. Called once per program. */
-export const makeAuth = ({ authorizationServers, resource }: Serving.Identity, logging: Layer.Layer<never>) =>
-  McpAuthSdk.make({ resource, authorizationServers, scopes, layer: Layer.mergeAll(TodoStore.layer, logging) })
+/** Creates the gate, with the store that the handlers use. Called once per program. Several instances also share `options`. */
+export const makeAuth = (
+  { authorizationServers, resource }: Serving.Identity,
+  logging: Layer.Layer<never>,
+  todos: Layer.Layer<TodoStore.TodoStore> = TodoStore.layer,
+  options: Pick<McpAuthSdk.Options<typeof scopes, never, never, "deny", never, never>, "sessionStore" | "revocation"> =
+    {}
+) => McpAuthSdk.make({ resource, authorizationServers, scopes, ...options, layer: Layer.mergeAll(todos, logging) })
 
 export type Auth = Awaited<ReturnType<typeof makeAuth>>
 
