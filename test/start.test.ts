@@ -40,8 +40,8 @@ const nameOf = (url: string): string | undefined => /\/node_modules\/effect\/dis
 const budgets = [
   { entry: "node", ours: 121, effect: 70, kB: 53 },
   { entry: "fetch", ours: 119, effect: 70, kB: 51 },
-  { entry: "sdk-v1", ours: 152, effect: 70, kB: 69 },
-  { entry: "sdk-v2", ours: 151, effect: 70, kB: 66 },
+  { entry: "sdk-v1", ours: 152, effect: 70, kB: 70 },
+  { entry: "sdk-v2", ours: 151, effect: 70, kB: 67 },
   { entry: "host", ours: 122, effect: 70, kB: 50 },
   { entry: "protocol", ours: 13, effect: 45, kB: 6.5 },
   { entry: "verification", ours: 68, effect: 73, kB: 30 },
