@@ -12,6 +12,7 @@ import * as Reference from "../tools/reference/Reference.ts"
 
 /** The functions whose parameter looks like options and is none, each with the reason. */
 const others: Readonly<Record<string, string>> = {
+  "client-node/NodeBrowser.printCode": "its argument comes from the client",
   "core/Decision.now": "a value of the library",
   "core/Profile.completeOptions": "called with checked options",
   "client/ClientAuthentication.make": "the options of the caller, which the caller checks",

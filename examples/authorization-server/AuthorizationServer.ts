@@ -41,6 +41,8 @@ export interface Options {
    * scope with `prompt=consent`, as OpenID Connect requires. `always`: all, because many MCP clients do not request this scope.
    */
   readonly refreshTokens?: "offline_access" | "always"
+  /** Whether people can sign in on another device (RFC 8628). Default: `false`. */
+  readonly deviceAuthorization?: boolean
 }
 
 /** A client with a secret and without a user. It uses the client credentials grant, and can introspect every token. */
@@ -202,6 +204,13 @@ const configuration = (options: Options, key: JWK, service: ConfidentialClient):
       introspection: { enabled: true, allowedPolicy: (_ctx, client) => client.clientId === service.clientId },
       revocation: { enabled: true, allowedPolicy: (_ctx, client, token) => client.clientId === token.clientId },
       dPoP: { enabled: true },
+      deviceFlow: {
+        enabled: options.deviceAuthorization ?? false,
+        userCodeInputSource: (ctx, form) => void (ctx.body = devicePage("Enter the code", form)),
+        userCodeConfirmSource: (ctx, form, _client, _device, userCode) =>
+          void (ctx.body = devicePage(`Is this the code? ${userCode}`, form)),
+        successSource: (ctx) => void (ctx.body = devicePage("You are signed in"))
+      },
       rpInitiatedLogout: { enabled: false },
       resourceIndicators: {
         enabled: true,
@@ -222,6 +231,9 @@ const configuration = (options: Options, key: JWK, service: ConfidentialClient):
     }
   }
 }
+
+/** A page of the sign-in on another device. `form` is HTML of the provider. */
+const devicePage = (heading: string, form = "") => `<!doctype html><title>Sign-in</title><h1>${heading}</h1>${form}`
 
 const baselineOf = (scopes: Scopes): ReadonlyArray<string> => "baseline" in scopes ? scopes.baseline : scopes
 

@@ -78,6 +78,22 @@ export class UserAgent {
     throw new Error(`The sign-in did not end after ${maximumHops} requests`)
   }
 
+  /**
+   * Signs in on the page of a device (RFC 8628), whose URL contains the code. Confirms the code, and returns the heading of the last
+   * page.
+   */
+  async approveDevice(verificationUri: URL | string): Promise<string | undefined> {
+    let next = new URL(verificationUri)
+    let form: Form | undefined = undefined
+    for (let hop = 0; hop < maximumHops; hop++) {
+      const { html, location }: Answer = await this.#send(next, form)
+      if (location === undefined && !html.includes("<form")) return this.log.at(-1)?.page
+      form = location === undefined ? parseForm(html, next, this.#options) : undefined
+      next = location ?? form!.action
+    }
+    throw new Error(`The sign-in did not end after ${maximumHops} requests`)
+  }
+
   async #send(url: URL, form: Form | undefined): Promise<Answer> {
     const method = form === undefined ? "GET" : "POST"
     const cookie = this.#cookieHeader(url)

@@ -27,6 +27,7 @@ interface Known {
   readonly token_endpoint?: string
   readonly jwks_uri?: string
   readonly registration_endpoint?: string
+  readonly device_authorization_endpoint?: string
   readonly introspection_endpoint?: string
   readonly revocation_endpoint?: string
   readonly userinfo_endpoint?: string
@@ -46,6 +47,7 @@ const optional: Readonly<Record<Exclude<keyof Known, "issuer">, Kind>> = {
   token_endpoint: "a string",
   jwks_uri: "a string",
   registration_endpoint: "a string",
+  device_authorization_endpoint: "a string",
   introspection_endpoint: "a string",
   revocation_endpoint: "a string",
   userinfo_endpoint: "a string",

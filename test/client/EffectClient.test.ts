@@ -42,7 +42,7 @@ const call = (name: string, arguments_: Readonly<Record<string, unknown>> = {}) 
     return content[0]?.type === "text" ? content[0].text : assert.fail("the result has no text")
   })
 
-/** Signs a person in at the page that a request demands. */
+/** Signs a person in at the page that a request names. */
 const signIn = (account: string, url: string) =>
   Effect.gen(function*() {
     const callback = yield* Effect.promise(() => new UserAgent({ username: account }).authorize(url))
@@ -92,7 +92,7 @@ describe("Effect's MCP client for an account", () => {
       assert.include(yield* as("alice", call("delete_todo", { id: 1 })), "Water plants")
     })))
 
-  it.live("45: sends the token of its own account", () =>
+  it.live("45: sends the token of the account that it acts for", () =>
     provided(Effect.gen(function*() {
       const { as } = yield* world(false)
       yield* signIn("alice", (yield* required(as("alice", call("list_todos")))).url)

@@ -19,12 +19,14 @@ export interface Options {
   readonly lazy: boolean
   /** The clients that get a refresh token. */
   readonly refreshTokens: "offline_access" | "always"
+  /** Whether people can sign in on another device. Default: `false`. */
+  readonly deviceAuthorization?: boolean
 }
 
 /** Starts the todo manager and an authorization server, and returns the URL of the todo manager. */
 export const serve: (options: Options) => Effect.Effect<string, never, Scope.Scope> = Effect.fnUntraced(
-  function*({ lazy, origin, refreshTokens }) {
-    const { issuer } = yield* Effect.orDie(AuthorizationServer.make({ scopes, refreshTokens }))
+  function*({ deviceAuthorization = false, lazy, origin, refreshTokens }) {
+    const { issuer } = yield* Effect.orDie(AuthorizationServer.make({ scopes, refreshTokens, deviceAuthorization }))
     const port = yield* freePort
     const resource = `http://127.0.0.1:${port}/mcp`
     const Auth = AuthLayer.make({

@@ -22,7 +22,7 @@ import { Quotas } from "effect-mcp-auth/quotas"
 import { McpAuthSdk as SdkV1 } from "effect-mcp-auth/sdk-v1"
 import { McpAuthSdk as SdkV2 } from "effect-mcp-auth/sdk-v2"
 import { SessionStore } from "effect-mcp-auth/sessions"
-import { AuthorizationCode, Connections } from "effect-mcp-auth/sign-in"
+import { AuthorizationCode, Connections, DeviceAuthorization } from "effect-mcp-auth/sign-in"
 import { Lease, MemoryStore } from "effect-mcp-auth/store"
 import { FileStore, SqliteStore } from "effect-mcp-auth/store-node"
 import { Tenants } from "effect-mcp-auth/tenants"
@@ -267,6 +267,16 @@ export const entries: Readonly<Record<string, Entry>> = {
       store: MemoryStore.make()
     },
     misspelled: ["redirects", "redirect"]
+  },
+  "sign-in/DeviceAuthorization.grant": {
+    call: (given) => DeviceAuthorization.grant(given),
+    valid: { client: { name: "Test" }, prompt: NodeBrowser.printCode, store: MemoryStore.make() },
+    misspelled: ["prompts", "prompt"]
+  },
+  "sign-in/DeviceAuthorization.make": {
+    call: (given) => DeviceAuthorization.make(given),
+    valid: { prompt: NodeBrowser.printCode },
+    misspelled: ["prompts", "prompt"]
   },
   "client-node/NodeBrowser.loopback": {
     call: (given) => NodeBrowser.loopback(given),

@@ -9,10 +9,11 @@ import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
 import { spawn } from "node:child_process"
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
-import { createInterface } from "node:readline"
 import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import { Unavailable } from "../ClientError.ts"
 import type { Listener, Redirect } from "../sign-in/AuthorizationCode.ts"
+import type { DevicePrompt } from "../sign-in/DeviceFlow.ts"
+import * as PastedCallback from "./PastedCallback.ts"
 
 /**
  * The options of a loopback redirect.
@@ -29,8 +30,8 @@ export interface Options {
   /** The path of the callback. Default: `/callback`. */
   readonly path?: string | undefined
   /**
-   * The ways to continue if the browser does not open. With `"paste"`, the program prints the URL, and the person pastes the URL of the
-   * callback into the terminal. Default: none.
+   * The ways to continue if the browser does not open, and neither does `otherwise` of the grant. With `"paste"`, the program prints the
+   * URL, and the person pastes the URL of the callback into the terminal. Default: none.
    */
   readonly otherwise?: ReadonlyArray<"paste"> | undefined
   /** Opens a URL in the browser of the person. Default: the browser of the operating system, started without a shell. */
@@ -61,6 +62,10 @@ const table: ConfigOption.Table<keyof Options> = {
 /** The number of callbacks that one sign-in reads. A page in the browser can send requests to the port as well. */
 const maximumCallbacks = 16
 
+const noBrowser =
+  "The browser cannot be opened, and no other way to sign in is available. Set otherwise: [\"paste\"] of " +
+  "NodeBrowser.loopback, or otherwise of AuthorizationCode.grant, or sign in on a machine with a browser"
+
 /**
  * Creates a redirect that receives the callback on a port of this machine.
  *
@@ -88,35 +93,37 @@ export const loopback = (options: Options): Redirect => {
   return {
     redirectUris: [toUri(first), ...others.map(toUri)],
     listen: Effect.gen(function*() {
-      const callbacks = yield* Queue.make<Callback>({ capacity: maximumCallbacks, strategy: "dropping" })
+      const callbacks = yield* Queue.make<PastedCallback.Callback>({ capacity: maximumCallbacks, strategy: "dropping" })
       const port = yield* listenOn(ports, path, callbacks)
       const listener: Listener = {
         redirectUri: toUri(port),
-        open: (url, complete) =>
+        open: (url, complete, instead) =>
           Effect.scoped(Effect.gen(function*() {
             const isOpen = yield* Effect.tryPromise(async () => open(url)).pipe(
               // A browser that stays in the foreground is open.
               Effect.timeoutOrElse({ duration: "2 seconds", orElse: () => Effect.void }),
-              Effect.result
+              Effect.isSuccess
             )
-            if (isOpen._tag === "Failure" && !otherwise.includes("paste")) {
-              return yield* new Unavailable({
-                detail:
-                  "The browser cannot be opened. Set otherwise: [\"paste\"], or sign in on a machine with a browser",
-                retryAfter: 1
-              })
+            if (!isOpen) {
+              const completed = yield* instead ?? Effect.undefined
+              if (completed !== undefined) return completed
+              if (!otherwise.includes("paste")) return yield* new Unavailable({ detail: noBrowser, retryAfter: 1 })
             }
-            if (isOpen._tag === "Failure") yield* readPasted(url, callbacks)
-            for (;;) {
-              const { answer, url: callback } = yield* Queue.take(callbacks)
-              const result = yield* Effect.result(complete(callback))
-              const isSuccess = result._tag === "Success"
-              yield* Deferred.succeed(answer, isSuccess)
-              if (isSuccess) return result.success
-              // Another page of the browser can have sent this request, and must not end the sign-in.
-              const isForeign = (result.failure as { readonly _tag?: unknown })._tag === "CallbackRejected"
-              if (!isForeign) return yield* Effect.fail(result.failure)
-            }
+            const awaitCallback = Effect.gen(function*() {
+              for (;;) {
+                const { answer, url: callback } = yield* Queue.take(callbacks)
+                const result = yield* Effect.result(complete(callback))
+                const isSuccess = result._tag === "Success"
+                yield* Deferred.succeed(answer, isSuccess)
+                if (isSuccess) return result.success
+                // Another page of the browser can have sent this request, and must not end the sign-in.
+                const isForeign = (result.failure as { readonly _tag?: unknown })._tag === "CallbackRejected"
+                if (!isForeign) return yield* Effect.fail(result.failure)
+              }
+            })
+            return yield* isOpen
+              ? awaitCallback
+              : Effect.raceFirst(awaitCallback, PastedCallback.read(url, callbacks))
           }))
       }
       return listener
@@ -124,17 +131,25 @@ export const loopback = (options: Options): Redirect => {
   }
 }
 
-/** A request to the redirect URI, and the place for its result. */
-interface Callback {
-  readonly url: string
-  readonly answer: Deferred.Deferred<boolean>
-}
+/**
+ * Prints the page and the code of a sign-in on another device to standard error: the `prompt` of `DeviceAuthorization`.
+ *
+ * @category runners
+ * @since 0.1.0
+ */
+export const printCode = ({ issuer, resource, userCode, verificationUri }: DevicePrompt): Effect.Effect<void> =>
+  Effect.sync(() => {
+    process.stderr.write(
+      `To use ${resource}, open this page on any device:\n\n${verificationUri}\n\nand enter the code ${userCode}. ` +
+        `The page belongs to ${issuer}.\n`
+    )
+  })
 
 /** Listens on the first free port. The scope closes the listener and its connections. */
 const listenOn = (
   ports: ReadonlyArray<number>,
   path: string,
-  callbacks: Queue.Queue<Callback>
+  callbacks: Queue.Queue<PastedCallback.Callback>
 ): Effect.Effect<number, Unavailable, Scope.Scope> =>
   Effect.gen(function*() {
     for (const port of ports) {
@@ -172,7 +187,7 @@ const answerRequest = (
   response: ServerResponse,
   port: number,
   path: string,
-  callbacks: Queue.Queue<Callback>
+  callbacks: Queue.Queue<PastedCallback.Callback>
 ): Effect.Effect<void> =>
   Effect.gen(function*() {
     // A page on another name that resolves to this machine must not send callbacks.
@@ -199,22 +214,6 @@ const write = (response: ServerResponse, status: number, text: string): void => 
   })
   response.end(`<!doctype html><meta charset="utf-8"><title>Sign-in</title><p>${text}`)
 }
-
-/** Prints the URL, and reads URLs of callbacks from the terminal until the sign-in ends. */
-const readPasted = (url: string, callbacks: Queue.Queue<Callback>): Effect.Effect<void, never, Scope.Scope> =>
-  Effect.acquireRelease(
-    Effect.sync(() => {
-      process.stderr.write(
-        `Open this URL in a browser:\n\n${url}\n\nThen paste the URL of the page that the browser shows:\n`
-      )
-      const lines = createInterface({ input: process.stdin })
-      lines.on("line", (line) => {
-        Queue.offerUnsafe(callbacks, { url: line.trim(), answer: Deferred.makeUnsafe<boolean>() })
-      })
-      return lines
-    }),
-    (lines) => Effect.sync(() => lines.close())
-  )
 
 /** The program that opens a URL on each operating system. Each receives the URL as one argument, and none is a shell. */
 const programFor = (platform: string): readonly [program: string, ...arguments_: ReadonlyArray<string>] =>

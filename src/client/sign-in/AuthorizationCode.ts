@@ -5,18 +5,22 @@
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import type { AuthConfigError } from "../../protocol/AuthError.ts"
 import * as ConfigOption from "../../protocol/ConfigOption.ts"
-import type { RecordStoreUnavailable, Store } from "../../store/records/RecordStore.ts"
-import { AuthorizationDenied, type ClientError, Unavailable } from "../ClientError.ts"
-import * as clientProof from "../ClientProof.ts"
+import { AuthorizationDenied, type ClientError, type Unavailable } from "../ClientError.ts"
 import type { Grant } from "../Grant.ts"
-import * as grants from "../Grant.ts"
-import { mark } from "../GrantContent.ts"
-import type { Acquisition, MakeSource } from "../TokenSource.ts"
-import * as registration from "./Registration.ts"
-import * as signIns from "./SignIn.ts"
-import * as signInOptions from "./SignInOptions.ts"
+import type { Acquisition } from "../TokenSource.ts"
+import * as localSignIn from "./LocalSignIn.ts"
+import * as otherSignIn from "./OtherSignIn.ts"
+import type { Completed } from "./SignIn.ts"
+import type { Connection } from "./StoredToken.ts"
+
+/**
+ * The options of every grant for the person who uses a program.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type { LocalOptions } from "./LocalSignIn.ts"
 
 /**
  * Opens a page of an authorization server for a person, and receives the callback. `NodeBrowser` of `effect-mcp-auth/client-node`
@@ -41,11 +45,15 @@ export interface Redirect {
 export interface Listener {
   /** The redirect URI of this sign-in. */
   readonly redirectUri: string
-  /** Opens a URL for the person, and returns the URL of each callback to the function until one of them ends the sign-in. */
-  readonly open: <A, E>(
+  /**
+   * Opens a URL for the person, and returns the URL of each callback to the function until one of them ends the sign-in. If the URL
+   * cannot be opened, runs `instead`, which returns `undefined` if that way is not available either.
+   */
+  readonly open: <A, E, E2 = never>(
     url: string,
-    complete: (callback: string) => Effect.Effect<A, E>
-  ) => Effect.Effect<A, E | Unavailable>
+    complete: (callback: string) => Effect.Effect<A, E>,
+    instead?: Effect.Effect<A | undefined, E2>
+  ) => Effect.Effect<A, E | E2 | Unavailable>
 }
 
 /**
@@ -54,34 +62,25 @@ export interface Listener {
  * @category models
  * @since 0.1.0
  */
-export interface Options extends Omit<signInOptions.SignInOptions, "allowIssuers"> {
-  /**
-   * The authorization servers to which the client sends the person. Default: the only one that the MCP server names, on a public
-   * address.
-   */
-  readonly allowIssuers?: signInOptions.SignInOptions["allowIssuers"] | undefined
+export interface Options extends localSignIn.LocalOptions {
   /** Opens the browser: a value of `NodeBrowser`. */
   readonly redirect: Redirect
-  /** Opens the store of the tokens, such as `FileStore.make({ file })`. */
-  readonly store: Effect.Effect<Store, AuthConfigError | RecordStoreUnavailable>
+  /**
+   * The way to sign in if the browser does not open and the authorization server offers this way: a value of
+   * `DeviceAuthorization.make`. Default: none.
+   */
+  readonly otherwise?: otherSignIn.OtherSignIn | undefined
 }
 
 const table: ConfigOption.Table<keyof Options> = {
-  ...signInOptions.table,
+  ...localSignIn.table,
   redirect: ConfigOption.rule(
     (value) => typeof value === "object" && value !== null && "redirectUris" in value && "listen" in value,
     "a redirect",
     "Write one such as NodeBrowser.loopback({ ports: [13316] })"
   ),
-  store: ConfigOption.rule(
-    (value) => Effect.isEffect(value),
-    "an effect that opens a store",
-    "Write one such as FileStore.make({ file })"
-  )
+  otherwise: otherSignIn.rule
 }
-
-/** The account of the person. There is one on this machine. */
-const account = "local"
 
 /**
  * Lets the person who uses a program sign in with a browser (RFC 8252). Throws `AuthConfigError` if an option is wrong.
@@ -119,47 +118,33 @@ const account = "local"
  * @since 0.1.0
  */
 export const grant = (options: Options): Grant => {
-  ConfigOption.check(options, "grant", table, "Give one with client, redirect and store")
-  const { client, redirect } = options
-  const allowIssuers = options.allowIssuers ?? grants.anyIssuer
-  // Options that are missing do not reach their rules.
-  ConfigOption.check({ client, redirect, store: options.store, allowIssuers }, "grant", table)
-  for (const name of ["redirect", "store"] as const) {
-    if (options[name] === undefined) {
-      throw ConfigOption.error(`grant.${name}`, "the option is missing. Set it", "missing")
-    }
-  }
-  signInOptions.checkPresent({ client, allowIssuers }, "grant.")
-  const issuers = signInOptions.readIssuers(allowIssuers)
-  const { redirectUris } = redirect
-
-  const makeSource: MakeSource = Effect.fnUntraced(function*({ fetcher, resource }) {
-    for (const [path, credentials] of issuers.credentials) yield* clientProof.check(credentials, `grant.${path}`)
-    const opened = yield* Effect.cached(options.store)
-    // A file that cannot be opened is an error of the setup.
-    const store = yield* Effect.catchTag(
-      opened,
-      "RecordStoreUnavailable",
-      (error) => Effect.fail(ConfigOption.error("grant.store", `${error.message}. Correct the place of the store`))
-    )
-    const registrations = yield* registration.make({ store, fetcher, client, issuers, redirectUris })
-    const signIn = signIns.make({ store, fetcher, issuers, registrations })
-    const connection = { account, resource: resource.href }
-    return yield* signIn.makeSource(connection, (acquisition) => signInWith(redirect, signIn, connection, acquisition))
+  localSignIn.check(options, table, ["redirect", "store"])
+  const { otherwise, redirect } = options
+  return localSignIn.makeGrant(options, {
+    redirectUris: redirect.redirectUris,
+    usesDevice: otherwise !== undefined,
+    letSignIn: (parts, connection, acquisition) =>
+      signInWith(
+        redirect,
+        parts,
+        connection,
+        acquisition,
+        otherwise?.[otherSignIn.mark](parts, connection, acquisition)
+      )
   })
-  return { [mark]: { issuers: issuers.allowed, makeSource } }
 }
 
 const signInWith = (
   redirect: Redirect,
-  { begin, complete }: signIns.SignIn,
-  connection: { readonly account: string; readonly resource: string },
-  acquisition: Acquisition
+  { signIn }: localSignIn.Parts,
+  connection: Connection,
+  acquisition: Acquisition,
+  instead: Effect.Effect<Completed | undefined, ClientError> | undefined
 ): Effect.Effect<void, ClientError> =>
   Effect.scoped(Effect.gen(function*() {
     const { open, redirectUri } = yield* redirect.listen
-    const url = yield* begin(connection, acquisition, redirectUri)
-    yield* open(url, (callback) => complete(callback, account)).pipe(
+    const url = yield* signIn.begin(connection, acquisition, redirectUri)
+    yield* open(url, (callback) => signIn.complete(callback, localSignIn.account), instead).pipe(
       Effect.catchTag("CallbackRejected", ({ message }) =>
         Effect.fail(
           new AuthorizationDenied({
@@ -170,10 +155,4 @@ const signInWith = (
           })
         ))
     )
-  })).pipe(
-    Effect.timeoutOrElse({
-      duration: signIns.flowLifetime,
-      orElse: () =>
-        Effect.fail(new Unavailable({ detail: "The person did not end the sign-in within ten minutes", retryAfter: 1 }))
-    })
-  )
+  }))

@@ -40,7 +40,10 @@ export interface Options {
   readonly fetcher: Fetcher["Service"]
   readonly client: ClientOptions
   readonly issuers: Issuers
-  readonly redirectUris: readonly [string, ...ReadonlyArray<string>]
+  /** Empty for a client that uses the device authorization grant only. */
+  readonly redirectUris: ReadonlyArray<string>
+  /** Whether the client uses the device authorization grant. Default: `false`. */
+  readonly usesDevice?: boolean | undefined
 }
 
 /** The largest response to a registration, in bytes, and the time until it is complete. */
@@ -50,9 +53,12 @@ const timeLimit = Duration.seconds(10)
 /** The authentication methods that a registration can request, in order of preference. */
 const methods = ["none", "client_secret_basic", "client_secret_post"] as const
 
+/** The grant type of the device authorization grant (RFC 8628 §3.4). */
+export const deviceGrant = "urn:ietf:params:oauth:grant-type:device_code"
+
 /** Creates the registrations of a client. */
 export const make = Effect.fnUntraced(function*(
-  { client, fetcher, issuers, redirectUris, store }: Options
+  { client, fetcher, issuers, redirectUris, store, usesDevice = false }: Options
 ): Effect.fn.Return<Registrations> {
   const kept = records.make(store)
   const shares = yield* Sharing
@@ -61,8 +67,12 @@ export const make = Effect.fnUntraced(function*(
   const metadata = {
     client_name: client.name,
     redirect_uris: redirectUris,
-    grant_types: ["authorization_code", "refresh_token"],
-    response_types: ["code"],
+    grant_types: [
+      ...(redirectUris.length === 0 ? [] : ["authorization_code"]),
+      "refresh_token",
+      ...(usesDevice ? [deviceGrant] : [])
+    ],
+    response_types: redirectUris.length === 0 ? [] : ["code"],
     application_type: isNative ? "native" : "web"
   }
   const keyFor = (issuer: string) => records.keyOf("registration", issuer, metadata)
@@ -103,7 +113,14 @@ export const make = Effect.fnUntraced(function*(
       })
     }
     const url = yield* checkEndpoint(server.registration_endpoint!, issuer, "registration_endpoint")
-    const answer = yield* post(fetcher, url, issuer, { ...metadata, token_endpoint_auth_method: method })
+    const answer = yield* post(fetcher, url, issuer, {
+      ...metadata,
+      // A server without this grant can reject a registration that names it.
+      grant_types: metadata.grant_types.filter((type) =>
+        type !== deviceGrant || server.device_authorization_endpoint !== undefined
+      ),
+      token_endpoint_auth_method: method
+    })
     const issued = yield* read(answer, issuer, redirectUris)
     const now = yield* Clock.currentTimeMillis
     const lifetime = issued.expiresAt === undefined

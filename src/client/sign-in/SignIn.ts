@@ -257,7 +257,7 @@ export const make = ({ fetcher, issuers, registrations, store }: Options): SignI
 }
 
 /** Tells whether the token endpoint answered with an error code. */
-const isCode = (error: ClientError, code: string): boolean =>
+export const isCode = (error: ClientError, code: string): boolean =>
   error._tag === "AuthorizationDenied" && error.reason === "token-request" && error.code === code
 
 /**
