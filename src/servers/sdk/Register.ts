@@ -96,8 +96,10 @@ export const make = ({ bind, log, readArguments, registry, wrap }: Parts): Regis
           "effect-mcp-auth"
       })
     }
-    registration = add(checkConfig(config, what), wrap({ kind, name, policy }, handler as AnyHandler))
+    const guard = (handler: AnyHandler) => wrap({ kind, name, policy }, handler)
+    registration = add(checkConfig(config, what), guard(handler as AnyHandler))
     registry.setPolicy(registration, policy)
+    guardUpdates(registration as Updatable, guard)
     if (rule === undefined ? policy.scopes.length === 0 && typeof policy.scopes !== "function" : rule.isOpen) {
       log?.("Info", `${what} is public: it requires no scopes, and anonymous requests are allowed`)
     }
@@ -146,6 +148,27 @@ export const make = ({ bind, log, readArguments, registry, wrap }: Parts): Regis
       )
   }
 }
+
+/** A registration of either SDK. */
+interface Updatable {
+  update: (updates: { readonly callback?: unknown }) => unknown
+}
+
+/** Guards the handlers that replace the first one. The handler of a task of SDK v1 is an object. */
+const guardUpdates = (registration: Updatable, guard: (handler: AnyHandler) => AnyHandler): void => {
+  const { update } = registration
+  registration.update = (updates) => {
+    const callback = updates?.callback
+    if (typeof callback === "function") {
+      return update({ ...updates, callback: guard(callback as AnyHandler) })
+    }
+    if (!hasCreateTask(callback)) return update(updates)
+    return update({ ...updates, callback: { ...callback, createTask: guard(callback.createTask) } })
+  }
+}
+
+const hasCreateTask = (callback: unknown): callback is { readonly createTask: AnyHandler } =>
+  typeof (callback as { readonly createTask?: unknown } | null | undefined)?.createTask === "function"
 
 /** The experimental members of an `McpServer` of SDK v1. */
 interface TaskServer extends McpServerLike {
