@@ -105,16 +105,23 @@ export const make = ({ provideCaller, record, reject: rejecting, unlisted }: Par
     let needsPrincipal = false
     let entries: Array<Batch["entries"][number]> | undefined
     let rule: OperationPolicy["rule"]
+    let defect: { readonly cause: unknown } | undefined
+    let isUnlisted = false
+    for (const { target } of operations) {
+      if (target !== undefined && target.length > maximumTarget) return reject(caller, nameTooLong)
+    }
     for (const operation of operations) {
-      if (operation.target !== undefined && operation.target.length > maximumTarget) return reject(caller, nameTooLong)
       let policy: OperationPolicy | undefined
       let granted: Granted | undefined
       try {
         policy = policyFor(operation)
         if (operations.length === 1) granted = policy?.rule?.evaluator.findGranted(policy.rule, principal)
-      } catch (defect) {
+      } catch (cause) {
         // A hidden operation is decided below: an error would reveal that it exists.
-        if (policy?.unauthorized !== "hide") return rejectCause(caller, Cause.die(defect), { operations })
+        if (policy?.unauthorized !== "hide") {
+          defect ??= { cause }
+          continue
+        }
       }
       if (granted !== undefined) {
         return record(
@@ -134,7 +141,8 @@ export const make = ({ provideCaller, record, reject: rejecting, unlisted }: Par
       // A hidden operation must look as if it did not exist, so the MCP server answers it with the same error.
       const isHidden = isHiddenFrom(policy, principal)
       if ((isHidden || policy.scopes.length === 0) && unlisted === "deny" && needsScopes(operation)) {
-        return reject(caller, unlistedRejected, { operations })
+        isUnlisted = true
+        continue
       }
       if (isHidden || policy.authenticated === true) needsPrincipal = true
       if (isHidden) continue
@@ -146,6 +154,10 @@ export const make = ({ provideCaller, record, reject: rejecting, unlisted }: Par
       }
       for (const scope of policy.scopes) if (!required.includes(scope)) required = [...required, scope]
     }
+    // The other operations of a batch make no difference to these answers. Otherwise a hidden operation that a check decides about below
+    // would get another answer than one that does not exist.
+    if (defect !== undefined) return rejectCause(caller, Cause.die(defect.cause), { operations })
+    if (isUnlisted) return reject(caller, unlistedRejected, { operations })
     if (rule !== undefined && entries !== undefined) {
       return authorizeRules(caller, operations, entries, rule.evaluator.decideBatch)
     }

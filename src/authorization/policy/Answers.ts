@@ -29,14 +29,14 @@ export interface RequestAnswers {
  * @since 0.1.0
  */
 export const make = (): RequestAnswers => {
-  const byServices = new Map<BoundPolicy["services"], Map<unknown, boolean>>()
+  const byServices = new Map<BoundPolicy["services"], Pick<Answers, "caller" | "failed">>()
   return {
     granted: new Set(),
     hidden: new Set(),
     forCall: ({ services }) => {
-      let caller = byServices.get(services)
-      if (caller === undefined) byServices.set(services, caller = new Map())
-      return { caller, call: new Map() }
+      let known = byServices.get(services)
+      if (known === undefined) byServices.set(services, known = { caller: new Map(), failed: new Map() })
+      return { ...known, call: new Map() }
     }
   }
 }

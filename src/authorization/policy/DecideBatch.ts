@@ -40,7 +40,24 @@ export const decideBatch = (batch: Batch): BatchVerdict | Effect.Effect<BatchVer
       (verdict) => verdicts.add(entry.policy, verdict) ?? from(index + 1)
     )
   }
-  return from(0)
+  // The other operations must make no difference to the answer to a hidden one, as they make none for one that does not exist.
+  return batch.rejectsHidden
+    ? andThen(findHidden(batch), (found) => found ? hidden : from(0))
+    : from(0)
+}
+
+/** Returns whether an operation is hidden from a caller. Anonymous callers get one answer for all operations. */
+const findHidden = ({ entries, principal, request }: Batch, index = 0): boolean | Effect.Effect<boolean> => {
+  const entry = entries[index]
+  if (principal === undefined || entry === undefined) return false
+  const { rule, unauthorized } = entry.policy
+  const next = () => findHidden({ entries, principal, request, rejectsHidden: true }, index + 1)
+  if (unauthorized !== "hide" || rule === undefined) return next()
+  const answers = Answers.forRequest(request, principal).forCall(rule)
+  return andThen(
+    evaluateVisibility({ policy: rule, principal, answers }, principal, request),
+    (list) => list === "none" || next()
+  )
 }
 
 type Entry = Batch["entries"][number]

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type { Principal } from "../../verification/Principal.ts"
@@ -103,13 +104,22 @@ const run = (
         : Effect.promise(async () => result)
     }).pipe(
       Effect.orDie,
+      // This runs only if the check interrupts itself, not if the client aborts the request.
+      Effect.catchCause((cause) => Cause.hasInterruptsOnly(cause) ? Effect.die(interrupted) : Effect.failCause(cause)),
+      Effect.timeoutOrElse({ duration: longestCheck, orElse: () => Effect.die(tooSlow) }),
       Effect.flatMap((result: unknown) => {
         // A program in JavaScript can return any value. Only `true` is a grant.
         results.set(key, result === true)
         return typeof result === "boolean" ? Effect.undefined : warnOfResult(condition, result)
       })
     )
-  if (dependsOn === "caller") return ask(noCall, answers.caller)
+  if (dependsOn === "caller") {
+    // A list asks the same check for each of its tools. A check that failed must not run again for each of them.
+    return answers.failed.get(key) ?? Effect.tapCause(
+      ask(noCall, answers.caller),
+      (cause) => Effect.sync(() => answers.failed.set(key, Effect.failCause(cause)))
+    )
+  }
   return Effect.matchEffect(answers.decoded ?? provide(policy, policy.decode(call.arguments)), {
     onFailure: () => Effect.succeed<Verdict>(invalidArguments),
     onSuccess: (decoded) => {
@@ -203,5 +213,12 @@ export const scopesOfSignIn = (
 const noCall: Call = { method: "", target: "", arguments: undefined }
 
 const openGranted: Granted = { _tag: "Granted", required: [] }
+
+/** The longest time that a check can take. A check that never ends would keep the request and its client waiting. */
+const longestCheck = "30 seconds"
+
+const tooSlow = new Error(`A check of a policy did not finish within ${longestCheck}`)
+
+const interrupted = new Error("A check of a policy was interrupted, without an interruption of the request")
 
 const invalidArguments: Verdict = { _tag: "InvalidArguments" }

@@ -197,6 +197,8 @@ export interface Question {
 export interface Answers {
   /** Results about the caller. They are valid for the whole request. */
   readonly caller: Map<unknown, boolean>
+  /** The failures of checks of the caller, by the key of the condition. They are valid for the whole request. */
+  readonly failed: Map<unknown, Effect.Effect<never>>
   /** Results about one call. */
   readonly call: Map<unknown, boolean>
   /** The decoded arguments of the call, once a check has read them. */

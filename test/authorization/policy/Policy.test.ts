@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Context, Effect, Schema } from "effect"
+import { Cause, Context, Effect, Fiber, Schema } from "effect"
 import { AuthError, type Principal } from "effect-mcp-auth"
 import { Policy } from "effect-mcp-auth/policy"
+import { TestClock } from "effect/testing"
 import * as Answers from "../../../src/authorization/policy/Answers.ts"
 import { decideBatch } from "../../../src/authorization/policy/DecideBatch.ts"
 import { evaluate, evaluateForList } from "../../../src/authorization/policy/Evaluate.ts"
@@ -205,6 +206,53 @@ describe("a condition", () => {
         }
       })
   )
+
+  const unfinished: ReadonlyArray<readonly [title: string, test: () => Policy.Answer, message: RegExp]> = [
+    ["interrupts itself", () => Effect.interrupt, /was interrupted/],
+    [
+      "waits for a fiber that is interrupted",
+      () => Effect.flatMap(Effect.forkDetach(Effect.never), (_) => Effect.andThen(Fiber.interrupt(_), Fiber.join(_))),
+      /was interrupted/
+    ],
+    ["is an Effect that never ends", () => Effect.never, /within 30 seconds/],
+    ["is a promise that never settles", () => new Promise(() => {}), /within 30 seconds/]
+  ]
+
+  it.effect.each(unfinished)("T-POL-03 causes a defect if its test %s", ([, test, message]) =>
+    Effect.gen(function*() {
+      for (const policy of [check("c", test), checkCaller("c", test)]) {
+        const fiber = yield* Effect.forkChild(Effect.exit(verdictOf(policy, admin)))
+        yield* TestClock.adjust("31 seconds")
+        const exit = yield* Fiber.join(fiber)
+        assert(exit._tag === "Failure")
+        assert.isTrue(Cause.hasDies(exit.cause))
+        assert.match((Cause.squash(exit.cause) as Error).message, message)
+      }
+    }))
+
+  it.effect("is interrupted with the request", () =>
+    Effect.gen(function*() {
+      const fiber = yield* Effect.forkChild(verdictOf(check("c", () => Effect.never), admin))
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.interrupt(fiber)
+      const exit = yield* Fiber.await(fiber)
+      assert.isTrue(exit._tag === "Failure" && Cause.hasInterruptsOnly(exit.cause))
+    }))
+
+  it.effect("runs once for each request if it is about the caller, also if it fails", () =>
+    Effect.gen(function*() {
+      let runs = 0
+      const policy = checkCaller("c", () => Effect.suspend(() => Effect.die(++runs)))
+      const rules = [policy.bind(server), anyOf(policy, scopes("admin")).bind(server)]
+      const [request, caller] = [{}, callerWith("")]
+      for (const rule of rules) {
+        const { evaluateList } = rule.evaluator
+        const exit = yield* Effect.exit(toEffect(evaluateList(rule, caller, request)))
+        assert(exit._tag === "Failure")
+        assert.strictEqual(Cause.squash(exit.cause), 1)
+      }
+      assert.strictEqual(runs, 1)
+    }))
 })
 
 describe("a check", () => {

@@ -180,6 +180,54 @@ describe("the answer to a caller", () => {
   )
 })
 
+describe("a batch, if the server rejects operations that are not listed", () => {
+  const unlisted: Gate.OperationPolicy = { scopes: [], unauthorized: "challenge", authenticated: true }
+  const dies = check("dies", () => Effect.die("down"))
+  const others: Readonly<Record<string, Gate.OperationPolicy>> = {
+    list: { scopes: ["todos:read"], unauthorized: "challenge" },
+    denied: ruleOf(role("admin"), "deny"),
+    dies: ruleOf(dies),
+    visible: ruleOf(anyOf(role("owner"), dies), "hide"),
+    unlisted
+  }
+  const hidden: ReadonlyArray<Policy.AnyPolicy> = [
+    role("admin"),
+    Policy.checkCaller("no", () => false),
+    Policy.checkCaller("down", () => Effect.die("down")),
+    anyOf(allOf(role("admin"), scopes("todos:read")), role("root"))
+  ]
+  const batches = [
+    ["it", "denied"],
+    ["denied", "it"],
+    ["it", "dies 1"],
+    ["dies 1", "it"],
+    ["dies 1", "visible 1", "it"],
+    ["list", "it", "x".repeat(9000)],
+    ["list", "broken", "it"],
+    ["it", "broken", "list"]
+  ]
+
+  it.effect.each(batches.map((names) => [names.map((_) => _.slice(0, 10)).join(", "), names] as const))(
+    "T-POL-04 is answered as with an operation that does not exist: %s",
+    ([_, names]) =>
+      Effect.gen(function*() {
+        const caller = principal({ scopes: ["todos:read"] })
+        const answerTo = (it: Gate.OperationPolicy) => {
+          const broken = {
+            get broken(): never {
+              throw new Error("down")
+            }
+          }
+          const all = Object.defineProperties({ ...others, it }, Object.getOwnPropertyDescriptors(broken))
+          return Effect.map(ask(all, names, caller, { unlisted: "deny" }), partsOf)
+        }
+        const expected = yield* answerTo(unlisted)
+        for (const policy of hidden) assert.strictEqual(yield* answerTo(ruleOf(policy, "hide")), expected)
+        assert.strictEqual(yield* answerTo({ scopes: ["todos:admin"], unauthorized: "hide" }), expected)
+      })
+  )
+})
+
 describe("the gate", () => {
   it.effect("decides without waiting if scopes, roles and claims suffice", () =>
     Effect.withFiber((fiber) =>
