@@ -41,6 +41,9 @@ export const promises: Readonly<Record<string, ReadonlyArray<string>>> = {
     "T-AUD-04c",
     "T-AUD-04d"
   ],
+  "A body with a member named `__proto__` is rejected, so the gate and the server read the same names and arguments.": [
+    "T-POL-11"
+  ],
   "Options that do not exist, and misspelled scopes of a route or a tool, are configuration errors.": [
     "T-AUD-41",
     "T-AUD-42"
@@ -50,6 +53,7 @@ export const promises: Readonly<Record<string, ReadonlyArray<string>>> = {
   "If an operation has a policy, its handler runs only if the policy admits the caller, with the arguments that the handler receives.":
     ["T-POL-02", "T-POL-08"],
   "A check that throws, rejects or dies, and a result other than `true`, never admits a call.": ["T-POL-03"],
+  "A check that does not finish within 30 seconds, or is interrupted, counts as one that dies.": ["T-POL-03"],
   "A check of a call runs once for each call, and the next request is decided again.": ["T-POL-08", "T-POL-09"],
   "Two conditions are never taken for the same one because they share a function or a name, unless both are the same role.":
     ["T-POL-01"],

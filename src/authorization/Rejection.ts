@@ -386,6 +386,7 @@ const bodyStatuses: Partial<Record<MalformedRequest["reason"], 400 | 408 | 413 |
   "not-json": 400,
   "not-json-rpc": 400,
   "too-deep": 400,
+  "prototype": 400,
   "too-many-operations": 400,
   "name-too-long": 400,
   "name-not-text": 400,

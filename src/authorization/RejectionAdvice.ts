@@ -31,6 +31,7 @@ export const advice: { readonly [E in AuthError as E["_tag"]]: { readonly [R in 
     "not-json-rpc":
       "Correct the client: the body must be a JSON-RPC 2.0 message. Check that it speaks MCP to this path",
     "too-deep": "Correct the client: the body may nest at most 64 levels. This limit has no option",
+    "prototype": "Normal for attacks. A client whose messages really contain such a member must name it differently",
     "too-many-operations": "Correct the client, or raise maximumOperations if its batches are legitimate",
     "content-type": "Correct the client: it must send Content-Type: application/json",
     "too-large": "Correct the client, or raise maximumBody if its messages are legitimate",

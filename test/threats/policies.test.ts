@@ -65,10 +65,27 @@ describe.each(policyServers)("on $name", ({ protocol, start }) => {
     assert.deepStrictEqual([read, server.ran], [[{ id: "1" }], ["edit 1"]])
     const hostile = ["{}", "{\"id\":1}", "{\"id\":[\"1\"]}", "{\"__proto__\":{\"id\":\"1\"}}", "[]", "\"1\""]
     for (const given of hostile) {
-      const { error, result } = await caller.callTool("edit", JSON.parse(given))
-      assert.isTrue(error !== undefined || result?.isError === true, given)
+      const { error, result, status } = await caller.callTool("edit", JSON.parse(given))
+      assert.isTrue(error !== undefined || result?.isError === true || status === 400, given)
     }
     assert.deepStrictEqual([read.length, server.ran.length], [1, 1])
+  })
+
+  it("T-POL-11 no message with a member __proto__ reaches a check or a handler", async () => {
+    const read: Array<unknown> = []
+    const isFirst = check("first", (_, call: Call) => read.push(call) > 0)
+    await using server = await serve({ name: "edit", policy: isFirst })
+    const caller = server.client.as(alice)
+    const hostile = [
+      `{"name":"edit","arguments":{"id":"1"},"__proto__":{"arguments":{"id":"2"}}}`,
+      `{"name":"edit","__proto__":{"arguments":{"id":"2"}}}`,
+      `{"__proto__":{"name":"edit","arguments":{"id":"1"}}}`,
+      `{"name":"edit","arguments":{"id":"1","__proto__":{"id":"2"}}}`
+    ]
+    for (const params of hostile) {
+      await expectRejected("prototype")(caller.request("tools/call", JSON.parse(params)))
+    }
+    assert.deepStrictEqual([read, server.ran], [[], []])
   })
 
   it("T-POL-03 a check that fails, or answers with anything but true, admits no call", async () => {
@@ -78,7 +95,8 @@ describe.each(policyServers)("on $name", ({ protocol, start }) => {
       },
       () => Promise.reject(new Error("secret")),
       () => Effect.die(new Error("secret")),
-      () => Effect.fail(new Error("secret"))
+      () => Effect.fail(new Error("secret")),
+      () => Effect.interrupt
     ]
     const answers: ReadonlyArray<() => unknown> = [
       () => 1,
@@ -111,13 +129,14 @@ describe.each(policyServers)("on $name", ({ protocol, start }) => {
       { name: "hidden_a", policy: role("admin"), unauthorized: "hide" },
       { name: "hidden_b", policy: allOf(scopes("todos:write"), isOwner), unauthorized: "hide" },
       { name: "hidden_c", policy: checkCaller("down", () => Effect.die("down")), unauthorized: "hide" },
+      { name: "hidden_d", policy: checkCaller("stopped", () => Effect.interrupt), unauthorized: "hide" },
       { name: "open_one", policy: Policy.authenticated }
     )
     for (const caller of [alice, undefined, { ...alice, scopes: [] }]) {
       const client = server.client.as(caller)
       for (const args of [{ id: "1" }, { id: 1 }, {}]) {
         const unknown = seen(await client.callTool("hidden_x", args), "hidden_x")
-        for (const name of ["hidden_a", "hidden_b", "hidden_c"]) {
+        for (const name of ["hidden_a", "hidden_b", "hidden_c", "hidden_d"]) {
           assert.deepStrictEqual(
             seen(await client.callTool(name, args), name),
             unknown,
@@ -125,7 +144,9 @@ describe.each(policyServers)("on $name", ({ protocol, start }) => {
           )
         }
       }
-      assert.notInclude((await client.listTools()).body, "hidden")
+      const { body } = await client.listTools()
+      assert.notInclude(body, "hidden")
+      if (caller !== undefined) assert.include(body, "open_one")
     }
     assert.deepStrictEqual([ran, server.ran], [[], []])
     await expectAdmitted(server.client.as(admin).callTool("hidden_a", { id: "1" }))

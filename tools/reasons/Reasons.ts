@@ -77,6 +77,10 @@ export const reasons: All = {
       "The body nests objects and lists too deeply.",
       "An attack, or an argument with a very deep structure."
     ),
+    "prototype": entry(
+      "An object in the body has a member named `__proto__`.",
+      "An attack: a server that copies the object would read other names and arguments than the gate."
+    ),
     "too-many-operations": entry(
       "The batch has more operations than the server accepts.",
       "A client with large batches, or an attack."

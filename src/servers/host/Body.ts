@@ -3,6 +3,7 @@ import * as Result from "effect/Result"
 import { type AuthConfigError, MalformedRequest } from "../../protocol/AuthError.ts"
 import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import { isTextWithin, isValueWithin } from "../../protocol/JsonDepth.ts"
+import { hasPlainMembers, mayHavePrototype } from "../../protocol/JsonMembers.ts"
 import * as Operation from "../../protocol/Operation.ts"
 import * as OptionValue from "../../protocol/OptionValue.ts"
 
@@ -40,6 +41,7 @@ export const notJson = new MalformedRequest({ reason: "not-json" })
 export const tooSlow = new MalformedRequest({ reason: "too-slow" })
 export const tooLarge = new MalformedRequest({ reason: "too-large" })
 const tooDeep = Result.fail(new MalformedRequest({ reason: "too-deep" }))
+const namesPrototype = Result.fail(new MalformedRequest({ reason: "prototype" }))
 
 /**
  * Creates the error if other code has read the body before the gate and has not passed the parsed body to the gate. The gate
@@ -89,6 +91,7 @@ export const parseText = (text: string, limits: Limits): Result.Result<Message, 
   } catch {
     return Result.fail(notJson)
   }
+  if (mayHavePrototype(text) && !hasPlainMembers(value)) return namesPrototype
   return check(value, limits)
 }
 
@@ -105,7 +108,8 @@ export const parse = (bytes: Uint8Array | ArrayBuffer, limits: Limits): Result.R
 export const parsed = (value: unknown, limits: Limits): Result.Result<Message, MalformedRequest> => {
   if (value instanceof Uint8Array) return parse(value, limits)
   if (typeof value === "string") return parseText(value, limits)
-  return isValueWithin(value) ? check(value, limits) : tooDeep
+  if (!isValueWithin(value)) return tooDeep
+  return hasPlainMembers(value) ? check(value, limits) : namesPrototype
 }
 
 /** Returns whether text or bytes have at most this length, in bytes. Returns `true` for a parsed value, which has no length. */

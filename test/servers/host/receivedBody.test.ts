@@ -17,6 +17,15 @@ describe("a body that a host has received", () => {
     assert.deepStrictEqual(value, call)
   })
 
+  const withParams = (params: string) => `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":${params}}`
+  const prototypes = {
+    params: withParams(`{"name":"add_todo","__proto__":{"arguments":{"title":"ä"}}}`),
+    arguments: withParams(`{"name":"add_todo","arguments":{"__proto__":{"title":"ä"}}}`),
+    list: withParams(`{"name":"add_todo","arguments":{"all":[[{"__proto__":null}]]}}`),
+    escaped: withParams(`{"name":"add_todo","\\u005f_pro\\u0074o__":{"arguments":{"title":"ä"}}}`)
+  }
+  const inherited: unknown = Object.create({ name: "add_todo" })
+
   const deep = `${"[".repeat(100)}${"]".repeat(100)}`
   it.each<[string, unknown, string | undefined, number, string]>([
     ["another content type", text, "text/plain", 1000, "content-type"],
@@ -28,11 +37,32 @@ describe("a body that a host has received", () => {
     ["an empty text", "", "application/json", 1000, "not-json"],
     ["deep JSON", deep, "application/json", 1000, "too-deep"],
     ["a deep value", JSON.parse(deep), "application/json", 1000, "too-deep"],
+    ["a member named __proto__ in the params", prototypes.params, "application/json", 1000, "prototype"],
+    ["such a member in the arguments", prototypes.arguments, "application/json", 1000, "prototype"],
+    ["such a member in a list", prototypes.list, "application/json", 1000, "prototype"],
+    ["such a member that is written with an escape", prototypes.escaped, "application/json", 1000, "prototype"],
+    ["bytes with such a member", new TextEncoder().encode(prototypes.params), "application/json", 1000, "prototype"],
+    ["a value with such a member", JSON.parse(prototypes.params), "application/json", 1000, "prototype"],
+    ["a value with inherited params", { ...call, params: inherited }, "application/json", 1000, "prototype"],
     ["a batch inside a batch", [[call]], "application/json", 1000, "not-json-rpc"]
-  ])("is rejected: %s", (_, body, contentType, limit, reason) => {
+  ])("[T-POL-11] is rejected: %s", (_, body, contentType, limit, reason) => {
     const result = read(body, contentType, limit)
     assert.ok(Result.isFailure(result) && result.failure instanceof AuthError.MalformedRequest)
     assert.strictEqual(result.failure.reason, reason)
+  })
+
+  it.each([
+    ["a text that names __proto__", { title: "__proto__" }],
+    ["a text with escapes", { title: "\u0001 \\u005f" }],
+    ["a member named constructor", { constructor: { prototype: {} } }],
+    ["a member without a prototype", Object.assign(Object.create(null), { title: 1 })],
+    ["an object that occurs twice", { a: [call], b: [call] }]
+  ])("is read with %s", (_, args) => {
+    const body = { ...call, params: { ...call.params, arguments: args } }
+    for (const form of [body, JSON.stringify(body)]) {
+      const { operations } = Result.getOrThrow(read(form, "application/json", 1000))
+      assert.deepStrictEqual(operations.map(({ target }) => target), ["add_todo"])
+    }
   })
 
   it("is not read with an unknown option, nor from a value that is not an object", () => {
