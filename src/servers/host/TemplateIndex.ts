@@ -49,13 +49,12 @@ const walk = (node: Node, path: string, visit: (position: number) => boolean): b
     : walk(node.halves[0], path, visit) || walk(node.halves[1], path, visit)
 }
 
+/** Creates a router with the same options as the server's own matcher, so that a URI matches the same templates. */
+export const makeRouter = (): FindMyWay.Router<true> =>
+  FindMyWay.make<true>({ ignoreTrailingSlash: true, ignoreDuplicateSlashes: true, caseSensitive: true })
+
 const matcherOf = (templates: ReadonlyArray<Template>): (path: string) => boolean => {
-  // The same options as in the server's own matcher, so that a URI matches the same templates.
-  const router = FindMyWay.make<true>({
-    ignoreTrailingSlash: true,
-    ignoreDuplicateSlashes: true,
-    caseSensitive: true
-  })
+  const router = makeRouter()
   for (const { routerPath } of templates) {
     try {
       router.on("GET", `/${routerPath}`, true)
@@ -67,11 +66,9 @@ const matcherOf = (templates: ReadonlyArray<Template>): (path: string) => boolea
   return (path) => router.find("GET", path) !== undefined
 }
 
+/** Returns the router path that Effect's `McpServer.resource` derives from the literal parts of a URI template. */
+export const routerPathFrom = (segments: ReadonlyArray<string>): string =>
+  segments.map((segment, index) => `${index === 0 ? "" : `:${index - 1}`}${segment.replace(":", "::")}`).join("")
+
 /** Returns the router path that Effect's `McpServer.resource` derives from a URI template. */
-export const routerPathOf = (uriTemplate: string): string => {
-  let position = 0
-  return uriTemplate
-    .split(/(\{[^{}]*\})/)
-    .map((part, index) => index % 2 === 1 ? `:${position++}` : part.replace(":", "::"))
-    .join("")
-}
+export const routerPathOf = (uriTemplate: string): string => routerPathFrom(uriTemplate.split(/\{[^{}]*\}/))

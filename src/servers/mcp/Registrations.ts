@@ -31,7 +31,7 @@ import {
   type ServicesOf,
   Unauthorized as UnauthorizedAnnotation
 } from "../../authorization/Policy.ts"
-import type { Decode, Server, Unauthorized } from "../../authorization/policy/OperationPolicy.ts"
+import type { BoundPolicy, Decode, Server, Unauthorized } from "../../authorization/policy/OperationPolicy.ts"
 import { toScopes } from "../../authorization/policy/PolicyValue.ts"
 import { checkScopes } from "../../authorization/policy/ScopeList.ts"
 import { BoundRule, policyOf, unknownServer } from "../../authorization/RequirePolicy.ts"
@@ -40,6 +40,7 @@ import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import type { Principal } from "../../verification/Principal.ts"
 import { OfferedScopes } from "./internal/registry.ts"
 import { guard, layerObserver, type PolicyForCall, policyFromAnnotations } from "./internal/scopeGuard.ts"
+import { withTemplateTarget } from "./internal/templateTarget.ts"
 
 /** Removes the requirement of `toolkit`, and turns the services of checks into requirements of the layer or of each request. */
 type Registered<R> = R extends McpServer.McpRequest<"Requires", infer T> ? T extends RegisterWithMcpAuthToolkit ? never
@@ -166,7 +167,7 @@ export interface Policy<S extends ScopeList, P = never> {
   readonly scopes?: (S & Literals<S>) | undefined
   /**
    * A policy of `effect-mcp-auth/policy`: scopes, roles, claims and checks. A check receives the decoded arguments of the prompt, or
-   * the URI of the resource as `target`. The layer requires the services of the checks. For the completion of an argument, checks of
+   * the URI of the resource as `target`; for a template, with the parameters that the handler receives. The layer requires the services of the checks. For the completion of an argument, checks of
    * the call count as passed. Default: `scopes` decides.
    */
   readonly policy?: P
@@ -217,7 +218,8 @@ const registerGuarded = (
   options: Policy<ScopeList, AnyValue>,
   table: ConfigOption.Table<string>,
   decoder: () => Decode,
-  register: (annotations: Context.Context<never>) => Effect.Effect<void, never, any>
+  register: (annotations: Context.Context<never>) => Effect.Effect<void, never, any>,
+  adapt: (rule: BoundPolicy) => BoundPolicy = (rule) => rule
 ): Layer.Layer<never, never, any> => {
   ConfigOption.check(options, option, table, "Give one with name, scopes and content")
   const requirement = requirementOf(option, options)
@@ -238,7 +240,7 @@ const registerGuarded = (
   if (!isPolicy(requirement)) return registerWith(Context.make(RequiredScopes, requirement))
   // One layer can be part of several servers with different services, so each server binds the policy for itself.
   return Layer.unwrap(Effect.map(registrationContext, ({ server, services }) => {
-    const rule = requirement.bind(server ?? unknownServer(requirement), { services, decode: decoder() })
+    const rule = adapt(requirement.bind(server ?? unknownServer(requirement), { services, decode: decoder() }))
     return registerWith(Context.make(RequiredPolicy, requirement).pipe(Context.add(BoundRule, rule)))
   }))
 }
@@ -361,7 +363,8 @@ export const resource: {
         options,
         { ...resourceTable, completion: true },
         withoutArguments,
-        (annotations) => register({ ...options, annotations })
+        (annotations) => register({ ...options, annotations }),
+        (rule) => withTemplateTarget(rule, first, schemas)
       )
   }) as never
 

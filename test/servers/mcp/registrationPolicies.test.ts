@@ -34,7 +34,19 @@ const isOurs = Policy.claims(Tenant, ({ tenant }) => tenant === "acme")
 const who = Effect.map(Principal, ({ subject }) => `for ${subject}`)
 const id = McpSchema.param("id", Schema.String)
 
+/** It rejects one file, so another spelling of its URI must not be another file. */
+const isNotSecret = Policy.check(
+  "not the secret file",
+  (_, { target }) => seen.push(target) > 0 && target !== "files://9/a"
+)
+const parameters = [McpSchema.param("folder", Schema.FiniteFromString), McpSchema.param("file", Schema.Trim)] as const
+
 const registrations = Layer.mergeAll(
+  McpAuth.resource`files://${parameters[0]}/${parameters[1]}`({
+    name: "file",
+    policy: isNotSecret,
+    content: (_, folder, file) => Effect.succeed(`${folder} ${file}`)
+  }),
   McpAuth.prompt({ name: "edit", policy: isOwner, parameters: { id: Schema.Trim }, content: () => who }),
   McpAuth.resource`todo://${id}`({ name: "todo", policy: isOwnerOfUri, content: () => who }),
   McpAuth.resource({ uri: "ours://all", name: "ours", policy: isOurs, content: who })
@@ -95,10 +107,42 @@ describe("a policy on a prompt or a resource of Effect's server", () => {
     const read = (uri: string) => ask("resources/read", { uri, arguments: { id: "1" } })
     assert.include((await read("todo://1")).text, "for alice")
     assert.deepStrictEqual(seen, ["todo://1", undefined])
-    for (const uri of ["todo://2", "todo://%31", "todo://1/", "todo:///1"]) {
-      const { status, text } = await read(uri)
-      assert.strictEqual(status, 403, text)
+    // The server ignores these differences, so the check and the handler read the same parameter.
+    for (const uri of ["todo://%31", "todo://1/", "todo:///1", "todo://1?id=2", "todo://1#2", "todo://1;2"]) {
+      assert.include((await read(uri)).text, "for alice", uri)
+      assert.deepStrictEqual(seen, ["todo://1", undefined])
     }
+    for (const uri of ["todo://2", "todo://%32", "todo://2?1", "todo://2/"]) {
+      const { status, text } = await read(uri)
+      assert.deepStrictEqual([status, seen], [403, ["todo://2", undefined]], text)
+    }
+    await dispose()
+  })
+
+  it("T-POL-02 gives checks the parameters of a template in one spelling, as the handler receives them", async () => {
+    const { ask, dispose } = start("alice")
+    const outcomes = new Map<string, string>()
+    const uris = [
+      "files://9/a",
+      "files://09/a",
+      "files://9/%61",
+      "files://9/%20a?x",
+      "files://%39/b%2Fa",
+      "files://9/a%40b"
+    ]
+    for (const uri of [...uris, "files://x/a"]) {
+      const { status, text } = await ask("resources/read", { uri })
+      outcomes.set(uri, `${status} ${seen.join(" ")} ${/9 [^"]*/.exec(text)?.[0] ?? ""}`.trim())
+    }
+    assert.deepStrictEqual([...outcomes.values()], [
+      "403 files://9/a",
+      "403 files://9/a",
+      "403 files://9/a",
+      "403 files://9/a",
+      "200 files://9/b%2Fa 9 b/a",
+      "200 files://9/a@b 9 a@b",
+      "403"
+    ])
     await dispose()
   })
 
