@@ -1,5 +1,8 @@
 import { defineConfig } from "vitest/config"
 
+/** Tests that start several processes for each server, or that take their time on purpose. `npm run test:slow` runs them. */
+const slow = ["examples/todo-manager/instances/*.test.ts", "test/bench/*.test.ts", "test/soak/*.test.ts"]
+
 export default defineConfig({
   ssr: {
     resolve: {
@@ -31,7 +34,7 @@ export default defineConfig({
             "test/package.test.ts",
             "test/tutorials/**",
             "test/providers/debian/**",
-            "examples/todo-manager/instances/**"
+            ...slow
           ],
           // Not 0: with a single worker, Vitest runs that group after all others.
           sequence: { groupOrder: 1 }
@@ -49,11 +52,10 @@ export default defineConfig({
         }
       },
       {
-        // Starts two processes for each server.
         extends: true,
         test: {
-          name: "instances",
-          include: ["examples/todo-manager/instances/*.test.ts"],
+          name: "slow",
+          include: slow,
           setupFiles: ["tools/loopback.ts"],
           testTimeout: 120_000,
           sequence: { groupOrder: 1 }

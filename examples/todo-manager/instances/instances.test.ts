@@ -1,4 +1,4 @@
-/** Runs two instances of the todo manager as separate processes, behind a balancer and on one Redis. `npm run test:instances`. */
+/** Runs two instances of the todo manager as separate processes, behind a balancer and on one Redis. `npm run test:slow`. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { TestIssuer } from "effect-mcp-auth/testing"
