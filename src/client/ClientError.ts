@@ -55,7 +55,7 @@ export class DiscoveryError extends Data.TaggedError("DiscoveryError")<{
 const mismatches = {
   resource: "The metadata describe another resource than the one that the client uses",
   issuer: "The MCP server names another authorization server than the one that the credentials are for",
-  redirect: "The MCP server redirects a request that has a token. Redirects are not followed",
+  redirect: "The server redirects a request that has a token or credentials. Redirects are not followed",
   "token-type": "The authorization server issued a token of a type that the client does not support",
   "redirect-uri": "The authorization server did not register the redirect URI of the client",
   "authentication-method": "The authorization server does not support the credentials of the client. Change the " +

@@ -1,10 +1,10 @@
 import * as Effect from "effect/Effect"
 import type { Proof } from "../outbound/ClientAuthentication.ts"
 import * as EndpointGuard from "../outbound/EndpointGuard.ts"
-import type { Fetcher } from "../outbound/Fetcher.ts"
+import { type Fetcher, isRedirect } from "../outbound/Fetcher.ts"
 import * as FormPost from "../outbound/FormPost.ts"
 import type { AuthorizationServerUnavailable } from "../protocol/AuthError.ts"
-import { type AuthorizationDenied, type Mismatch, Unavailable } from "./ClientError.ts"
+import { type AuthorizationDenied, Mismatch, Unavailable } from "./ClientError.ts"
 import * as TokenResponse from "./TokenResponse.ts"
 
 /* Requests tokens at token endpoints. Protects each authorization server from too many requests. */
@@ -28,8 +28,8 @@ export type RequestToken = (
   request: TokenRequest
 ) => Effect.Effect<TokenResponse.Issued, Unavailable | Mismatch | AuthorizationDenied>
 
-/** Sends a request to a token endpoint. Fails with `Unavailable` during an outage. */
-export type Post = (request: EndpointRequest) => Effect.Effect<FormPost.Answered, Unavailable>
+/** Sends a request to a token endpoint. Fails with `Unavailable` during an outage, and with `Mismatch` if it is redirected. */
+export type Post = (request: EndpointRequest) => Effect.Effect<FormPost.Answered, Unavailable | Mismatch>
 
 /** The number of authorization servers whose outages are known at the same time. */
 const maximumServers = 64
@@ -62,19 +62,24 @@ export const makePost = (fetcher: Fetcher["Service"]): Post => {
 
   return Effect.fnUntraced(function*({ endpoint, issuer, parameters, proof }) {
     const guard = yield* guardOf(issuer)
-    return yield* guard.protect(
+    const answered = yield* guard.protect(
       "verified",
       FormPost.postForm(fetcher, {
         url: endpoint,
         accept: "application/json",
         proof,
         parameters,
-        reads: [401, 403]
+        reads: [401, 403, "redirect"]
       }, { issuer, allowInsecureHttp: false })
     ).pipe(
       Effect.mapError((error: AuthorizationServerUnavailable) =>
         new Unavailable({ detail: error.message, retryAfter: error.retryAfter })
       )
     )
+    if (isRedirect(answered.status)) {
+      const found = answered.headers["location"] ?? "another URL"
+      return yield* new Mismatch({ what: "redirect", expected: endpoint, found })
+    }
+    return answered
   })
 }

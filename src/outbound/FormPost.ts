@@ -14,6 +14,8 @@ const limit = { bytes: 128 * 1024, time: Duration.seconds(5) }
 
 export interface Answered {
   readonly status: number
+  /** Names in lower case. */
+  readonly headers: Head["headers"]
   /** The media type in lower case, without parameters. */
   readonly contentType: string
   readonly body: Uint8Array
@@ -24,8 +26,8 @@ export interface Form {
   readonly accept: string
   readonly proof: ClientAuthentication.Proof
   readonly parameters: ReadonlyArray<readonly [name: string, value: string]>
-  /** Error statuses that are returned to the caller, because their meaning depends on the body. */
-  readonly reads?: ReadonlyArray<401 | 403> | undefined
+  /** Responses that are returned to the caller although they are no success. Redirects are never followed. */
+  readonly reads?: ReadonlyArray<401 | 403 | "redirect"> | undefined
 }
 
 type Reason = AuthorizationServerUnavailable["reason"]
@@ -53,7 +55,7 @@ export const postForm = (
   }
   const faultOf = ({ status }: Head): Reason | undefined =>
     isRedirect(status)
-      ? "unusable-answer"
+      ? form.reads?.includes("redirect") === true ? undefined : "unusable-answer"
       : (status === 401 || status === 403) && form.reads?.includes(status) !== true
       ? "client-rejected"
       : status >= 500 || status === 429
@@ -74,7 +76,7 @@ export const postForm = (
         ...Object.entries(form.proof.parameters)
       ]).toString(),
       maximumBytes: limit.bytes,
-      readsBody: (head) => faultOf(head) === undefined
+      readsBody: (head) => !isRedirect(head.status) && faultOf(head) === undefined
     })
   ).pipe(
     Effect.catch(({ code, reason }) =>
@@ -85,7 +87,7 @@ export const postForm = (
       const fault = faultOf(response)
       if (fault !== undefined) return unavailable(fault, fault === "server-error" ? retryAfterOf(headers) : undefined)
       const contentType = (headers["content-type"] ?? "").split(";")[0]!.trim().toLowerCase()
-      return Effect.succeed<Answered>({ status, contentType, body })
+      return Effect.succeed<Answered>({ status, headers, contentType, body })
     }),
     Effect.timeoutOrElse({ duration: limit.time, orElse: () => unavailable("timeout") }),
     // A custom fetcher may throw. The defect is not logged, because it may contain the request and thereby a token.

@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { Grant } from "effect-mcp-auth/client"
 import { TestClock } from "effect/testing"
+import { keyOf } from "../../src/client/sign-in/SignInRecords.ts"
 import { application, options, people, redirectUri, whileTimePasses } from "./people.ts"
 import { resource } from "./world.ts"
 
@@ -466,7 +467,6 @@ describe("tokens of an account", () => {
       const world = yield* people
       const app = yield* application(world)
       yield* app.signIn("alice")
-      const { keyOf } = yield* Effect.promise(() => import("../../src/client/sign-in/SignInRecords.ts"))
       const moved = yield* world.store.get(yield* keyOf("token", "alice", resource))
       yield* world.store.put(yield* keyOf("token", "bob", resource), moved!.value, {
         lifetime: "1 hour",
@@ -474,6 +474,27 @@ describe("tokens of an account", () => {
       })
       assert.strictEqual((yield* Effect.flip(app.call("bob")))._tag, "SignInRequired")
       assert.isUndefined(yield* world.store.get(yield* keyOf("token", "bob", resource)))
+    }))
+
+  it.effect.each([
+    "",
+    "{",
+    "null",
+    JSON.stringify({ format: 2, accessToken: "of a later version" }),
+    JSON.stringify({ format: 1, accessToken: "without a key" })
+  ])("56: treats the stored record %j as absent, and replaces it", (value) =>
+    Effect.gen(function*() {
+      const world = yield* people
+      const key = yield* keyOf("token", "alice", resource)
+      yield* world.store.put(key, value, { lifetime: "1 hour", expected: "absent" })
+      const app = yield* application(world)
+      yield* app.signIn()
+      assert.strictEqual((yield* app.call()).status, 200)
+      assert.notStrictEqual((yield* world.store.get(key))?.value, value)
+      assert.deepStrictEqual(
+        world.received.filter(({ authorization }) => /later|without/.test(authorization ?? "")),
+        []
+      )
     }))
 
   it.effect("60: does not loop if a token is issued expired", () =>

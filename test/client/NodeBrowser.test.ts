@@ -11,7 +11,7 @@ import { FileStore } from "effect-mcp-auth/store-node"
 import { Fetcher } from "effect-mcp-auth/verification"
 import { TestClock } from "effect/testing"
 import { execFile } from "node:child_process"
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { chmodSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { createServer, get, type IncomingMessage } from "node:http"
 import type { AddressInfo } from "node:net"
 import { tmpdir } from "node:os"
@@ -183,6 +183,31 @@ const request = (port: number, path: string, headers: Record<string, string> = {
       resume(Effect.succeed(response))
     }).on("error", (error) => resume(Effect.fail(error)))
   })
+
+describe("the file of the tokens", () => {
+  it.live("56: is an error of the setup if other users can read it or if it is a link, and stays as it is", () =>
+    Effect.gen(function*() {
+      const made = yield* folder
+      const open = join(made, "open")
+      writeFileSync(open, "tokens", { mode: 0o644 })
+      chmodSync(open, 0o644)
+      symlinkSync(open, join(made, "link"))
+      for (const file of [open, join(made, "link")]) {
+        const grant = AuthorizationCode.grant({
+          client: { name: "Test" },
+          redirect: { redirectUris: ["http://127.0.0.1:13316/callback"], listen: Effect.never },
+          store: FileStore.make({ file })
+        })
+        const failure = yield* Effect.flip(Effect.tryPromise({
+          try: () => McpAuthClient.make({ resource: "https://todos.test/mcp", grant }),
+          catch: (error) => error as Error
+        }))
+        assert.include(failure.message, "grant.store")
+        assert.include(failure.message, file)
+      }
+      assert.strictEqual(readFileSync(open, "utf8"), "tokens")
+    }))
+})
 
 describe("the listener on a loopback port", () => {
   it.live("21: listens on the next port if the first one is taken, on 127.0.0.1 only", () =>

@@ -207,6 +207,10 @@ const post = (
     Effect.mapError((error) => outage(`has no usable response: ${error.code ?? error.reason}`)),
     Effect.timeoutOrElse({ duration: timeLimit, orElse: () => Effect.fail(outage("did not answer in time")) }),
     Effect.flatMap(({ body, headers, status }): Effect.Effect<JsonObject | undefined, ClientError> => {
+      if (isRedirect(status)) {
+        const found = headers["location"] ?? "another URL"
+        return Effect.fail(new Mismatch({ what: "redirect", expected: url, found }))
+      }
       if (status >= 500 || status === 429) return Effect.fail(outage(`answered ${status}`))
       const answer = isJson(headers["content-type"]) ? parseObject(body) : undefined
       // RFC 7591 requires 201, and some servers answer 200.
