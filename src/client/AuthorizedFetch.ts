@@ -21,17 +21,19 @@ export const send = async (
   const signal = init.signal ?? request?.signal
   const repeatable = isRepeatable(request, init)
   const sent = exchange(keeper, resource, {
+    method: toSentMethod(init.method ?? request?.method ?? "GET"),
     url,
     isRepeatable: repeatable,
-    send: (authorization) => {
+    send: (added) => {
       const source = request !== undefined && repeatable ? request.clone() : input
-      if (authorization === undefined) return fetching(fetch, source, init)
+      if (added === undefined) return fetching(fetch, source, init)
       const withToken = new Headers(headers)
-      withToken.set("authorization", authorization)
+      for (const [name, value] of Object.entries(added)) withToken.set(name, value)
       return fetching(fetch, source, { ...init, headers: withToken, redirect: "manual" })
     },
     view: (response) => ({
       status: response.status,
+      dpopNonce: response.headers.get("dpop-nonce") ?? undefined,
       wwwAuthenticate: response.headers.get("www-authenticate") ?? undefined,
       location: response.headers.get("location") ?? undefined
     }),
@@ -61,6 +63,10 @@ const fetching = (
 ): Effect.Effect<Response, FetchFailed> =>
   // The signal of the caller is in `init`, and ends the response as well, not only the wait for it.
   Effect.tryPromise({ try: () => fetch(input, init), catch: (error) => new FetchFailed(error) })
+
+/** Returns a method as `fetch` sends it. It writes only these in upper case (Fetch §2.2.1). */
+const toSentMethod = (method: string): string =>
+  /^(?:delete|get|head|options|post|put)$/i.test(method) ? method.toUpperCase() : method
 
 /** A stream can be read only once, and a copy of a `Request` would keep its body in memory. */
 const isRepeatable = (request: Request | undefined, { body }: RequestInit): boolean =>

@@ -57,6 +57,8 @@ const mismatches = {
   issuer: "The MCP server names another authorization server than the one that the credentials are for",
   redirect: "The server redirects a request that has a token or credentials. Redirects are not followed",
   "token-type": "The authorization server issued a token of a type that the client does not support",
+  "dpop-algorithm":
+    "The authorization server accepts no DPoP proofs with the algorithm of the option dpop. Choose a listed algorithm",
   "redirect-uri": "The authorization server did not register the redirect URI of the client",
   "authentication-method": "The authorization server does not support the credentials of the client. Change the " +
     "credentials, or set the method"
@@ -87,6 +89,7 @@ export class Mismatch extends Data.TaggedError("Mismatch")<{
  *   status.
  * - `fresh-token`: the MCP server rejected a token that was just issued.
  * - `step-up`: the MCP server still asks for scopes after two requests for more of them.
+ * - `nonce`: the MCP server asks for another DPoP nonce, although the request has the one that it named.
  * - `registration`: the authorization server did not register the client. `code` is the `error` of the response (RFC 7591 §3.2.2).
  * - `sign-in`: the sign-in of a person ended with an error, such as `access_denied` (RFC 6749 §4.1.2.1). `description` is text of the
  *   authorization server for a developer.
@@ -95,7 +98,7 @@ export class Mismatch extends Data.TaggedError("Mismatch")<{
  * @since 0.1.0
  */
 export class AuthorizationDenied extends Data.TaggedError("AuthorizationDenied")<{
-  readonly reason: "token-request" | "fresh-token" | "step-up" | "registration" | "sign-in"
+  readonly reason: "token-request" | "fresh-token" | "step-up" | "nonce" | "registration" | "sign-in"
   readonly issuer: string
   readonly code?: string | undefined
   readonly description?: string | undefined
@@ -113,6 +116,8 @@ export class AuthorizationDenied extends Data.TaggedError("AuthorizationDenied")
       }
       case "fresh-token":
         return `The MCP server rejected a token that ${issuer} had just issued. Compare its issuer and audience with the server's`
+      case "nonce":
+        return "The MCP server asks for another DPoP nonce, although the request has the nonce that it named"
       case "step-up":
         return `The MCP server still asks for scopes, although ${issuer} issued tokens with the scopes that it had asked for`
     }

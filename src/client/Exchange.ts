@@ -11,16 +11,19 @@ import type { Token } from "./TokenSource.ts"
 /** The parts of a response that decide what a client does next. `A` is the response itself. */
 export interface View {
   readonly status: number
+  readonly dpopNonce: string | undefined
   readonly wwwAuthenticate: string | undefined
   readonly location: string | undefined
 }
 
 /** A request that can be sent with different tokens. */
 export interface Exchange<A, E, R> {
+  readonly method: string
   readonly url: string
   /** Whether the request can be sent again: its body is not a stream. */
   readonly isRepeatable: boolean
-  readonly send: (authorization: string | undefined) => Effect.Effect<A, E, R>
+  /** Sends the request with these headers in addition. `undefined` means that it has no token. */
+  readonly send: (headers: Readonly<Record<string, string>> | undefined) => Effect.Effect<A, E, R>
   readonly view: (response: A) => View
   /** Frees the connection of a response that the caller does not receive. */
   readonly discard: (response: A) => Effect.Effect<void>
@@ -49,16 +52,19 @@ export const exchange = Effect.fnUntraced(function*<A, E, R>(
   resource: URL,
   request: Exchange<A, E, R>
 ): Effect.fn.Return<A, E | ClientError, R> {
-  const { discard, isRepeatable, send, url, view } = request
+  const { discard, isRepeatable, method, send, url, view } = request
   if (!belongsTo(url, resource)) return yield* send(undefined)
 
   let token = yield* keeper.current
   // Whether a token was obtained for this request after a 401. The server must accept it.
   let isFresh = false
   let stepUps = 0
+  /** The token that was sent again with a nonce. Each token is sent again once. */
+  let repeated: Token | undefined
   while (true) {
-    const response = yield* send(token && `Bearer ${Redacted.value(token.value)}`)
+    const response = yield* send(token && (yield* headersFor(token, method, url)))
     const seen = view(response)
+    token?.key?.acceptNonce(url, seen.dpopNonce)
     if (token !== undefined && isRedirect(seen.status)) {
       yield* discard(response)
       return yield* new Mismatch({
@@ -66,6 +72,13 @@ export const exchange = Effect.fnUntraced(function*<A, E, R>(
         expected: url,
         found: seen.location ?? "another URL"
       })
+    }
+    if (token?.key !== undefined && seen.dpopNonce !== undefined && requiresNonce(seen)) {
+      if (!isRepeatable) return response
+      yield* discard(response)
+      if (repeated === token) return yield* new AuthorizationDenied({ reason: "nonce", issuer: token.issuer })
+      repeated = token
+      continue
     }
     const need = needOf(seen, token)
     if (need === undefined) return response
@@ -88,10 +101,23 @@ export const exchange = Effect.fnUntraced(function*<A, E, R>(
   }
 })
 
+/** Returns the headers of a request with a token. A token that is bound to a key has a new proof in each request (RFC 9449 §7.1). */
+const headersFor = ({ key, value }: Token, method: string, url: string): Effect.Effect<Record<string, string>> =>
+  key === undefined
+    ? Effect.succeed({ authorization: `Bearer ${Redacted.value(value)}` })
+    : Effect.map(
+      key.prove({ method, url, token: value }),
+      (dpop) => ({ authorization: `DPoP ${Redacted.value(value)}`, dpop })
+    )
+
+/** Tells whether the MCP server asks for a nonce (RFC 9449 §9). */
+const requiresNonce = ({ status, wwwAuthenticate }: View): boolean =>
+  status === 401 && challengeOf(wwwAuthenticate)?.parameters.get("error") === "use_dpop_nonce"
+
 /** Returns the reason why a response asks for another token, or `undefined` if it does not ask for one. */
 const needOf = ({ status, wwwAuthenticate }: View, token: Token | undefined): Need | undefined => {
   if (status !== 401 && status !== 403) return undefined
-  const challenge = bearerOf(wwwAuthenticate)
+  const challenge = challengeOf(wwwAuthenticate)
   const isStepUp = status === 403
   // A 403 without this error is about something that no scope can change.
   if (isStepUp && (challenge?.parameters.get("error") !== "insufficient_scope" || token === undefined)) return undefined
@@ -106,12 +132,16 @@ const needOf = ({ status, wwwAuthenticate }: View, token: Token | undefined): Ne
   }
 }
 
-/** Returns the Bearer challenge of a header. A malformed or very long header counts as absent. */
-const bearerOf = (header: string | undefined): Challenge.Challenge | undefined => {
+/**
+ * Returns the challenge of a header for a token, of the scheme Bearer or DPoP. If there are both, the one with an error tells more. A
+ * malformed or very long header counts as absent.
+ */
+const challengeOf = (header: string | undefined): Challenge.Challenge | undefined => {
   if (header === undefined || header.length > longestChallenge) return undefined
   const parsed = Challenge.parse(header)
   if (Result.isFailure(parsed)) return undefined
-  return parsed.success.find(({ scheme }) => scheme.toLowerCase() === "bearer")
+  const challenges = parsed.success.filter(({ scheme }) => /^(?:bearer|dpop)$/i.test(scheme))
+  return challenges.find(({ parameters }) => parameters.has("error")) ?? challenges[0]
 }
 
 /** Browsers and workers hide the status of a redirect. */

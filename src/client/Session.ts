@@ -6,7 +6,9 @@ import type { AuthConfigError } from "../protocol/AuthError.ts"
 import * as ConfigOption from "../protocol/ConfigOption.ts"
 import * as ScopeToken from "../protocol/ScopeToken.ts"
 import * as UrlOption from "../protocol/UrlOption.ts"
+import { mark as dpopMark, rule as dpopRule } from "./BoundKey.ts"
 import { fromCredentials } from "./CredentialsSource.ts"
+import type { DpopKeys } from "./DpopKeys.ts"
 import type * as Grant from "./Grant.ts"
 import { mark, rule } from "./GrantContent.ts"
 import * as serverDiscovery from "./ServerDiscovery.ts"
@@ -27,6 +29,10 @@ export interface Options {
   readonly grant: Grant.Grant
   /** The scopes to request if the challenge of the server names none. Default: `scopes_supported` of its metadata. */
   readonly scopes?: ReadonlyArray<string> | undefined
+  /**
+   * Binds tokens to a key of the client (RFC 9449): a value of `DpopKeys.make`. Default: tokens are of the type Bearer.
+   */
+  readonly dpop?: DpopKeys | undefined
 }
 
 /**
@@ -49,6 +55,7 @@ const table: ConfigOption.Table<keyof FetchOptions> = {
     "a list of scopes",
     "Write one such as [\"todos:read\"]"
   ),
+  dpop: dpopRule,
   fetch: ConfigOption.functionThat("sends a request, as the platform's fetch does")
 }
 
@@ -89,7 +96,7 @@ export const makeSession = Effect.fnUntraced(function*(
   const content = options.grant[mark]
   const discover = serverDiscovery.make(fetcher, discovery, resource, content.issuers)
   const makeSource = "makeSource" in content ? content.makeSource : fromCredentials(content)
-  const source = yield* makeSource({ fetcher, resource })
+  const source = yield* makeSource({ fetcher, resource, keys: options.dpop?.[dpopMark]() })
   const keeper = yield* tokenKeeper.make({ source, scopes: options.scopes, discover })
   return { resource, keeper }
 })

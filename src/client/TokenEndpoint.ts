@@ -4,6 +4,7 @@ import * as EndpointGuard from "../outbound/EndpointGuard.ts"
 import { type Fetcher, isRedirect } from "../outbound/Fetcher.ts"
 import * as FormPost from "../outbound/FormPost.ts"
 import type { AuthorizationServerUnavailable } from "../protocol/AuthError.ts"
+import type { BoundKey } from "./BoundKey.ts"
 import { type AuthorizationDenied, Mismatch, Unavailable } from "./ClientError.ts"
 import * as TokenResponse from "./TokenResponse.ts"
 
@@ -18,7 +19,11 @@ export interface EndpointRequest {
 }
 
 /** A request for an access token. */
-export interface TokenRequest extends EndpointRequest {
+export interface TokenRequest extends Omit<EndpointRequest, "proof"> {
+  /** Creates the proof of the client. A request that is sent again has another one, because an assertion is valid once. */
+  readonly proof: Effect.Effect<Proof, Mismatch>
+  /** The key that the token is bound to. */
+  readonly key: BoundKey | undefined
   /** The requested scopes. The token has them if the response names no others (RFC 6749 §5.1). */
   readonly scopes: ReadonlyArray<string>
 }
@@ -26,7 +31,7 @@ export interface TokenRequest extends EndpointRequest {
 /** Sends a request for a token. Fails with `Unavailable` during an outage. */
 export type RequestToken = (
   request: TokenRequest
-) => Effect.Effect<TokenResponse.Issued, Unavailable | Mismatch | AuthorizationDenied>
+) => Effect.Effect<TokenResponse.Issued & Pick<TokenRequest, "key">, Unavailable | Mismatch | AuthorizationDenied>
 
 /** Sends a request to a token endpoint. Fails with `Unavailable` during an outage, and with `Mismatch` if it is redirected. */
 export type Post = (request: EndpointRequest) => Effect.Effect<FormPost.Answered, Unavailable | Mismatch>
@@ -37,10 +42,28 @@ const maximumServers = 64
 /** Creates the function that requests access tokens. */
 export const make = (fetcher: Fetcher["Service"]): RequestToken => {
   const post = makePost(fetcher)
-  return Effect.fnUntraced(function*({ scopes, ...request }) {
-    return yield* Effect.fromResult(TokenResponse.read(yield* post(request), request.issuer, scopes))
+  return Effect.fnUntraced(function*({ key, proof, scopes, ...request }) {
+    const { endpoint, issuer } = request
+    const send = Effect.gen(function*() {
+      const { headers, parameters } = yield* proof
+      if (key === undefined) return yield* post({ ...request, proof: { headers, parameters } })
+      const dpop = yield* key.prove({ method: "POST", url: endpoint })
+      const answered = yield* post({ ...request, proof: { headers: { ...headers, dpop }, parameters } })
+      key.acceptNonce(endpoint, answered.headers["dpop-nonce"])
+      return answered
+    })
+    const first = yield* send
+    const answered = key !== undefined && requiresNonce(first) ? yield* send : first
+    const type = key === undefined ? "Bearer" : "DPoP"
+    const issued = yield* Effect.fromResult(TokenResponse.read(answered, issuer, scopes, type))
+    return { ...issued, key }
   })
 }
+
+/** Tells whether a server asks for a nonce, and names it (RFC 9449 §8). */
+const requiresNonce = (answered: FormPost.Answered): boolean =>
+  (answered.status === 400 || answered.status === 401) && answered.headers["dpop-nonce"] !== undefined &&
+  TokenResponse.errorOf(FormPost.readObject(answered)) === "use_dpop_nonce"
 
 /** Creates the function that sends requests to token endpoints. */
 export const makePost = (fetcher: Fetcher["Service"]): Post => {

@@ -54,7 +54,10 @@ const reread = 30_000
 /** The time between attempts to replace a token in the background. In milliseconds. */
 const retryAfter = 5_000
 
-/** The authorization server is not discovered again within this time after the last discovery. In milliseconds. */
+/**
+ * The authorization server is not discovered again within this time after the last discovery, except once for each token that the MCP
+ * server rejects. In milliseconds.
+ */
 const discoveryTime = 10_000
 
 export interface Options {
@@ -77,6 +80,8 @@ export const make = Effect.fnUntraced(function*(
   /** The monotonic time at which the stored token was read. */
   let readAt = Number.NEGATIVE_INFINITY
   let found: Found | undefined
+  /** The generation of the token whose rejection led to the last discovery. */
+  let discoveredFor: number | undefined
   let foundAt = Number.NEGATIVE_INFINITY
 
   /** Returns the latest token. */
@@ -130,6 +135,7 @@ export const make = Effect.fnUntraced(function*(
     return {
       value: accessToken,
       refreshToken,
+      key: obtained.key,
       issuer: acquisition.found.issuer,
       clientId,
       generation: current === undefined ? first : current.generation + 1,
@@ -158,9 +164,11 @@ export const make = Effect.fnUntraced(function*(
     }
     // A 401 can mean that the MCP server has another authorization server now. A renewal and a step-up stay with the known one.
     const now = yield* monotonic.millis
-    if (found === undefined || (need?.isRequired === false && now - foundAt >= discoveryTime)) {
+    const isNew = need?.rejected !== undefined && need.rejected !== discoveredFor
+    if (found === undefined || (need?.isRequired === false && (isNew || now - foundAt >= discoveryTime))) {
       found = yield* discover(need?.challengeUrl, current?.issuer)
       foundAt = now
+      discoveredFor = need?.rejected
     }
     const named = need !== undefined && need.scopes.length > 0 ? need.scopes : scopes ?? found.scopesSupported ?? []
     const acquisition: Acquisition = {

@@ -16,11 +16,15 @@ export interface Issued {
   readonly granted: ReadonlyArray<string>
 }
 
-/** Reads a response. A response without `scope` grants the requested scopes (RFC 6749 §5.1). */
+/**
+ * Reads a response. A response without `scope` grants the requested scopes (RFC 6749 §5.1). A server that ignores a DPoP proof issues
+ * a token of the type Bearer, which anyone could use, so the type must be `expected` (RFC 9449 §5).
+ */
 export const read = (
   answered: FormPost.Answered,
   issuer: string,
-  requested: ReadonlyArray<string>
+  requested: ReadonlyArray<string>,
+  expected: "Bearer" | "DPoP"
 ): Result.Result<Issued, AuthorizationDenied | Mismatch> => {
   const answer = FormPost.readObject(answered)
   if (answered.status !== 200) {
@@ -28,8 +32,8 @@ export const read = (
     return Result.fail(new AuthorizationDenied({ reason: "token-request", issuer, code }))
   }
   const type = own(answer, "token_type")
-  if (typeof type !== "string" || type.toLowerCase() !== "bearer") {
-    return Result.fail(new Mismatch({ what: "token-type", expected: "Bearer", found: String(type).slice(0, 64) }))
+  if (typeof type !== "string" || type.toLowerCase() !== expected.toLowerCase()) {
+    return Result.fail(new Mismatch({ what: "token-type", expected, found: String(type).slice(0, 64) }))
   }
   const token = own(answer, "access_token")
   if (!isToken(token)) {

@@ -3,6 +3,7 @@ import type * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import type { Fetcher } from "../outbound/Fetcher.ts"
 import type { AuthConfigError } from "../protocol/AuthError.ts"
+import type { BoundKey, BoundKeys } from "./BoundKey.ts"
 import type { ClientError, Unavailable } from "./ClientError.ts"
 import type { Found } from "./ServerDiscovery.ts"
 import type { Issued } from "./TokenResponse.ts"
@@ -13,6 +14,8 @@ import type { Issued } from "./TokenResponse.ts"
 export interface Token {
   readonly value: Redacted.Redacted
   readonly refreshToken: Redacted.Redacted | undefined
+  /** The key that the tokens are bound to, which makes the token one of the type DPoP. */
+  readonly key: BoundKey | undefined
   readonly issuer: string
   /** The client that the authorization server issued the token to. */
   readonly clientId: string | undefined
@@ -38,6 +41,8 @@ export interface Acquisition {
 
 /** A token that a source obtained. */
 export interface Obtained extends Issued {
+  /** The key of the proof in the token request. */
+  readonly key: BoundKey | undefined
   readonly clientId?: string | undefined
   /** The scopes that were requested. Default: those of the acquisition. */
   readonly requested?: ReadonlyArray<string> | undefined
@@ -74,5 +79,5 @@ export interface TokenRecords {
 
 /** Creates the source of a session. Fails if the credentials are wrong. */
 export type MakeSource = (
-  session: { readonly fetcher: Fetcher["Service"]; readonly resource: URL }
+  session: { readonly fetcher: Fetcher["Service"]; readonly resource: URL; readonly keys: BoundKeys | undefined }
 ) => Effect.Effect<TokenSource, AuthConfigError, Scope.Scope>

@@ -5,6 +5,7 @@
  */
 export * as ClientAuthentication from "../outbound/ClientAuthentication.ts"
 export * as ClientError from "./ClientError.ts"
+export * as DpopKeys from "./DpopKeys.ts"
 export * as Grant from "./Grant.ts"
 export * as McpAuthClient from "./McpAuthClient.ts"
 export * as TokenExchange from "./TokenExchange.ts"

@@ -3,10 +3,10 @@
  *
  * @since 0.1.0
  */
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import { base64url, calculateJwkThumbprint, type JWK } from "jose"
+import { calculateJwkThumbprint, type JWK } from "jose"
 import type { Algorithm } from "../crypto/Algorithm.ts"
+import * as dpopProof from "../crypto/DpopProof.ts"
 import * as ConfigOption from "../protocol/ConfigOption.ts"
 import { defined, generate, segment, signSegments } from "./internal/keys.ts"
 import { type Promised, toPromises } from "./internal/promises.ts"
@@ -93,19 +93,9 @@ export const make = (settings: Settings = {}): Effect.Effect<DpopClient> =>
     const proof = (options: ProofOptions): Effect.Effect<string> =>
       Effect.gen(function*() {
         ConfigOption.check(options, "proof", proofTable)
-        const millis = yield* Clock.currentTimeMillis
-        const url = new URL(options.url)
-        const { token } = options
-        const claims = defined({
-          jti: crypto.randomUUID(),
-          htm: options.method,
-          htu: `${url.origin}${url.pathname}`,
-          iat: Math.floor(millis / 1000),
-          ath: token === undefined ? undefined : yield* Effect.promise(() => hash(token)),
-          nonce: options.nonce,
-          ...options.claims
-        })
-        const header = defined({ typ: "dpop+jwt", alg: algorithm, jwk: publicJwk, ...options.header })
+        const content = yield* dpopProof.contentOf({ algorithm, publicJwk }, options)
+        const claims = defined({ ...content.claims, ...options.claims })
+        const header = defined({ ...content.header, ...options.header })
         return yield* signSegments(key, segment(header), segment(claims))
       })
 
@@ -126,9 +116,6 @@ const proofTable: ConfigOption.Table<keyof ProofOptions> = {
   claims: true,
   header: true
 }
-
-const hash = async (token: string): Promise<string> =>
-  base64url.encode(new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(token))))
 
 /**
  * Creates a client for tests without Effect. Every method returns a promise.

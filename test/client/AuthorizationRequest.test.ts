@@ -13,7 +13,8 @@ const request = (endpoint: string) =>
     state: "state",
     challenge: "challenge",
     scopes: ["a", "b"],
-    resource: "https://todos.example.com/mcp"
+    resource: "https://todos.example.com/mcp",
+    thumbprint: undefined
   })
 
 describe("the URL of an authorization request", () => {

@@ -4,12 +4,14 @@ import { Client as ClientV2, StreamableHTTPClientTransport as TransportV2 } from
 import { Client as ClientV1 } from "@modelcontextprotocol/sdk/client/index.js"
 import { StreamableHTTPClientTransport as TransportV1 } from "@modelcontextprotocol/sdk/client/streamableHttp.js"
 import { Effect, Layer, Redacted } from "effect"
-import { ClientError, Grant, McpAuthClient } from "effect-mcp-auth/client"
+import { ClientError, DpopKeys, Grant, McpAuthClient } from "effect-mcp-auth/client"
 import { AuthorizedHttpClient } from "effect-mcp-auth/http-client"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import { McpClient, McpProtocol } from "effect/ai"
 import { HttpClient, HttpClientRequest, HttpClientResponse } from "effect/http"
+import { decodeJwt } from "jose"
 import { makeNotes } from "../../examples/hosts/NotesV2.ts"
+import { servers } from "./world.ts"
 
 const resource = "https://notes.test/mcp"
 
@@ -112,6 +114,22 @@ describe("the client of Effect", () => {
         assert.deepStrictEqual(texts, [`The notes of ${world.clientId}`, `A note of ${world.clientId}`])
       }).pipe(Effect.provide(layerOf(world.grant)))
       assert.deepStrictEqual(yield* Effect.promise(world.scopes), ["notes:read", "notes:read notes:write"])
+    }))
+
+  it.effect("sends a proof of its key with each request if the option dpop is set", () =>
+    Effect.gen(function*() {
+      const todos = yield* servers
+      const call = HttpClient.get(`${todos.issuer.resource}?page=1`).pipe(
+        Effect.provide(
+          AuthorizedHttpClient.layer({ resource: todos.issuer.resource, grant: todos.grant, dpop: DpopKeys.make() })
+        ),
+        Effect.provideService(HttpClient.HttpClient, over(todos.fetch))
+      )
+      assert.strictEqual((yield* call).status, 200)
+      const { authorization, headers } = todos.received.at(-1)!
+      assert.match(authorization!, /^DPoP /)
+      const { htm, htu } = decodeJwt(headers.get("dpop")!)
+      assert.deepStrictEqual([htm, htu], ["GET", todos.issuer.resource])
     }))
 
   it.live("reads no more than a chunk of a rejection that never ends", () =>

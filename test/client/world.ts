@@ -90,17 +90,19 @@ export const clientOf = (
     const send = (to = resource, isRepeatable = true) =>
       exchange(keeper, url, {
         url: to,
+        method: "POST",
         isRepeatable,
-        send: (authorization) =>
+        send: (added) =>
           Effect.promise(() =>
             fetch(to, {
               method: "POST",
               body: "{}",
-              headers: authorization === undefined ? {} : { authorization }
+              headers: added ?? {}
             })
           ),
         view: ({ headers, status }) => ({
           status,
+          dpopNonce: headers.get("dpop-nonce") ?? undefined,
           wwwAuthenticate: headers.get("www-authenticate") ?? undefined,
           location: headers.get("location") ?? undefined
         }),

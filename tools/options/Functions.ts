@@ -7,7 +7,7 @@ import { McpServer as ServerV2 } from "@modelcontextprotocol/server"
 import { Effect, Layer, Redacted, Result } from "effect"
 import { Audience, AuthLayer, Profile, RequestState, TokenVerifier } from "effect-mcp-auth"
 import { ApiKeys } from "effect-mcp-auth/api-keys"
-import { Grant, McpAuthClient, TokenExchange } from "effect-mcp-auth/client"
+import { DpopKeys, Grant, McpAuthClient, TokenExchange } from "effect-mcp-auth/client"
 import { NodeBrowser } from "effect-mcp-auth/client-node"
 import { Dpop } from "effect-mcp-auth/dpop"
 import { McpAuthFetch } from "effect-mcp-auth/fetch"
@@ -244,6 +244,12 @@ export const entries: Readonly<Record<string, Entry>> = {
       misspelled: ["newTenant", "newTenants"]
     } satisfies Entry
   ])),
+  "client/DpopKeys.make": {
+    call: (given) => DpopKeys.make(given),
+    valid: {},
+    misspelled: ["algorithms", "algorithm"],
+    isOptional: true
+  },
   "client/Grant.clientCredentials": {
     call: (given) => Grant.clientCredentials(given),
     valid: machine,

@@ -22,7 +22,7 @@ import * as exchange from "../Exchange.ts"
 import { advice, makeSession, type Options } from "../Session.ts"
 import * as Connections from "../sign-in/Connections.ts"
 
-const names: ReadonlyArray<keyof Options> = ["resource", "grant", "scopes"]
+const names: ReadonlyArray<keyof Options> = ["resource", "grant", "scopes", "dpop"]
 
 /**
  * Provides an `HttpClient` that signs its requests to an MCP server in. It sends all requests with the `HttpClient` that is
@@ -78,10 +78,10 @@ export const layer = (
         // The caller has chosen other credentials.
         if (request.headers["authorization"] !== undefined) return client.execute(request)
         const sent = exchange.exchange(keeper, resource, {
+          method: request.method,
           url: url.href,
           isRepeatable: isRepeatable(request),
-          send: (authorization) =>
-            authorization === undefined ? client.execute(request) : send(client, request, authorization),
+          send: (headers) => headers === undefined ? client.execute(request) : send(client, request, headers),
           view,
           discard
         })
@@ -101,12 +101,12 @@ export const layer = (
 const send = (
   client: HttpClient.HttpClient,
   request: HttpClientRequest.HttpClientRequest,
-  authorization: string
+  headers: Readonly<Record<string, string>>
 ): Effect.Effect<HttpClientResponse, HttpClientError.HttpClientError> =>
   // `FetchHttpClient` takes these options from the context of each request.
   Effect.contextWith((context: Context.Context<never>) =>
     Effect.provideService(
-      client.execute(HttpClientRequest.setHeader(request, "authorization", authorization)),
+      client.execute(HttpClientRequest.setHeaders(request, headers)),
       FetchHttpClient.RequestInit,
       { ...Context.getOrUndefined(context, FetchHttpClient.RequestInit), redirect: "manual" }
     )
@@ -114,6 +114,7 @@ const send = (
 
 const view = ({ headers, status }: HttpClientResponse): exchange.View => ({
   status,
+  dpopNonce: headers["dpop-nonce"],
   wwwAuthenticate: headers["www-authenticate"],
   location: headers["location"]
 })

@@ -15,6 +15,8 @@ export interface AuthorizationRequest {
   readonly scopes: ReadonlyArray<string>
   /** The resource identifier as the metadata write it, or `undefined` for a server that rejects the parameter. */
   readonly resource: string | undefined
+  /** The thumbprint of the key that the token is bound to. The code is bound to the same key (RFC 9449 §10). */
+  readonly thumbprint: string | undefined
 }
 
 /** The longest authorization endpoint, in characters. */
@@ -25,7 +27,7 @@ const longestEndpoint = 2_048
  * that no character of the metadata has a meaning for a program that receives it.
  */
 export const toUrl = (request: AuthorizationRequest): Result.Result<string, string> => {
-  const { challenge, clientId, endpoint, redirectUri, resource, scopes, state } = request
+  const { challenge, clientId, endpoint, redirectUri, resource, scopes, state, thumbprint } = request
   if (endpoint.length > longestEndpoint) return Result.fail(`is longer than ${longestEndpoint} characters`)
   const parsed = HttpUri.parse(endpoint, { query: true })
   if (Result.isFailure(parsed)) return Result.fail(parsed.failure)
@@ -40,6 +42,7 @@ export const toUrl = (request: AuthorizationRequest): Result.Result<string, stri
     ["code_challenge_method", "S256"],
     ...(scopes.length === 0 ? [] : [["scope", ScopeToken.format(scopes)] as const]),
     ...(resource === undefined ? [] : [["resource", resource] as const]),
+    ...(thumbprint === undefined ? [] : [["dpop_jkt", thumbprint] as const]),
     // OpenID Connect Core §11: without it, the server ignores the scope.
     ...(scopes.includes("offline_access") ? [["prompt", "consent"] as const] : [])
   ]

@@ -17,8 +17,10 @@ import { BoundedMap } from "../../store/BoundedMap.ts"
 import * as monotonic from "../../store/MonotonicTime.ts"
 import { RecordStore } from "../../store/records/RecordStore.ts"
 import { send } from "../AuthorizedFetch.ts"
+import { mark as dpopMark, rule as dpopRule } from "../BoundKey.ts"
 import type { Unavailable } from "../ClientError.ts"
 import * as clientProof from "../ClientProof.ts"
+import type { DpopKeys } from "../DpopKeys.ts"
 import * as serverDiscovery from "../ServerDiscovery.ts"
 import { checkResource, type Session } from "../Session.ts"
 import * as tokenKeeper from "../TokenKeeper.ts"
@@ -62,6 +64,8 @@ export type { Connection } from "./StoredToken.ts"
 export interface Options extends signInOptions.SignInOptions {
   /** The URL of the application to which authorization servers send people back. The scheme must be https, except on loopback. */
   readonly redirectUri: string
+  /** Binds tokens to keys (RFC 9449): a value of `DpopKeys.make`. Default: tokens are of the type Bearer. */
+  readonly dpop?: DpopKeys | undefined
   /** Sends all requests. Default: the `fetch` of the platform. */
   readonly fetch?: typeof globalThis.fetch | undefined
 }
@@ -108,6 +112,7 @@ export class Connections extends Context.Service<Connections, {
 const table: ConfigOption.Table<keyof Options> = {
   ...signInOptions.table,
   redirectUri: true,
+  dpop: dpopRule,
   fetch: ConfigOption.functionThat("sends a request, as the platform's fetch does")
 }
 
@@ -157,8 +162,9 @@ export const make = Effect.fnUntraced(function*(
   const issuers = signInOptions.readIssuers(options.allowIssuers)
   for (const [path, credentials] of issuers.credentials) yield* clientProof.check(credentials, path)
   const { client, redirectUri } = options
+  const keys = options.dpop?.[dpopMark]()
   const registrations = yield* registration.make({ store, fetcher, client, issuers, redirectUris: [redirectUri] })
-  const signIn = signIns.make({ store, fetcher, issuers, registrations })
+  const signIn = signIns.make({ store, fetcher, issuers, registrations, keys })
   const index = accounts.make(store)
   const sources = serverDiscovery.makeSources()
   const sessions = new BoundedMap<string, Session>(maximumSessions)
@@ -212,7 +218,7 @@ export const make = Effect.fnUntraced(function*(
   })
 
   const disconnectFrom = Effect.fnUntraced(function*(connection: storedToken.Connection) {
-    const stored = yield* storedToken.make(store, connection)
+    const stored = yield* storedToken.make(store, connection, keys)
     const token = yield* stored.read
     // Removed first, so that no process uses the token again, even if the authorization server does not answer.
     if (token !== undefined) yield* stored.remove(token)

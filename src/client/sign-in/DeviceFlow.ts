@@ -5,6 +5,7 @@ import * as FormPost from "../../outbound/FormPost.ts"
 import * as HttpUri from "../../protocol/HttpUri.ts"
 import { type JsonObject, own } from "../../protocol/Json.ts"
 import * as ScopeToken from "../../protocol/ScopeToken.ts"
+import { createFor } from "../BoundKey.ts"
 import { AuthorizationDenied, type ClientError, Unavailable } from "../ClientError.ts"
 import * as clientProof from "../ClientProof.ts"
 import * as TokenEndpoint from "../TokenEndpoint.ts"
@@ -56,7 +57,7 @@ const longestUri = 2_048
 
 /** Lets a person sign in. Returns `undefined` if the authorization server has no device authorization endpoint. */
 export const signIn = Effect.fnUntraced(function*(
-  { fetcher, issuers, registrations, store }: Options,
+  { fetcher, issuers, keys, registrations, store }: Options,
   show: ShowPrompt,
   connection: storedToken.Connection,
   { found, scopes }: Acquisition
@@ -99,19 +100,20 @@ export const signIn = Effect.fnUntraced(function*(
   yield* display(show, prompt)
 
   const requestToken = TokenEndpoint.make(fetcher)
-  const poll = Effect.flatMap(prove, (proof) =>
-    requestToken({
-      issuer,
-      endpoint: server.token_endpoint!,
-      parameters: [["grant_type", deviceGrant], ["device_code", deviceCode], ...resource],
-      proof,
-      scopes: requested
-    }))
+  const key = keys && (yield* createFor(keys, found, { isStored: true }))
+  const poll = requestToken({
+    issuer,
+    endpoint: server.token_endpoint!,
+    parameters: [["grant_type", deviceGrant], ["device_code", deviceCode], ...resource],
+    proof: prove,
+    key,
+    scopes: requested
+  })
   const obtained = yield* pollUntilDone(poll, interval, issuer).pipe(
     Effect.tapError(removeUnknown),
     Effect.timeoutOrElse({ duration: lifetime, orElse: () => Effect.fail(expired) })
   )
-  const stored = yield* storedToken.make(store, connection)
+  const stored = yield* storedToken.make(store, connection, keys)
   yield* stored.replace({ ...obtained, clientId: registration.credentials.clientId, requested, issuer })
   return { ...connection, issuer, granted: obtained.granted }
 })

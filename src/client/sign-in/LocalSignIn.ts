@@ -85,7 +85,7 @@ export const makeGrant = (
   }
 ): grants.Grant => {
   const issuers = signInOptions.readIssuers(allowIssuers)
-  const makeSource: MakeSource = Effect.fnUntraced(function*({ fetcher, resource }) {
+  const makeSource: MakeSource = Effect.fnUntraced(function*({ fetcher, keys, resource }) {
     for (const [entry, credentials] of issuers.credentials) yield* clientProof.check(credentials, `${path}.${entry}`)
     // A file that cannot be opened is an error of the setup.
     const store = yield* Effect.catchTag(
@@ -94,7 +94,7 @@ export const makeGrant = (
       (error) => Effect.fail(ConfigOption.error(`${path}.store`, `${error.message}. Correct the place of the store`))
     )
     const registrations = yield* registration.make({ store, fetcher, client, issuers, redirectUris, usesDevice })
-    const options: signIns.Options = { store, fetcher, issuers, registrations }
+    const options: signIns.Options = { store, fetcher, issuers, registrations, keys }
     const signIn = signIns.make(options)
     const connection = { account, resource: resource.href }
     return yield* signIn.makeSource(

@@ -4,6 +4,7 @@ import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import type { Fetcher } from "../../outbound/Fetcher.ts"
 import type { Store } from "../../store/records/RecordStore.ts"
+import { type BoundKeys, createFor } from "../BoundKey.ts"
 import {
   AuthorizationDenied,
   CallbackRejected,
@@ -72,6 +73,8 @@ export interface Options {
   readonly fetcher: Fetcher["Service"]
   readonly issuers: Issuers
   readonly registrations: Registrations
+  /** The keys of the option `dpop`. */
+  readonly keys: BoundKeys | undefined
 }
 
 /** The time within which a person must end a sign-in. */
@@ -83,7 +86,7 @@ const flowsPerMinute = 5
 const option = "allowIssuers"
 
 /** Creates the sign-in of a client. */
-export const make = ({ fetcher, issuers, registrations, store }: Options): SignIn => {
+export const make = ({ fetcher, issuers, keys, registrations, store }: Options): SignIn => {
   const kept = records.make(store)
   const requestToken = TokenEndpoint.make(fetcher)
 
@@ -106,6 +109,7 @@ export const make = ({ fetcher, issuers, registrations, store }: Options): SignI
     }
     const requested = AuthorizationRequest.scopesFor(scopes, server.scopes_supported)
     const { credentials } = yield* registrations.find(found)
+    const key = keys && (yield* createFor(keys, found, { isStored: true }))
     const state = Pkce.makeSecret()
     const verifier = Pkce.makeSecret()
     const sentResource = sendsResource ? found.resource : undefined
@@ -116,7 +120,8 @@ export const make = ({ fetcher, issuers, registrations, store }: Options): SignI
       state,
       challenge: yield* Pkce.challengeOf(verifier),
       scopes: requested,
-      resource: sentResource
+      resource: sentResource,
+      thumbprint: key?.thumbprint
     })
     if (Result.isFailure(url)) {
       return yield* reject(`The authorization_endpoint of ${issuer} ${url.failure}`)
@@ -129,6 +134,7 @@ export const make = ({ fetcher, issuers, registrations, store }: Options): SignI
         resource,
         issuer,
         verifier,
+        ...storedToken.keyMembers(key),
         redirectUri,
         requested,
         clientId: credentials.clientId,
@@ -173,8 +179,9 @@ export const make = ({ fetcher, issuers, registrations, store }: Options): SignI
       if (code === "unauthorized_client" || code === "invalid_client") yield* registration?.remove ?? Effect.void
       return yield* new AuthorizationDenied({ reason: "sign-in", issuer, code, description })
     }
-    // The client was registered again in the meantime.
-    if (registration === undefined) return yield* new CallbackRejected({ reason: "unknown-state" })
+    const key = yield* storedToken.readKey(flow, keys)
+    // The client was registered again in the meantime, or its option `dpop` has changed.
+    if (registration === undefined || key === "lost") return yield* new CallbackRejected({ reason: "unknown-state" })
     const requested = records.texts(flow, "requested") ?? []
     const sentResource = records.text(flow, "sentResource")
     const obtained = yield* requestToken({
@@ -187,17 +194,18 @@ export const make = ({ fetcher, issuers, registrations, store }: Options): SignI
         ["code_verifier", text("verifier")],
         ...(sentResource === undefined ? [] : [["resource", sentResource] as const])
       ],
-      proof: yield* clientProof.make(
+      proof: clientProof.make(
         registration.credentials,
         { issuer, methods: records.texts(flow, "methods") },
         option
       ),
+      key,
       scopes: requested
     }).pipe(
       Effect.tapError((error) => isCode(error, "invalid_client") ? registration.remove ?? Effect.void : Effect.void)
     )
     const resource = text("resource")
-    const stored = yield* storedToken.make(store, { account, resource })
+    const stored = yield* storedToken.make(store, { account, resource }, keys)
     yield* stored.replace({ ...obtained, clientId, requested, issuer })
     return { account, resource, issuer, granted: obtained.granted }
   })
@@ -212,7 +220,7 @@ export const make = ({ fetcher, issuers, registrations, store }: Options): SignI
     }
     const registration = yield* registrations.known(issuer, current.clientId)
     if (registration === undefined) return undefined
-    const proof = yield* clientProof.make(
+    const proof = clientProof.make(
       registration.credentials,
       { issuer, methods: server.token_endpoint_auth_methods_supported },
       option
@@ -227,6 +235,7 @@ export const make = ({ fetcher, issuers, registrations, store }: Options): SignI
         ...(sendsResource ? [["resource", found.resource] as const] : [])
       ],
       proof,
+      key: current.key,
       scopes: current.granted
     }))
     if (Result.isSuccess(obtained)) {
@@ -245,7 +254,7 @@ export const make = ({ fetcher, issuers, registrations, store }: Options): SignI
     begin,
     complete,
     makeSource: Effect.fnUntraced(function*(connection, signIn) {
-      const stored = yield* storedToken.make(store, connection)
+      const stored = yield* storedToken.make(store, connection, keys)
       return {
         records: stored,
         canRenew: ({ refreshToken }) => refreshToken !== undefined,

@@ -5,6 +5,7 @@ import * as Redacted from "effect/Redacted"
 import * as monotonic from "../../store/MonotonicTime.ts"
 import { withLease } from "../../store/records/Lease.ts"
 import type { Store, Version } from "../../store/records/RecordStore.ts"
+import type { BoundKey, BoundKeys } from "../BoundKey.ts"
 import { Unavailable } from "../ClientError.ts"
 import type { Obtained, Token, TokenRecords } from "../TokenSource.ts"
 import * as records from "./SignInRecords.ts"
@@ -35,8 +36,33 @@ const afterlife = Duration.minutes(1)
 /** A refresh begins this long before the token expires. */
 const margin = 60_000
 
-/** Creates the records of a connection. */
-export const make = (store: Store, { account, resource }: Connection): Effect.Effect<StoredToken> =>
+/** The members of a record that contain a key. */
+export const keyMembers = (key: BoundKey | undefined): Readonly<Record<string, string | undefined>> => ({
+  proofKey: key?.stored && Redacted.value(key.stored),
+  thumbprint: key?.thumbprint
+})
+
+/**
+ * Reads the key of a record. Returns `"lost"` if the record has no usable key although the client binds its tokens, or has one
+ * although the client does not.
+ */
+export const readKey = (
+  found: records.Read,
+  keys: BoundKeys | undefined
+): Effect.Effect<BoundKey | "lost" | undefined> => {
+  const stored = records.text(found, "proofKey")
+  if (keys === undefined) return Effect.succeed(stored === undefined ? undefined : "lost")
+  if (stored === undefined) return Effect.succeed("lost")
+  const thumbprint = records.text(found, "thumbprint") ?? ""
+  return Effect.map(keys.restore(Redacted.make(stored, { label: "proof-key" }), thumbprint), (key) => key ?? "lost")
+}
+
+/** Creates the records of a connection. `keys` are those of the option `dpop`. */
+export const make = (
+  store: Store,
+  { account, resource }: Connection,
+  keys: BoundKeys | undefined
+): Effect.Effect<StoredToken> =>
   Effect.gen(function*() {
     const key = yield* records.keyOf("token", account, resource)
     const kept = records.make(store)
@@ -46,7 +72,7 @@ export const make = (store: Store, { account, resource }: Connection): Effect.Ef
     const read = Effect.gen(function*() {
       const found = yield* kept.get(key)
       if (found === undefined) return undefined
-      const token = yield* decode(found)
+      const token = yield* decode(found, keys)
       if (token === undefined) yield* kept.remove(key, found.version)
       else versions.set(token, found.version)
       return token
@@ -62,6 +88,7 @@ export const make = (store: Store, { account, resource }: Connection): Effect.Ef
         {
           accessToken: Redacted.value(token.value),
           refreshToken: token.refreshToken && Redacted.value(token.refreshToken),
+          ...keyMembers(token.key),
           issuer: token.issuer,
           clientId: token.clientId,
           generation: token.generation,
@@ -107,7 +134,10 @@ export const make = (store: Store, { account, resource }: Connection): Effect.Ef
     }
   })
 
-const decode = Effect.fnUntraced(function*(found: records.Read): Effect.fn.Return<Token | undefined> {
+const decode = Effect.fnUntraced(function*(
+  found: records.Read,
+  keys: BoundKeys | undefined
+): Effect.fn.Return<Token | undefined> {
   const value = records.text(found, "accessToken")
   const refreshToken = records.text(found, "refreshToken")
   const issuer = records.text(found, "issuer")
@@ -117,12 +147,15 @@ const decode = Effect.fnUntraced(function*(found: records.Read): Effect.fn.Retur
   if (!value || !issuer || generation === undefined || granted === undefined || requested === undefined) {
     return undefined
   }
+  const key = yield* readKey(found, keys)
+  if (key === "lost") return undefined
   const now = yield* monotonic.millis
   const wall = yield* Clock.currentTimeMillis
   const toMonotonic = (time = Number.POSITIVE_INFINITY) => now + time - wall
   return {
     value: Redacted.make(value, { label: "access-token" }),
     refreshToken: refreshToken === undefined ? undefined : Redacted.make(refreshToken, { label: "refresh-token" }),
+    key,
     issuer,
     clientId: records.text(found, "clientId"),
     generation,

@@ -1,2 +1,2 @@
-/* Exports the functions of jose that sign. Only client assertions need them. */
-export { importJWK, SignJWT } from "jose"
+/* Exports the functions of jose that sign. Only client assertions and DPoP proofs need them. */
+export { calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK, SignJWT } from "jose"
