@@ -252,6 +252,36 @@ describe("discovery", () => {
     }))
 })
 
+describe("another authorization server", () => {
+  it.effect("is discovered at once for a token that the MCP server rejects, and once for each token", () =>
+    Effect.gen(function*() {
+      const world = yield* servers
+      let discoveries = 0
+      world.state.metadataAnswer = () => {
+        discoveries++
+        return undefined
+      }
+      const grant = Grant.clientCredentials({
+        issuer: Grant.anyIssuer,
+        clientId: world.issuer.client.clientId,
+        clientSecret: Redacted.make(world.issuer.client.clientSecret)
+      })
+      const { send } = yield* clientOf({ ...world, grant })
+      yield* send()
+      assert.strictEqual(discoveries, 1)
+      world.state.metadata = { resource, authorization_servers: ["https://other.test"] }
+      world.state.answer = () => world.challenge(`, error="invalid_token"`)
+      assert.include((yield* failureOf(send())).message, "https://other.test")
+      assert.lengthOf(yield* world.tokenRequests, 1)
+      world.state.metadata = { resource, authorization_servers: [world.issuer.issuer] }
+      yield* send().pipe(failureOf)
+      const known = discoveries
+      for (let time = 0; time < 5; time++) yield* failureOf(send())
+      assert.isAtMost(discoveries - known, 5)
+      assert.isAtMost((yield* world.tokenRequests).length, 12)
+    }))
+})
+
 describe("tokens", () => {
   it.effect("replaces a token in the background before it expires, and waits only when it has expired", () =>
     Effect.gen(function*() {

@@ -4,10 +4,11 @@
  */
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client"
 import { Redacted, Schema } from "effect"
-import { Grant, McpAuthClient } from "effect-mcp-auth/client"
+import { DpopKeys, Grant, McpAuthClient } from "effect-mcp-auth/client"
 // oxlint-disable-next-line no-restricted-imports -- the suite supplies the key of the client as PEM
 import { createPrivateKey } from "node:crypto"
 import { callFirst, flows } from "./flows.ts"
+import * as person from "./person.ts"
 
 const scenario = process.env["MCP_CONFORMANCE_SCENARIO"] ?? ""
 const context: unknown = JSON.parse(process.env["MCP_CONFORMANCE_CONTEXT"] ?? "{}")
@@ -17,7 +18,14 @@ const read = <S extends Schema.Codec<unknown, unknown>>(schema: S): S["Type"] =>
   Schema.decodeUnknownSync(schema)(context)
 
 /** The credentials that the suite supplies, as a grant. The suite does not supply the issuer, which runs on a free port. */
-const grants: Readonly<Record<string, () => Grant.Grant>> = {
+const grants: Readonly<Record<string, () => Grant.Grant | Promise<Grant.Grant>>> = {
+  "auth/pre-registration": async () => {
+    const { client_id, client_secret } = read(
+      Schema.Struct({ client_id: Schema.String, client_secret: Schema.String })
+    )
+    const issuer = await person.issuerOf(resource)
+    return person.grant([{ issuer, clientId: client_id, clientSecret: Redacted.make(client_secret) }])
+  },
   "auth/client-credentials-jwt": () => {
     const { client_id, private_key_pem } = read(
       Schema.Struct({ client_id: Schema.String, private_key_pem: Schema.String })
@@ -67,11 +75,11 @@ const grants: Readonly<Record<string, () => Grant.Grant>> = {
   }
 }
 
-/** The servers of scenarios without authorization ask for no token. Those that must fail do so before this grant is used. */
-const unused = () =>
-  Grant.clientCredentials({ issuer: Grant.anyIssuer, clientId: "unused", clientSecret: Redacted.make("unused") })
-
-const auth = await McpAuthClient.make({ resource, grant: (grants[scenario] ?? unused)() })
+const auth = await McpAuthClient.make({
+  resource,
+  grant: await (grants[scenario] ?? (() => person.grant()))(),
+  dpop: scenario.startsWith("auth/dpop") ? DpopKeys.make() : undefined
+})
 const client = new Client({ name: "effect-mcp-auth", version: "0.1.0" }, {
   capabilities: { elicitation: { form: {} } },
   versionNegotiation: { mode: "auto" }

@@ -1,0 +1,37 @@
+import { Effect } from "effect"
+import { AuthorizationCode } from "effect-mcp-auth/sign-in"
+import { MemoryStore } from "effect-mcp-auth/store"
+
+/* Signs a person in at the authorization servers of the suite, which ask nothing and redirect at once. */
+
+const redirectUri = "http://localhost:13316/callback"
+
+const redirect: AuthorizationCode.Redirect = {
+  redirectUris: [redirectUri],
+  listen: Effect.succeed({
+    redirectUri,
+    open: (url, complete) =>
+      Effect.flatMap(
+        Effect.promise(() => fetch(url, { redirect: "manual" })),
+        (response) => complete(new URL(response.headers.get("location") ?? "", url).href)
+      )
+  })
+}
+
+/** Returns the issuer that the metadata of an MCP server name. The suite does not supply it, because it runs on a free port. */
+export const issuerOf = async (resource: string): Promise<string> => {
+  const { origin, pathname } = new URL(resource)
+  const response = await fetch(`${origin}/.well-known/oauth-protected-resource${pathname}`)
+  const { authorization_servers: [issuer] } = await response.json()
+  return issuer
+}
+
+/** Creates the grant of a person. `allowIssuers` contains a client that was registered before. */
+export const grant = (allowIssuers?: AuthorizationCode.Options["allowIssuers"]) =>
+  AuthorizationCode.grant({
+    // The URL that the suite accepts as a client id.
+    client: { name: "effect-mcp-auth", metadataUrl: "https://conformance-test.local/client-metadata.json" },
+    redirect,
+    store: MemoryStore.make(),
+    allowIssuers
+  })
