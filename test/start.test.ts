@@ -54,7 +54,7 @@ const budgets = [
   { entry: "sessions", ours: 20, effect: 67, kB: 7 },
   { entry: "quotas", ours: 20, effect: 67, kB: 6 },
   { entry: "client", ours: 69, effect: 73, kB: 25 },
-  { entry: "sign-in", ours: 79, effect: 73, kB: 28 }
+  { entry: "sign-in", ours: 79, effect: 73, kB: 30 }
 ]
 
 describe.each(budgets)("the entry point $entry", ({ effect, entry, kB, ours }) => {
