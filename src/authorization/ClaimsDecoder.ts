@@ -31,7 +31,9 @@ export type Decode<A> = (claims: unknown) => Result.Result<A, unknown>
  * @since 0.1.0
  */
 export interface Decoded<C, A> {
+  /** The service that handlers require. */
   readonly service: Context.Key<C, A>
+  /** Decodes the value of the service from the claims of a token. */
   readonly decode: Decode<A>
 }
 
@@ -80,7 +82,9 @@ export type StandardResult<A> =
  * @since 0.1.0
  */
 export interface WithStandardSchema<C, A> {
+  /** The service that handlers require. */
   readonly service: Context.Key<C, A>
+  /** The schema of the value, in place of `decode`. */
   readonly schema: StandardSchema<A>
 }
 
@@ -121,11 +125,11 @@ export const check: ConfigOption.Rule = (claims, option) => {
     )
   }
   const { decode, schema, service } = claims as { readonly [name: string]: unknown }
+  const hasSchema = isStandardSchema(schema)
+  ConfigOption.checkNames(claims, option, hasSchema ? ["service", "schema"] : ["service", "decode", "schema"])
   if (!Context.isKey(service)) {
     throw ConfigOption.invalid(`${option}.service`, service, "a Context.Service class", "Give { service, decode }")
   }
-  const hasSchema = isStandardSchema(schema)
-  ConfigOption.checkNames(claims, option, hasSchema ? ["service", "schema"] : ["service", "decode", "schema"])
   if (hasSchema || (typeof decode === "function" && !isSchema(decode))) return
   throw ConfigOption.error(
     `${option}.decode`,

@@ -248,6 +248,17 @@ export const checkResource = (resource: unknown, option: string, allowsHttp = fa
     adviceOnHttp: "Write the https URL at which clients reach the server (in a closed network, see PublicUrl)",
     adviceOnParts: "Write it without user, query and fragment (RFC 8707 §2)"
   })
+  const described = WellKnown.issuerOfMetadata(url)
+  if (described !== undefined) {
+    throw ConfigOption.error(
+      option,
+      `${
+        UrlOption.describe(resource)
+      } is the URL of a document. Write the value of "resource" in that document, which is usually ` +
+        described
+    )
+  }
+  if (url.hostname.includes("*")) throw ConfigOption.error(option, `${url.href} has * in its host. Write one host name`)
   if (url.pathname.includes("*")) throw ConfigOption.error(option, `${url.href} has * in its path. Remove it`)
   // Resources are compared as strings, so a resource that a URL parser would write differently never matches a token.
   const canonical = url.pathname === "/" ? [url.href, url.origin] : [url.href]

@@ -135,6 +135,7 @@ const renamed: ReadonlyArray<readonly [RegExp, ...ReadonlyArray<string>]> = [
   [/^metadata_?ur[il]/, "metadataUrl", "authorizationServers[].metadataUrl"],
   [/audience|(resource|base|server)_?ur[il]/, "resource"],
   [/scope/, "scopes"],
+  [/polic|^roles?$|permission/, "policy"],
   [/alg/, "algorithms", "authorizationServers[].algorithms"],
   [/jwks/, "jwksUri", "authorizationServers[].jwksUri"],
   [/client$|^fetch|agent$/, "httpClient", "fetch"],

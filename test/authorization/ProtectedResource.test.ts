@@ -79,6 +79,13 @@ describe("ProtectedResource", () => {
     ["dots in the path", { resource: "https://h.test/a/../mcp" }, "resource", "malformed"],
     ["a space around it", { resource: " https://h.test/mcp" }, "resource", "malformed"],
     ["a wildcard", { resource: "https://h.test/*" }, "resource", "malformed"],
+    ["a wildcard in the host", { resource: "https://*.h.test/mcp" }, "resource", "malformed"],
+    [
+      "the URL of a document",
+      { resource: "https://h.test/.well-known/oauth-protected-resource/mcp" },
+      "resource",
+      "malformed"
+    ],
     ["SCOPE-18 scopes that are not set", { scopes: undefined }, "scopes", "malformed"],
     ["SCOPE-18 no baseline", { scopes: { baseline: [], stepUp: ["a"] } }, "scopes.baseline", "missing"],
     ["a misspelled group of scopes", { scopes: { baseline: ["a"], stepup: ["b"] } }, "scopes.stepup", "malformed"],

@@ -2,6 +2,7 @@ import * as Effect from "effect/Effect"
 import type { Gate } from "../../authorization/Gate.ts"
 import type { OperationPolicy, PolicyInput } from "../../authorization/policy/OperationPolicy.ts"
 import { checkScopes } from "../../authorization/policy/ScopeList.ts"
+import type { AuthConfigError } from "../../protocol/AuthError.ts"
 import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import type * as Operation from "../../protocol/Operation.ts"
 import * as OptionValue from "../../protocol/OptionValue.ts"
@@ -37,6 +38,7 @@ export const policiesFrom = (
       return { scopes: [], unauthorized: "challenge", rule: bind(policy, "protect.policy") }
     }
     const { authenticated, scopes = [] } = checkPolicy(policy)
+    for (const scope of scopes) if (!gate.resource.offered.has(scope)) throw notOffered("protect.policy", scope)
     return { scopes, unauthorized: "challenge", authenticated }
   }
   return ({ principal }) =>
@@ -81,12 +83,15 @@ export const policyForRoute = (gate: Gate, scopes: ReadonlyArray<string> | undef
   const checked = scopes === undefined ? [] : checkScopes(scopes, "protectRoute.scopes")
   const missing = checked.find((scope) => !gate.resource.offered.has(scope))
   if (missing === undefined) return { scopes: checked, unauthorized: "challenge", authenticated: true }
-  throw ConfigOption.error(
+  throw notOffered("protectRoute", missing)
+}
+
+const notOffered = (what: string, scope: string): AuthConfigError =>
+  ConfigOption.error(
     "scopes",
-    `protectRoute requires ${missing}, which the server does not offer. Add it to scopes (baseline or stepUp)`,
+    `${what} requires ${scope}, which the server does not offer. Add it to scopes (baseline or stepUp)`,
     "not-offered"
   )
-}
 
 /**
  * Checks the option `tenant` of an adapter. Throws `AuthConfigError` if it is not a function. Throws as well if the names of

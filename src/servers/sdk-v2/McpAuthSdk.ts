@@ -35,6 +35,7 @@ import { type HonoContext, open as openContext } from "../host/HonoContext.ts"
 import { readOptions } from "../sdk/FetchArguments.ts"
 import * as sdkHost from "../sdk/SdkHost.ts"
 import { type MockOptions, type Options, toLayer, toMockLayer } from "../sdk/SdkOptions.ts"
+import { isServer } from "../sdk/SdkPolicies.ts"
 import type {
   Addition,
   Anonymous,
@@ -486,6 +487,8 @@ const otherCopy = new AuthConfigError({
     "auth.createMcpHandler(factory, { createMcpHandler })"
 })
 
+const factoryAdvice = "Give a function that returns a new McpServer for each request"
+
 const protectHandler = (
   { host, policiesFor, registry, serve, viewerOf }: sdkHost.SdkHost,
   factory: Factory,
@@ -496,7 +499,7 @@ const protectHandler = (
       "createMcpHandler",
       factory,
       "a function",
-      "Give one that returns a new McpServer for each request"
+      factoryAdvice
     )
   }
   if (settings !== undefined) ConfigOption.check(settings, "createMcpHandler", handlerTable)
@@ -509,6 +512,9 @@ const protectHandler = (
     operations?: ReadonlyArray<Operation.Operation>
   ): Promise<SdkServer> => {
     const server = await factory(context)
+    if (!isServer(server as unknown)) {
+      throw ConfigOption.invalid("createMcpHandler", server, "an McpServer", factoryAdvice)
+    }
     const isRecognized = registry.instrument(server)
     if (isRecognized && createGiven === undefined && !(server instanceof McpServer)) throw otherCopy
     const viewer = viewerOf(context)

@@ -97,7 +97,7 @@ export const make = ({ bind, log, readArguments, registry, wrap }: Parts): Regis
       })
     }
     const guard = (handler: AnyHandler) => wrap({ kind, name, policy }, handler)
-    registration = add(checkConfig(config, what), guard(handler as AnyHandler))
+    registration = add(checkConfig(config, kind, what), guard(handler as AnyHandler))
     registry.setPolicy(registration, policy)
     guardUpdates(registration as Updatable, guard)
     if (rule === undefined ? policy.scopes.length === 0 && typeof policy.scopes !== "function" : rule.isOpen) {
@@ -218,24 +218,23 @@ const checkValue = ({ policy, scopes }: Config, what: string): void => {
   )
 }
 
-/** Names that the author of a server may write by mistake instead of `scopes`, `policy` and `unauthorized`. */
-const misspelled = /^(?:required?_?)?scopes?$|^unauthori[sz]ed$|^(?:require)?polic(?:y|ies)$/i
+/** The members of a configuration that describe a registration of any kind. */
+const description = ["title", "description", "annotations", "icons", "scopeChallenge", "_meta"]
+
+/** The options of each kind of registration: those of this library, and those of the SDKs. */
+const options: Readonly<Record<registrationRule.Kind, ReadonlyArray<string>>> = {
+  tool: ["inputSchema", "outputSchema", "execution"],
+  prompt: ["argsSchema"],
+  resource: ["mimeType", "size", "cacheHint"]
+}
 
 /**
- * Rejects misspelled names of policy options in the configuration of a tool, prompt or resource, because the SDK would ignore
- * them. Does not reject other unknown names, because they may be options of the SDK.
+ * Rejects unknown options of a tool, prompt or resource. The SDKs ignore them, so a misspelled `scopes` would make a registration
+ * that requires no scope.
  */
-const checkConfig = <C extends object>(config: C, what: string): C => {
-  const name = Object.keys(config).find((name) => misspelled.test(name))
-  if (name === undefined) return config
-  throw ConfigOption.error(
-    `${what}.${name}`,
-    `there is no such option. Write ${
-      /scope/i.test(name)
-        ? "scopes: [\"todos:write\"]"
-        : /polic/i.test(name)
-        ? "policy: Policy.role(\"admin\")"
-        : "unauthorized: \"challenge\", \"deny\" or \"hide\""
-    }`
-  )
+const checkConfig = <C extends object>(config: C, kind: registrationRule.Kind, what: string): C => {
+  const names = ["scopes", "policy", "unauthorized", ...description, ...options[kind]]
+  const unknown = Object.keys(config).find((name) => !names.includes(name))
+  if (unknown === undefined) return config
+  throw ConfigOption.error(`${what}.${unknown}`, OptionValue.noSuchOption(unknown, names))
 }

@@ -36,9 +36,16 @@ export const viewerOf = ({ authInfo: info, principal }: Pick<McpRequest, "authIn
   request: info === undefined ? undefined : authInfo.requestOf(info)
 })
 
-/** Checks that `server` is an object, or a function that returns the server. Otherwise throws `AuthConfigError`. */
+/**
+ * Returns whether a value can be a server of an SDK, also of a version whose registrations this library does not recognize. Every
+ * server connects to a transport.
+ */
+export const isServer = (value: unknown): value is object =>
+  typeof value === "object" && value !== null && typeof (value as { readonly connect?: unknown }).connect === "function"
+
+/** Checks that `server` is a server, or a function that returns the server. Otherwise throws `AuthConfigError`. */
 export const checkServer = (server: unknown, option: string): void => {
-  if (typeof server === "function" || (typeof server === "object" && server !== null)) return
+  if (typeof server === "function" || isServer(server)) return
   throw new AuthConfigError({
     reason: "missing",
     option,
@@ -74,7 +81,7 @@ export const make = (registry: Registry, readArguments: ReadArguments, find: Fin
     request: McpRequest
   ): Effect.Effect<PolicyFor, AuthConfigError> => {
     if (server === undefined) return unknownServer
-    if (typeof server !== "object" || server === null) return Effect.fail(noServer(server))
+    if (!isServer(server)) return Effect.fail(noServer(server))
     try {
       registry.instrument(server)
     } catch (error) {

@@ -4,6 +4,7 @@
  *
  * @since 0.1.0
  */
+import * as ConfigOption from "../../protocol/ConfigOption.ts"
 
 /**
  * Describes a rule for the `typ` header and for the claims that mark an access token.
@@ -77,10 +78,20 @@ export const strict: TokenType = { _tag: "Strict" }
  * @category constructors
  * @since 0.1.0
  */
-export const standard = (also: ReadonlyArray<string> = []): TokenType => ({
-  _tag: "Standard",
-  accessTokenClaims: ["scope", "scp", "client_id", "cid", ...also],
-  idTokenClaims: ["nonce", "at_hash", "c_hash", "s_hash", "events"]
+export const standard = (also: ReadonlyArray<string> = []): TokenType => {
+  checkClaims(also, "TokenType.standard")
+  return {
+    _tag: "Standard",
+    accessTokenClaims: ["scope", "scp", "client_id", "cid", ...also],
+    idTokenClaims: ["nonce", "at_hash", "c_hash", "s_hash", "events"]
+  }
+}
+
+const checkClaims = ConfigOption.listOf((claim) => claim !== "", {
+  entry: "the name of a claim",
+  entries: "claims that mark access tokens",
+  advice: "Write the name of a claim that only access tokens have",
+  example: "azp"
 })
 
 /**

@@ -92,6 +92,13 @@ const wrong: ReadonlyArray<Wrong> = [
     fix: /^there is no such option\. The closest one is schema\./
   },
   {
+    title: "claims with a misspelled service",
+    changes: { claims: { servce: Principal, schema: Schema.Struct({}) } },
+    reason: "malformed",
+    option: "claims.servce",
+    fix: /^there is no such option\. The closest one is service\./
+  },
+  {
     title: "claims without a schema",
     changes: { claims: { service: Principal } },
     reason: "malformed",

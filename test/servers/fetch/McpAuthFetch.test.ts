@@ -500,7 +500,8 @@ describe("options", () => {
     ["a map", new Map([["scopes", ["todos:write"]]])],
     ["null", null],
     ["null as scopes", { scopes: null }],
-    ["a string as scopes", { scopes: "todos:write" }]
+    ["a string as scopes", { scopes: "todos:write" }],
+    ["a scope that the server does not offer", { scopes: ["todos:wirte"] }]
   ])("[T-AUD-42] a policy that returns %s admits no call", async (_, requirement) => {
     await using auth = await make()
     const handler = auth.protect(() => new Response("ran"), { policy: () => requirement as {} })

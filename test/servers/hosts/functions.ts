@@ -358,6 +358,7 @@ const brokenOptions = {
   "a policy that returns a promise": () => policy(async () => ({ scopes: [] })),
   "a policy that returns a promise that fails": () => policy(rejects),
   "a policy that returns a misspelled member": () => policy(() => ({ scope: ["todos:write"] })),
+  "a policy that returns a scope that is not offered": () => policy(() => ({ scopes: ["todos:wirte"] })),
   "a policy that returns a list": () => policy(() => ["todos:write"]),
   "a policy that returns null": () => policy(() => null),
   "a tenant option that throws": (): Made => ({

@@ -576,14 +576,23 @@ describe("sdk-v2", () => {
       yield* Effect.addFinalizer(() => Effect.promise(() => auth.dispose()))
       const token = yield* issuer.mint({ claims: { tenant: "acme" } })
       const { body: message, headers } = modern(callTool("x"))
-      const handler = auth.createMcpHandler(() => {
+      const answerOf = (factory: () => unknown) =>
+        Effect.promise(() =>
+          auth.createMcpHandler(factory as () => McpServer)
+            .fetch(body(message, { authorization: `Bearer ${token}`, ...headers }))
+        )
+      const answer = yield* answerOf(() => {
         throw new Error("a secret of the program")
       })
-      const answer = yield* Effect.promise(() =>
-        handler.fetch(body(message, { authorization: `Bearer ${token}`, ...headers }))
-      )
       assert.strictEqual(answer.status, 500)
       assert.notInclude(yield* Effect.promise(() => answer.text()), "secret")
+      for (const returned of [undefined, null, {}, { maximumBody: 1 }]) {
+        const answer = yield* answerOf(() => returned)
+        assert.deepStrictEqual(
+          [answer.status, (yield* Effect.promise(() => answer.json())).error],
+          [500, "server_error"]
+        )
+      }
       const server = new McpServer({ name: "test", version: "1.0.0" })
       assert.throws(
         () => auth.registerTool(server, "a", { scopes: ["other" as "read"] }, () => text("")),
@@ -591,7 +600,7 @@ describe("sdk-v2", () => {
       )
       assert.throws(
         () => auth.registerTool(server, "a", { scope: ["read"] } as never, () => text("")),
-        /tool a.scope: there is no such option\. Write scopes/
+        /tool a.scope: there is no such option\. The closest one is scopes\./
       )
     }))
 })

@@ -5,6 +5,7 @@ import * as V2 from "@modelcontextprotocol/server"
 import { Context, Effect, Result } from "effect"
 import { Policy } from "effect-mcp-auth/policy"
 import { Operation } from "effect-mcp-auth/protocol"
+import { z } from "zod"
 import { AuthConfigError } from "../../../src/protocol/AuthError.ts"
 import * as bindPolicy from "../../../src/servers/host/BindPolicy.ts"
 import * as register from "../../../src/servers/sdk/Register.ts"
@@ -132,6 +133,57 @@ describe("Register", () => {
       assert.instanceOf(error, AuthConfigError)
       assert.strictEqual(error.option, option)
     }
+  })
+
+  describe.each([["SDK v1", V1], ["SDK v2", V2]] as const)("%s", (_, { McpServer }) => {
+    const functions = () =>
+      register.make({ registry: registryOf(), bind, readArguments, wrap: (_, handler) => handler })
+    const calls: Readonly<Record<string, (config: object) => unknown>> = {
+      tool: (config) => functions().registerTool(new McpServer(names), "a", config, () => ({})),
+      prompt: (config) => functions().registerPrompt(new McpServer(names), "a", config, () => ({})),
+      resource: (config) => functions().registerResource(new McpServer(names), "a", "note://a", config, () => ({}))
+    }
+
+    it.each(Object.keys(calls))(
+      "[T-AUD-41] an unknown option of a %s is an error, because the SDK ignores it",
+      (kind) => {
+        for (
+          const [name, meant] of [
+            ["scpes", "scopes"],
+            ["scope", "scopes"],
+            ["requiredScopes", "scopes"],
+            ["permissions", "policy"],
+            ["roles", "policy"],
+            ["polcy", "policy"],
+            ["unauthorised", "unauthorized"],
+            ["descripton", "description"],
+            ["canAccess", undefined]
+          ] as const
+        ) {
+          const expected = meant === undefined ? "Correct its name" : `The closest one is ${meant}\\.`
+          assert.throws(
+            () => calls[kind]!({ [name]: ["read"] }),
+            new RegExp(`at ${kind} a\\.${name}: there is no such option\\. ${expected}`)
+          )
+        }
+      }
+    )
+
+    it.each<readonly [kind: string, config: object]>([
+      ["tool", { annotations: {}, inputSchema: z.object({}), outputSchema: z.object({}) }],
+      ["prompt", { argsSchema: z.object({}) }],
+      ["resource", { annotations: {}, mimeType: "text/plain", size: 1 }]
+    ])("a %s accepts the options of the SDK", (kind, config) => {
+      calls[kind]!({
+        title: "A",
+        description: "a",
+        icons: [],
+        _meta: {},
+        scopes: ["read"],
+        unauthorized: "hide",
+        ...config
+      })
+    })
   })
 
   const taskStore = new InMemoryTaskStore()

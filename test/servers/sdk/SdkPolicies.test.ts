@@ -49,7 +49,7 @@ describe("SdkPolicies", () => {
             : { registration: {}, policy: { scopes: () => ["read"], unauthorized: "challenge" } }
         }
       }
-      const policies = sdkPolicies.make(registry, () => Effect.fail("no arguments"), () => ({}))
+      const policies = sdkPolicies.make(registry, () => Effect.fail("no arguments"), () => ({ connect: unused }))
       const resourceSubscriptions = ["s://1", "s://2", "s://1", "s://hidden", "s://hidden"]
       const body = [
         { jsonrpc: "2.0", id: 1, method: "subscriptions/listen", params: { notifications: { resourceSubscriptions } } },

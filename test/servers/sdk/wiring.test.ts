@@ -78,6 +78,25 @@ describe("protectFetch", () => {
 })
 
 describe("protect", () => {
+  it("[T-AUD-41] fails for options in place of the server, which would require no scope", async () => {
+    const { layer } = collect()
+    await using v1 = await mock(layer)
+    await using v2 = await SdkV2.mock({ resource, subject: "alice", scopes: ["read"], layer })
+    const calls: ReadonlyArray<(wrong: never) => unknown> = [
+      (wrong) => v1.protect(wrong),
+      (wrong) => v1.protectFetch(wrong, () => new Response()),
+      (wrong) => v2.protectFetch(wrong, () => new Response())
+    ]
+    for (const call of calls) {
+      for (const wrong of [{ maximumBody: 4 }, { server: makeServer(v1)() }, {}, null, "server"]) {
+        assert.throws(
+          () => call(wrong as never),
+          /the first argument: .* is not an McpServer\. Give the McpServer, or a function/
+        )
+      }
+    }
+  })
+
   it("answers 500 if it is called without next, and the log names the missing argument", async () => {
     const { layer, lines } = collect()
     await using auth = await mock(layer)
@@ -213,10 +232,10 @@ describe("A function that returns the server of a request", () => {
   }
 
   it("is reported if it returns no McpServer", async () => {
-    for (const value of [null, 1]) {
+    for (const [value, described] of [[null, "null"], [1, "1"], [{}, "an object"], [{ maximumBody: 1 }, "an object"]]) {
       const { log, status } = await send(() => value)
       assert.strictEqual(status, 500)
-      assert.include(log, `returned ${value}; expected an McpServer`)
+      assert.include(log, `returned ${described}; expected an McpServer`)
     }
   })
 

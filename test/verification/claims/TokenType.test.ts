@@ -178,6 +178,15 @@ describe("JWT or no typ", () => {
     assert.strictEqual(TokenType.checkKind(standard, "JWT", { gty: "x" }), "token-type")
   })
 
+  it.each([["a text", "gty"], ["an object", { also: ["gty"] }], ["a number in the list", [1]], ["an empty name", [
+    ""
+  ]]])(
+    "standard fails for %s in place of the names of claims",
+    (_, also) => {
+      assert.throws(() => TokenType.standard(also as never), /at TokenType\.standard: .+/)
+    }
+  )
+
   it("strict accepts neither", () => {
     for (const typ of plain) {
       for (const claims of positive) {
