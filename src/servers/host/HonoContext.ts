@@ -10,7 +10,11 @@ import * as corsHeaders from "./CorsHeaders.ts"
  * @since 0.1.0
  */
 export interface HonoContext {
-  readonly req: { readonly raw: Request }
+  readonly req: {
+    readonly raw: Request
+    /** Returns the text of the body, also if middleware has read the body through the context. */
+    readonly text?: (() => Promise<string>) | undefined
+  }
   readonly res: Response
 }
 
@@ -26,6 +30,18 @@ export const open = (given: Request | HonoContext): Opened => {
   return raw === undefined
     ? { request: given as Request, context: undefined }
     : { request: raw, context: given as HonoContext }
+}
+
+/**
+ * Returns the body that middleware has read through a context, which caches it. Returns `undefined` if other code has read the stream
+ * of the request.
+ */
+export const cachedBody = async ({ req }: HonoContext): Promise<string | undefined> => {
+  try {
+    return await req.text?.()
+  } catch {
+    return undefined
+  }
 }
 
 /**

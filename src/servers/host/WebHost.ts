@@ -4,12 +4,12 @@ import type { OperationPolicy } from "../../authorization/policy/OperationPolicy
 import { allowOrigin, isPreflight, type Rejection } from "../../authorization/Rejection.ts"
 import * as requestPath from "../../protocol/RequestPath.ts"
 import { type Admitted, hasHeaders, otherRequest, type Policies } from "./Admission.ts"
-import { type HonoContext, mergeCors } from "./HonoContext.ts"
+import { cachedBody, type HonoContext, mergeCors } from "./HonoContext.ts"
 import type { Host } from "./Host.ts"
 import * as requestHost from "./RequestHost.ts"
 import { type TenantOf, toGateRequest } from "./WebRequest.ts"
 import { type Reading, WebRequestBody } from "./WebRequestBody.ts"
-import { endInTime, toResponse } from "./WebResponse.ts"
+import { checkResponse, endInTime, toResponse } from "./WebResponse.ts"
 
 /* Connects the gate with `Request` and `Response`. */
 
@@ -71,13 +71,15 @@ export const serve = async <A>(
   handler: (admitted: Admitted<A>, request: Request) => Response | Promise<Response>
 ): Promise<Response> => {
   if (!isRequest(request)) return rejectOther(host, request, options)
-  const body = new WebRequestBody(request, options.reading)
+  const { context, reading } = options
+  const isCached = context !== undefined && request.bodyUsed && reading.parsedBody === undefined
+  const body = new WebRequestBody(request, isCached ? { ...reading, parsedBody: () => cachedBody(context) } : reading)
   const admitted = await host.run(
     () => host.admit(toGateRequest(request, host.fiber, options.tenantOf), body.read, options.policies),
     request.signal
   )
   if (Result.isFailure(admitted)) return respondTo(host, request, admitted.failure, options)
-  const response = await handler(admitted.success, body.toRequest())
+  const response = checkResponse(await handler(admitted.success, body.toRequest()))
   const issued = response.headers.get("mcp-session-id") ?? undefined
   const recorded = await host.recordResponse(admitted.success, response.status, issued)
   if (Result.isFailure(recorded)) {
@@ -100,5 +102,5 @@ export const serveRoute = async <A>(
     request.signal
   )
   if (Result.isFailure(admitted)) return respondTo(host, request, admitted.failure, options)
-  return endInTime(host, admitted.success, await handler(admitted.success))
+  return endInTime(host, admitted.success, checkResponse(await handler(admitted.success)))
 }

@@ -1,4 +1,5 @@
 import type { Rejection } from "../../authorization/Rejection.ts"
+import { describe } from "../../protocol/OptionValue.ts"
 import type { Admitted } from "./Admission.ts"
 import type { Answer } from "./Documents.ts"
 import type { Host } from "./Host.ts"
@@ -10,6 +11,12 @@ import { isEventStream } from "./StreamLifetime.ts"
 /** Turns a rejection or a document into a response. */
 export const toResponse = ({ body, headers, status }: Rejection | Answer, method: string): Response =>
   new Response(body === "" || method === "HEAD" ? null : body, { status, headers: { ...headers } })
+
+/** Returns the response of a handler. Throws an error that names the handler if it is none, for example without `return`. */
+export const checkResponse = (response: Response): Response => {
+  if (typeof (response as Partial<Response> | undefined)?.headers?.get === "function") return response
+  throw new TypeError(`the handler behind the gate returned ${describe(response)}; expected a Response`)
+}
 
 /**
  * Ends an event stream when the token of its request is no longer valid, or when its caller has too many streams. If the stream answers a GET request, also binds the
