@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Logger, Schema } from "effect"
-import { Policy, requireScopes } from "effect-mcp-auth"
+import { Policy, requirePolicy, requireScopes } from "effect-mcp-auth"
 import { McpAuth } from "effect-mcp-auth/mcp"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import { McpProtocol, McpSchema, McpServer, Tool, Toolkit } from "effect/ai"
@@ -128,13 +128,17 @@ describe("rejections of the server come after those of the gate", () => {
 
 describe("a server of Effect without a gate in the same program", () => {
   const Open = Toolkit.make(Tool.make("open", { success: Schema.String }))
+  const Anyone = Toolkit.make(requirePolicy(Policy.anyone)(Tool.make("anyone", { success: Schema.String })))
   const ours = McpAuth.layerHttp({
     name: "ours",
     version: "1.0.0",
     path: "/mcp",
     protocols: [McpProtocol.v2026_07_28],
     registrations: Layer.merge(
-      McpAuth.toolkit(Open).pipe(Layer.provide(Open.toLayer({ open: run("open") }))),
+      Layer.merge(
+        McpAuth.toolkit(Open).pipe(Layer.provide(Open.toLayer({ open: run("open") }))),
+        McpAuth.toolkit(Anyone).pipe(Layer.provide(Anyone.toLayer({ anyone: run("anyone") })))
+      ),
       McpAuth.toolkit(Todos).pipe(
         Layer.provide(Todos.toLayer({ list_todos: run("list_todos"), purge: run("purge") }))
       )
@@ -176,6 +180,35 @@ describe("a server of Effect without a gate in the same program", () => {
     assert.strictEqual(lines.filter((line) => line.includes("through another endpoint that has no gate")).length, 1)
     const admitted = await ask([], "tools/call", call("open"), {}, { url: "https://server.test/mcp", send })
     assert.deepStrictEqual([admitted.status, admitted.ran], [200, ["open"]])
+  })
+
+  it.each(["list_todos", "anyone"])("runs no call of %s, and logs the mistake once", async (tool) => {
+    const lines: Array<string> = []
+    const send = start(lines, stock)
+    for (let i = 0; i < 2; i++) {
+      const { body, ran } = await callOpen(send, tool)
+      assert.deepStrictEqual([body.error?.code, ran], [-32001, []])
+    }
+    assert.strictEqual(lines.filter((line) => line.includes("through another endpoint that has no gate")).length, 1)
+  })
+
+  it("is named in the log if the program has no gate at all", async () => {
+    const lines: Array<string> = []
+    const tools = McpAuth.toolkit(Todos).pipe(
+      Layer.provide(Todos.toLayer({ list_todos: run("list_todos"), purge: run("purge") }))
+    )
+    const { handler: send } = HttpRouter.toWebHandler(
+      tools.pipe(
+        Layer.provideMerge(Layer.fresh(stock)),
+        Layer.provide(Logger.layer([Logger.map(Logger.formatJson, (line) => void lines.push(line))]))
+      ) as never,
+      { disableLogger: true }
+    )
+    for (let i = 0; i < 2; i++) {
+      const { body, ran } = await callOpen(send, "list_todos")
+      assert.deepStrictEqual([body.error?.code, ran], [-32001, []])
+    }
+    assert.strictEqual(lines.filter((line) => line.includes("through an endpoint that has no gate")).length, 1)
   })
 
   it("has none of the protected tools with Layer.fresh", async () => {

@@ -50,25 +50,36 @@ export type PolicyForCall = (target: string, payload?: { readonly params: unknow
 const scopeGuard = (policyFor: PolicyForCall, server: McpServer.McpServer["Service"]) =>
   McpServer.middleware((effect, { method, payload, target }) => {
     // `payload` is missing if the server makes a list. No call runs then, so there are no arguments.
-    const policy = policyFor(target, payload === undefined ? undefined : { params: payload })
-    if (policy?.rule !== undefined) {
-      return payload === undefined
-        ? effect
-        : ruleGuard(effect, Registry.beforeCall(policy, method === "completion/complete"), { method, payload, target })
-    }
+    const isCall = payload !== undefined
+    const policy = policyFor(target, isCall ? { params: payload } : undefined)
     const required = policy?.scopes ?? []
-    if (required.length === 0) {
-      return payload === undefined || !Registry.gates.has(server)
-        ? effect
-        : Effect.withFiber((fiber) => bypassesGate(fiber) ? rejectWithoutGate(server) : effect)
-    }
+    const hasGate = Registry.gates.has(server)
+    const needsGate = isCall && (hasGate || required.length > 0 || policy?.rule?.isOpen === false)
+    if (policy?.rule === undefined && required.length === 0 && !needsGate) return effect
     return Effect.withFiber((fiber) => {
-      const principal = Context.getOrUndefined(fiber.context as Context.Context<any>, Principal)
+      // Without any gate in the program, code of the author can provide the principal.
+      if (needsGate && bypassesGate(fiber) && (hasGate || principalOf(fiber) === undefined)) {
+        return rejectWithoutGate(server, hasGate)
+      }
+      if (policy?.rule !== undefined) {
+        return isCall
+          ? ruleGuard(effect, Registry.beforeCall(policy, method === "completion/complete"), {
+            method,
+            payload,
+            target
+          })
+          : effect
+      }
+      if (required.length === 0) return effect
+      const principal = principalOf(fiber)
       if (principal !== undefined && required.every((scope) => principal.scopes.has(scope))) return effect
       const unauthorized = policy?.unauthorized === "deny" ? "deny" : "challenge"
       return rejectWith(fiber, principal, target, { scopes: required, unauthorized })
     })
   })
+
+const principalOf = (fiber: Fiber.Fiber<unknown, unknown>): Principal | undefined =>
+  Context.getOrUndefined(fiber.context as Context.Context<any>, Principal)
 
 /** Returns whether a call arrived over HTTP at an endpoint without a gate. */
 const bypassesGate = (fiber: Fiber.Fiber<unknown, unknown>): boolean => {
@@ -76,15 +87,24 @@ const bypassesGate = (fiber: Fiber.Fiber<unknown, unknown>): boolean => {
   return request !== undefined && effectRequest.gateContextOf(request) === undefined
 }
 
-/** Fails a call of a tool without scopes, which requires a valid token like every tool behind the gate. */
-const rejectWithoutGate = (server: McpServer.McpServer["Service"]): Effect.Effect<never, ScopeRejected> => {
+/**
+ * Fails a call that no gate has admitted, and logs the mistake once. If the server has a gate at another endpoint, this applies to all
+ * of its tools, because each of them requires a valid token there.
+ */
+const rejectWithoutGate = (
+  server: McpServer.McpServer["Service"],
+  hasGate: boolean
+): Effect.Effect<never, ScopeRejected> => {
   const rejected = Effect.fail(new ScopeRejected({ message: "Authentication required" }))
   if (reported.has(server)) return rejected
   reported.add(server)
   return Effect.andThen(
     Effect.logError(
-      "A call reached a server of McpAuth.layerHttp through another endpoint that has no gate, because Effect builds one McpServer " +
-        "for all servers of a program. Write Layer.fresh(…) around the other server"
+      hasGate
+        ? "A call reached a server of McpAuth.layerHttp through another endpoint that has no gate, because Effect builds one McpServer " +
+          "for all servers of a program. Write Layer.fresh(…) around the other server"
+        : "A call reached a registration with scopes or a policy through an endpoint that has no gate, such as McpServer.layerHttp. " +
+          "Use McpAuth.layerHttp, and provide AuthLayer.make"
     ),
     rejected
   )
@@ -135,7 +155,7 @@ const ruleGuard = <A, E, R>(
   { method, payload, target }: { readonly method: string; readonly payload: unknown; readonly target: string }
 ) =>
   Effect.withFiber((fiber): Effect.Effect<A, E | ScopeRejected | McpSchema.InvalidParams, R> => {
-    const principal = Context.getOrUndefined(fiber.context as Context.Context<any>, Principal)
+    const principal = principalOf(fiber)
     const rule = policy.rule!
     const call = { method, target, arguments: own(payload, "arguments") }
     const answer = (verdict: Verdict): Effect.Effect<A, E | ScopeRejected | McpSchema.InvalidParams, R> => {
@@ -174,7 +194,7 @@ export const isVisible = (policy: OperationPolicy): Effect.Effect<boolean> => {
   const { rule, scopes, unauthorized } = policy
   if (unauthorized !== "hide") return Effect.succeed(true)
   return Effect.withFiber((fiber): Effect.Effect<boolean> => {
-    const principal = Context.getOrUndefined(fiber.context as Context.Context<any>, Principal)
+    const principal = principalOf(fiber)
     if (rule === undefined) {
       return Effect.succeed(
         scopes.length === 0 || (principal !== undefined && scopes.every((scope) => principal.scopes.has(scope)))
