@@ -40,6 +40,7 @@ import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import type { HonoContext } from "../host/HonoContext.ts"
 import { checkTenantOption } from "../host/HostPolicies.ts"
 import * as node from "../host/NodeHost.ts"
+import { optionsV1 } from "../sdk/Register.ts"
 import * as sdkHost from "../sdk/SdkHost.ts"
 import { type MockOptions, type Options, toLayer, toMockLayer } from "../sdk/SdkOptions.ts"
 import type {
@@ -534,7 +535,7 @@ export const make = async <
     & Options<S, A, C, N, R, E, RD, RT, RR, RK, I, RS, RQ>
     & CoveredBy<R, ServicesOf<I> | RD | RT | RR | RK | RS | RQ>
 ): Promise<McpAuthSdk<ProtectedResource.OfferedOf<S>, A, R | C, N>> => {
-  return toGate(await sdkHost.make(toLayer(options), parseArguments))
+  return toGate(await sdkHost.make(toLayer(options), parseArguments, optionsV1))
 }
 
 /**
@@ -561,7 +562,7 @@ export const mock = async <
 >(
   options: MockOptions<S, A, C, R, E>
 ): Promise<McpAuthSdk<ProtectedResource.OfferedOf<S>, A, R | C, "deny">> => {
-  return toGate(await sdkHost.make(toMockLayer(options), parseArguments))
+  return toGate(await sdkHost.make(toMockLayer(options), parseArguments, optionsV1))
 }
 
 /** Creates the public gate. Its types are `any`, because `make` and `mock` declare the types for their options. */

@@ -33,6 +33,7 @@ import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import type * as Operation from "../../protocol/Operation.ts"
 import { type HonoContext, open as openContext } from "../host/HonoContext.ts"
 import { readOptions } from "../sdk/FetchArguments.ts"
+import { optionsV2 } from "../sdk/Register.ts"
 import * as sdkHost from "../sdk/SdkHost.ts"
 import { type MockOptions, type Options, toLayer, toMockLayer } from "../sdk/SdkOptions.ts"
 import { isServer } from "../sdk/SdkPolicies.ts"
@@ -425,7 +426,7 @@ export const make = async <
     & Options<S, A, C, N, R, E, RD, RT, RR, RK, I, RS, RQ>
     & CoveredBy<R, ServicesOf<I> | RD | RT | RR | RK | RS | RQ>
 ): Promise<McpAuthSdk<ProtectedResource.OfferedOf<S>, A, R | C, N>> => {
-  return toGate(await sdkHost.make(toLayer(options), parseArguments))
+  return toGate(await sdkHost.make(toLayer(options), parseArguments, optionsV2))
 }
 
 /**
@@ -452,7 +453,7 @@ export const mock = async <
 >(
   options: MockOptions<S, A, C, R, E>
 ): Promise<McpAuthSdk<ProtectedResource.OfferedOf<S>, A, R | C, "deny">> => {
-  return toGate(await sdkHost.make(toMockLayer(options), parseArguments))
+  return toGate(await sdkHost.make(toMockLayer(options), parseArguments, optionsV2))
 }
 
 /** Creates the public gate. Its types are `any`, because `make` and `mock` declare the types for their options. */

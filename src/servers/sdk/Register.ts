@@ -56,19 +56,21 @@ export interface Parts {
   readonly wrap: (registration: Wrapped, handler: AnyHandler) => AnyHandler
   readonly bind: BindPolicy
   readonly readArguments: ReadArguments
+  readonly sdkOptions: SdkOptions
   /** It is set if anonymous requests are allowed: it receives the names of the public registrations. */
   readonly log?: SetupLog | undefined
 }
 
 /** Creates the registration functions for the servers of one program. */
-export const make = ({ bind, log, readArguments, registry, wrap }: Parts): Register => {
+export const make = ({ bind, log, readArguments, registry, sdkOptions, wrap }: Parts): Register => {
   const register = (
     server: unknown,
     kind: registrationRule.Kind,
     name: string,
     given: Config,
     handler: unknown,
-    add: (config: object, wrapped: AnyHandler) => object
+    add: (config: object, wrapped: AnyHandler) => object,
+    more: ReadonlyArray<string> = []
   ): object => {
     const what = `${kind} ${name}`
     if (!OptionValue.isObject(given as unknown)) {
@@ -97,7 +99,7 @@ export const make = ({ bind, log, readArguments, registry, wrap }: Parts): Regis
       })
     }
     const guard = (handler: AnyHandler) => wrap({ kind, name, policy }, handler)
-    registration = add(checkConfig(config, kind, what), guard(handler as AnyHandler))
+    registration = add(checkConfig(config, [...sdkOptions[kind], ...more], what), guard(handler as AnyHandler))
     registry.setPolicy(registration, policy)
     guardUpdates(registration as Updatable, guard)
     if (rule === undefined ? policy.scopes.length === 0 && typeof policy.scopes !== "function" : rule.isOpen) {
@@ -126,7 +128,7 @@ export const make = ({ bind, log, readArguments, registry, wrap }: Parts): Regis
           getTask: (...parameters) => taskOf(parameters, "getTask"),
           getTaskResult: (...parameters) => taskOf(parameters, "getTaskResult")
         })
-      })
+      }, ["execution"])
     },
     registerPrompt: (server, name, config, handler) =>
       register(
@@ -218,22 +220,29 @@ const checkValue = ({ policy, scopes }: Config, what: string): void => {
   )
 }
 
-/** The members of a configuration that describe a registration of any kind. */
-const description = ["title", "description", "annotations", "icons", "scopeChallenge", "_meta"]
+/** The options of each kind of registration that an SDK knows. */
+export type SdkOptions = Readonly<Record<registrationRule.Kind, ReadonlyArray<string>>>
 
-/** The options of each kind of registration: those of this library, and those of the SDKs. */
-const options: Readonly<Record<registrationRule.Kind, ReadonlyArray<string>>> = {
-  tool: ["inputSchema", "outputSchema", "execution"],
-  prompt: ["argsSchema"],
-  resource: ["mimeType", "size", "cacheHint"]
+/** The options of registrations in SDK v1. */
+export const optionsV1: SdkOptions = {
+  tool: ["title", "description", "inputSchema", "outputSchema", "annotations", "_meta"],
+  prompt: ["title", "description", "argsSchema"],
+  resource: ["title", "description", "mimeType", "size", "annotations", "icons", "_meta"]
+}
+
+/** The options of registrations in SDK v2. */
+export const optionsV2: SdkOptions = {
+  tool: [...optionsV1.tool, "icons", "scopeChallenge"],
+  prompt: [...optionsV1.prompt, "icons", "scopeChallenge", "_meta"],
+  resource: [...optionsV1.resource, "cacheHint", "scopeChallenge"]
 }
 
 /**
  * Rejects unknown options of a tool, prompt or resource. The SDKs ignore them, so a misspelled `scopes` would make a registration
  * that requires no scope.
  */
-const checkConfig = <C extends object>(config: C, kind: registrationRule.Kind, what: string): C => {
-  const names = ["scopes", "policy", "unauthorized", ...description, ...options[kind]]
+const checkConfig = <C extends object>(config: C, sdkOptions: ReadonlyArray<string>, what: string): C => {
+  const names = ["scopes", "policy", "unauthorized", ...sdkOptions]
   const unknown = Object.keys(config).find((name) => !names.includes(name))
   if (unknown === undefined) return config
   throw ConfigOption.error(`${what}.${unknown}`, OptionValue.noSuchOption(unknown, names))

@@ -92,7 +92,8 @@ interface Reading extends FetchOptions {
 /** Builds the layer, and creates the members that both adapters share. `parseArguments` parses with the schemas of one SDK. */
 export const make = async <E, Schema>(
   { decodeClaims, layer, limits: given, listsSchemes }: SdkLayer<E>,
-  parseArguments: ParseArguments<Schema>
+  parseArguments: ParseArguments<Schema>,
+  sdkOptions: register.SdkOptions
 ): Promise<SdkHost> => {
   const limits = body.checkLimits(given)
   const host = await Host.make(layer)
@@ -165,6 +166,7 @@ export const make = async <E, Schema>(
       wrap,
       bind: bindPolicy.make(host.gate.resource, host.services),
       readArguments,
+      sdkOptions,
       log: anonymous ? log : undefined
     }),
     local: LocalServer.make(host.gate, registry, decodeClaims, localCallers),

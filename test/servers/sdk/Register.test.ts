@@ -60,6 +60,7 @@ describe("Register", () => {
         registry,
         bind,
         readArguments,
+        sdkOptions: register.optionsV2,
         wrap: ({ kind, name, policy }, handler) => {
           wrapped.push(`${kind} ${name} ${policy.scopes}`)
           return handler
@@ -124,6 +125,7 @@ describe("Register", () => {
       registry: registryOf(),
       bind,
       readArguments,
+      sdkOptions: register.optionsV1,
       wrap: (_, handler) => handler
     })
     try {
@@ -135,56 +137,57 @@ describe("Register", () => {
     }
   })
 
-  describe.each([["SDK v1", V1], ["SDK v2", V2]] as const)("%s", (_, { McpServer }) => {
-    const functions = () =>
-      register.make({ registry: registryOf(), bind, readArguments, wrap: (_, handler) => handler })
-    const calls: Readonly<Record<string, (config: object) => unknown>> = {
-      tool: (config) => functions().registerTool(new McpServer(names), "a", config, () => ({})),
-      prompt: (config) => functions().registerPrompt(new McpServer(names), "a", config, () => ({})),
-      resource: (config) => functions().registerResource(new McpServer(names), "a", "note://a", config, () => ({}))
-    }
-
-    it.each(Object.keys(calls))(
-      "[T-AUD-41] an unknown option of a %s is an error, because the SDK ignores it",
-      (kind) => {
-        for (
-          const [name, meant] of [
-            ["scpes", "scopes"],
-            ["scope", "scopes"],
-            ["requiredScopes", "scopes"],
-            ["permissions", "policy"],
-            ["roles", "policy"],
-            ["polcy", "policy"],
-            ["unauthorised", "unauthorized"],
-            ["descripton", "description"],
-            ["canAccess", undefined]
-          ] as const
-        ) {
-          const expected = meant === undefined ? "Correct its name" : `The closest one is ${meant}\\.`
-          assert.throws(
-            () => calls[kind]!({ [name]: ["read"] }),
-            new RegExp(`at ${kind} a\\.${name}: there is no such option\\. ${expected}`)
-          )
-        }
+  describe.each([["SDK v1", V1, register.optionsV1], ["SDK v2", V2, register.optionsV2]] as const)(
+    "%s",
+    (_, { McpServer }, sdkOptions) => {
+      const functions = () =>
+        register.make({ registry: registryOf(), bind, readArguments, sdkOptions, wrap: (_, handler) => handler })
+      const calls: Readonly<Record<string, (config: object) => unknown>> = {
+        tool: (config) => functions().registerTool(new McpServer(names), "a", config, () => ({})),
+        prompt: (config) => functions().registerPrompt(new McpServer(names), "a", config, () => ({})),
+        resource: (config) => functions().registerResource(new McpServer(names), "a", "note://a", config, () => ({}))
       }
-    )
 
-    it.each<readonly [kind: string, config: object]>([
-      ["tool", { annotations: {}, inputSchema: z.object({}), outputSchema: z.object({}) }],
-      ["prompt", { argsSchema: z.object({}) }],
-      ["resource", { annotations: {}, mimeType: "text/plain", size: 1 }]
-    ])("a %s accepts the options of the SDK", (kind, config) => {
-      calls[kind]!({
-        title: "A",
-        description: "a",
-        icons: [],
-        _meta: {},
-        scopes: ["read"],
-        unauthorized: "hide",
-        ...config
+      it.each(Object.keys(calls))(
+        "[T-AUD-41] an unknown option of a %s is an error, because the SDK ignores it",
+        (kind) => {
+          for (
+            const [name, meant] of [
+              ["scpes", "scopes"],
+              ["scope", "scopes"],
+              ["requiredScopes", "scopes"],
+              ["permissions", "policy"],
+              ["roles", "policy"],
+              ["polcy", "policy"],
+              ["unauthorised", "unauthorized"],
+              ["descripton", "description"],
+              ["canAccess", undefined]
+            ] as const
+          ) {
+            const expected = meant === undefined ? "Correct its name" : `The closest one is ${meant}\\.`
+            assert.throws(
+              () => calls[kind]!({ [name]: ["read"] }),
+              new RegExp(`at ${kind} a\\.${name}: there is no such option\\. ${expected}`)
+            )
+          }
+        }
+      )
+
+      it.each<readonly [kind: string, config: object]>([
+        ["tool", { annotations: {}, inputSchema: z.object({}), outputSchema: z.object({}) }],
+        ["prompt", { argsSchema: z.object({}) }],
+        ["resource", { annotations: {}, mimeType: "text/plain", size: 1 }]
+      ])("a %s accepts the options of the SDK", (kind, config) => {
+        calls[kind]!({
+          title: "A",
+          description: "a",
+          scopes: ["read"],
+          unauthorized: "hide",
+          ...config
+        })
       })
-    })
-  })
+    }
+  )
 
   const taskStore = new InMemoryTaskStore()
 
@@ -202,6 +205,7 @@ describe("Register", () => {
       registry: registryOf(),
       bind,
       readArguments,
+      sdkOptions: register.optionsV1,
       wrap: (_, handler) => handler
     })
     try {
