@@ -110,6 +110,13 @@ export const promises: Readonly<Record<string, ReadonlyArray<string>>> = {
     ["T-APIKEY-11", "T-APIKEY-06"],
   "Handlers receive the public identifier of an API key instead of the key, and `TokenExchange` sends nothing for such a caller.":
     ["T-APIKEY-06", "T-APIKEY-12"],
+  "A server that accepts API keys sends a key that a client presents as an access token to no authorization server.": [
+    "T-APIKEY-12"
+  ],
+  "A record of an API key whose times are no seconds since 1970 is rejected, so a time in milliseconds does not make an expired key valid.":
+    ["T-APIKEY-14"],
+  "If the record of an API key loses a scope, a role or its owner, the open streams of the key end like those of a removed key.":
+    ["T-APIKEY-10"],
   "The caller with an API key is never the owner of the data of a caller with a token.": ["T-APIKEY-06"],
   "A wrong API key is rejected, also where anonymous callers are allowed, and the client does not learn why.": [
     "T-APIKEY-03",

@@ -23,7 +23,7 @@ import {
 import * as Credentials from "../protocol/Credentials.ts"
 import * as OptionValue from "../protocol/OptionValue.ts"
 import type * as ApiKeys from "../verification/api-keys/ApiKeys.ts"
-import type { Principal } from "../verification/Principal.ts"
+import { isUnchanged, type Principal } from "../verification/Principal.ts"
 import type { Tenants } from "../verification/tenants/Tenants.ts"
 import type * as TokenHeader from "../verification/token-header/TokenHeader.ts"
 import type { Presentation } from "../verification/tokens/Presentation.ts"
@@ -31,7 +31,7 @@ import type { TokenVerifier, VerificationError, Verified } from "../verification
 import type { AllowedOrigins } from "./AllowedOrigins.ts"
 import * as Caller from "./Caller.ts"
 import * as Decision from "./Decision.ts"
-import { isPrincipal, isUnchanged, noPrincipal } from "./internal/checkPrincipal.ts"
+import { isPrincipal, noPrincipal } from "./internal/checkPrincipal.ts"
 import type { OpenStreams } from "./internal/openStreams.ts"
 import type { OwnClaims } from "./internal/ownClaims.ts"
 import { attempt, type Reject } from "./internal/reject.ts"
@@ -55,7 +55,7 @@ export interface Parts {
     | ((authorization: string, timing: Decision.RequestTiming) => Principal | undefined)
     | undefined
   readonly tenants: Pick<Tenants<ProtectedResource>, "isNamedBy"> | undefined
-  readonly apiKeys: Pick<ApiKeys.Authentication, "header" | "read" | "verify"> | undefined
+  readonly apiKeys: Pick<ApiKeys.Authentication, "header" | "isKey" | "read" | "verify"> | undefined
   /** Reads tokens from another header than `Authorization`. */
   readonly tokenHeader: Pick<TokenHeader.Mechanism, "linesOf" | "parse"> | undefined
   /** Checks a token that was verified. */
@@ -149,6 +149,8 @@ export const make = (parts: Parts): Authentication => {
       )
       return Effect.flatMapEager(traceVerification(found, request.fiber), decodeClaims)
     }
+    // A client can send its API key in the wrong place. Introspection would send the key to the authorization server.
+    if (apiKeys !== undefined && apiKeys.isKey(Credentials.textOf(credentials))) return keyAsToken
     const verification = OptionValue.ignoreFailure(verifier.verify(credentials, request, timing))
     // The verifier can be custom code, so its result is checked: a request without a principal must not be admitted.
     const found: Effect.Effect<Principal, VerificationError | RevocationStoreUnavailable> =
@@ -293,6 +295,7 @@ export const make = (parts: Parts): Authentication => {
 const isMemberOfVerified = (name: string) => name === "principal" || name === "reuse"
 
 const failNoPrincipal = Effect.fail(noPrincipal)
+const keyAsToken = Effect.fail(new InvalidToken({ reason: "api-key-as-token" }))
 const revoked = Effect.fail(new InvalidToken({ reason: "revoked" }))
 const foreignTenant = Effect.fail(new InvalidToken({ reason: "unknown-tenant" }))
 const expired = new InvalidToken({ reason: "expired" })

@@ -22,7 +22,8 @@ export const advice: { readonly [E in AuthError as E["_tag"]]: { readonly [R in 
     "several-authorization-headers": "Check which client or proxy adds a second Authorization header, and remove one",
     "several-credentials":
       "Let the client send its API key or its access token, not both. Check whether a proxy adds the Authorization header",
-    "api-key-header": "Check which client or proxy adds a second header with an API key, and remove one",
+    "api-key-header":
+      "Let the client send the key alone: without a scheme, quotes or a placeholder. Check whether a proxy adds a second header with an API key",
     "token-header":
       "Check that the proxy removes the header that a client sends, and that it writes one token without a scheme",
     "host": "Correct the proxy or the client: it sends no valid Host header, which a DPoP proof needs",
@@ -53,6 +54,8 @@ export const advice: { readonly [E in AuthError as E["_tag"]]: { readonly [R in 
       "Check that the client sends an access token, not a refresh token. If the authorization server marks access tokens in another way, set tokenType or use its profile",
     "id-token":
       "Let the client send its access token. It sends its ID token, which proves nothing to a resource server",
+    "api-key-as-token":
+      "Let the client send its API key as the option apiKeys states: in the header that it names, or with the scheme ApiKey",
     "unknown-issuer":
       "If this authorization server may issue tokens for this resource, add the received issuer to authorizationServers, character by character: a trailing slash counts",
     "unknown-tenant":
@@ -99,7 +102,7 @@ export const advice: { readonly [E in AuthError as E["_tag"]]: { readonly [R in 
       "Check the load of the store of API keys and the network to it. The authorization server is not involved",
     "api-key-store-busy":
       "At most 100 keys are looked up at a time. Check whether a client sends invented keys, or whether the store is slow",
-    "api-key-record": "Correct the record in the store: find must return a record of the requested identifier"
+    "api-key-record": "Correct the record in the store. The error names the member that is wrong"
   },
   InvalidDpopProof: {
     "proof-missing":

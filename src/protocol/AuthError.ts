@@ -104,6 +104,7 @@ const invalidTokenReasons = [
   "critical-header",
   "token-type",
   "id-token",
+  "api-key-as-token",
   "unknown-issuer",
   "unknown-tenant",
   "tenant",
@@ -189,9 +190,12 @@ const apiKeyStoreUnavailableReasons = [
 export class ApiKeyStoreUnavailable extends Data.TaggedError("ApiKeyStoreUnavailable")<{
   readonly reason: (typeof apiKeyStoreUnavailableReasons)[number]
   readonly retryAfter: number
+  /** The problem of the record. It names the member and contains no value. Default: `undefined`. */
+  readonly problem?: string | undefined
 }> {
   override get message(): string {
-    return `The store of API keys cannot be used: ${this.reason}`
+    const problem = this.problem === undefined ? "" : ` (${this.problem})`
+    return `The store of API keys cannot be used: ${this.reason}${problem}`
   }
 }
 

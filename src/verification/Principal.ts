@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
+import * as Equal from "effect/Equal"
 import type * as Redacted from "effect/Redacted"
 
 /**
@@ -160,3 +161,16 @@ export const Principal: Context.Service<Principal, Principal> & { readonly make:
   Context.Service<Principal>("effect-mcp-auth/Principal"),
   { make }
 )
+
+/**
+ * Returns whether a second verification gave the same principal, with the same or more scopes and roles. The expiry may differ.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isUnchanged = (before: Principal, again: Principal): boolean =>
+  before === again || (
+    again.key === before.key && [...before.scopes].every((_) => again.scopes.has(_)) &&
+    [...before.roles].every((_) => again.roles.has(_)) &&
+    Equal.equals({ ...before.claims, exp: undefined }, { ...again.claims, exp: undefined })
+  )

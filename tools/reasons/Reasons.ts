@@ -55,7 +55,7 @@ export const reasons: All = {
     ),
     "api-key-header": entry(
       "The header with the API key has several values, or characters that no key contains.",
-      "A client or a proxy adds a second header."
+      "The client adds a scheme, quotes or a placeholder, or a proxy adds a second header."
     ),
     "token-header": entry(
       "The header that `tokenHeader` names has several values, or a value that is not a token.",
@@ -134,6 +134,10 @@ export const reasons: All = {
     "id-token": entry(
       "The JWT is marked as an ID token or a logout token.",
       "The client sends the `id_token` of the token response."
+    ),
+    "api-key-as-token": entry(
+      "The token has the form of an API key. It is sent to no authorization server.",
+      "The client sends its API key with the scheme `Bearer`."
     ),
     "unknown-issuer": entry(
       "The claim `iss` is not exactly one of the configured issuers.",
@@ -245,7 +249,7 @@ export const reasons: All = {
     ),
     "api-key-record": entry(
       "The store returned a value that is not a record of the key.",
-      "The record has another form, or belongs to another identifier."
+      "A member is missing or has another form, such as a time in milliseconds, or the record belongs to another identifier."
     )
   },
   InvalidDpopProof: {

@@ -1,4 +1,3 @@
-import * as Equal from "effect/Equal"
 import * as Redacted from "effect/Redacted"
 import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import type { Principal } from "../../verification/Principal.ts"
@@ -28,11 +27,3 @@ export const isPrincipal = (value: unknown): value is Principal => {
     Array.isArray(audience) && typeof expiresAt === "number" && !Number.isNaN(expiresAt) &&
     typeof claims === "object" && claims !== null && Redacted.isRedacted(token)
 }
-
-/**
- * Returns whether a second verification gave the same principal, with the same or more scopes and roles. The expiry may differ.
- */
-export const isUnchanged = (before: Principal, again: Principal): boolean =>
-  again.key === before.key && [...before.scopes].every((_) => again.scopes.has(_)) &&
-  [...before.roles].every((_) => again.roles.has(_)) &&
-  Equal.equals({ ...before.claims, exp: undefined }, { ...again.claims, exp: undefined })

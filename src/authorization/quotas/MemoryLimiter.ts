@@ -22,6 +22,9 @@ const capacity = 100_000
 /** The key of the callers that share a quota. Every other key has a prefix. */
 const shared = ""
 
+/** The time between two visits of all keys, in milliseconds. */
+const evictionInterval = 1_000
+
 /** Absorbs the rounding of fractions, in milliseconds. */
 const rounding = 1e-6
 
@@ -31,15 +34,19 @@ const rounding = 1e-6
  */
 export const make = ({ limit, window }: Limits, maximum = capacity): Take => {
   const interval = window / limit
-  // For each key, the monotonic time at which its quota is full again. The order is that of the last use.
+  // For each key, the monotonic time at which its quota is full again.
   const fullAt = new Map<string, number>()
+  let nextEviction = Number.NEGATIVE_INFINITY
 
-  /** Removes the keys whose quota is full again. A key without an entry has a full quota, so nothing is lost. */
+  /**
+   * Removes the keys whose quota is full again. A key without an entry has a full quota, so nothing is lost. All keys are visited,
+   * because a caller that used much may be followed by many that used little. So that invented keys cause little work, at most
+   * once per second.
+   */
   const evict = (now: number): void => {
-    for (const [key, time] of fullAt) {
-      if (time > now) return
-      fullAt.delete(key)
-    }
+    if (now < nextEviction) return
+    nextEviction = now + evictionInterval
+    for (const [key, time] of fullAt) if (time <= now) fullAt.delete(key)
   }
 
   return (given) =>
@@ -50,7 +57,6 @@ export const make = ({ limit, window }: Limits, maximum = capacity): Take => {
       const full = Math.max(fullAt.get(key) ?? now, now) + interval
       const wait = full - window - now
       if (wait > rounding) return Effect.succeed(wait)
-      fullAt.delete(key)
       fullAt.set(key, full)
       return Effect.succeed(0)
     })

@@ -47,8 +47,8 @@ export interface Options<out R = never> {
    */
   readonly sessions?: Rate | undefined
   /**
-   * The event streams that a caller opens: GET requests that accept `text/event-stream`, counted before the body is read, and
-   * `subscriptions/listen`, counted after it. Default: not limited.
+   * The event streams that a caller opens: GET requests to an MCP endpoint, GET requests to other routes that accept
+   * `text/event-stream`, and `subscriptions/listen`, which is counted after the body is read. Default: not limited.
    */
   readonly streams?: Rate | undefined
   /**
@@ -328,20 +328,32 @@ const quotasOf = (options: Options<unknown>, makeTake: MakeTake): CallerQuotas =
     countRequest: (caller) =>
       Effect.flatMapEager(
         count("requests", keyOf(caller)),
-        () => opensStream(caller.request) ? count("streams", keyOf(caller)) : Effect.void
+        () => acceptsStream(caller.request) ? count("streams", keyOf(caller)) : Effect.void
       ),
     countOperations: (caller, operations) => {
-      if (!operations.some((_) => opensSession(_) || _.method === listen)) return Effect.void
+      const sessions = numberOf("initialize", operations)
+      // Not every server reads `Accept`, so each GET request to an MCP endpoint counts. Requests to other routes have an operation.
+      const streams = operations.length > 0
+        ? numberOf(listen, operations)
+        : caller.request.method === "GET" && !acceptsStream(caller.request)
+        ? 1
+        : 0
+      if (sessions + streams === 0) return Effect.void
       return Effect.flatMapEager(
-        operations.some(opensSession) ? count("sessions", keyOf(caller)) : Effect.void,
-        () => operations.some((_) => _.method === listen) ? count("streams", keyOf(caller)) : Effect.void
+        countAll(sessions, count("sessions", keyOf(caller))),
+        () => countAll(streams, count("streams", keyOf(caller)))
       )
     },
     countProof: takes.has("proofs") ? (owner) => count("proofs", () => `principal:${owner}`) : undefined
   }
 }
 
-const opensSession = ({ method }: Operation): boolean => method === "initialize"
+const numberOf = (method: string, operations: ReadonlyArray<Operation>): number =>
+  operations.reduce((number, operation) => operation.method === method ? number + 1 : number, 0)
 
-const opensStream = (request: Request): boolean =>
+/** Counts each of several operations. A message has at most `maximumOperations`. */
+const countAll = (number: number, counted: Counted): Counted =>
+  number === 0 ? Effect.void : Effect.flatMapEager(counted, () => countAll(number - 1, counted))
+
+const acceptsStream = (request: Request): boolean =>
   request.method === "GET" && /\btext\/event-stream\b/i.test(request.header("accept") ?? "")

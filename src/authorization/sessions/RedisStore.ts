@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import type { Redis } from "effect/persistence/Redis"
 import { SessionStoreUnavailable } from "../../protocol/AuthError.ts"
 import * as ConfigOption from "../../protocol/ConfigOption.ts"
+import * as RedisClient from "../../store/RedisClient.ts"
 import type { SessionAccess } from "../Sessions.ts"
 import { limits, type MemoryOptions } from "./MemoryStore.ts"
 import type { Session, Store } from "./Store.ts"
@@ -30,7 +31,7 @@ export interface RedisOptions extends MemoryOptions {
 
 /**
  * Stores the owners of sessions in Redis, for all instances of a server. Runs one script per operation. Redis expires the entries.
- * Throws `AuthConfigError` if an option is invalid.
+ * Throws `AuthConfigError` if an option is invalid, or if `redis` is not a Redis of `effect/persistence`.
  *
  * **Gotchas**
  *
@@ -42,6 +43,7 @@ export interface RedisOptions extends MemoryOptions {
  */
 export const redis = (redis: Pick<Redis["Service"], "send">, options: RedisOptions = {}): Store => {
   ConfigOption.check(options, "SessionStore.redis", table)
+  RedisClient.check(redis, "SessionStore.redis")
   return make(redis, options)
 }
 

@@ -5,6 +5,7 @@
  */
 import * as Effect from "effect/Effect"
 import type { Redis } from "effect/persistence/Redis"
+import * as RedisClient from "../RedisClient.ts"
 import { withLimits } from "./RecordLimits.ts"
 import { RecordStoreUnavailable, type Store, type Version } from "./RecordStore.ts"
 import { makeVersion, versionLength } from "./RecordVersion.ts"
@@ -49,6 +50,7 @@ return redis.call('DEL', KEYS[1])`
  * @since 0.1.0
  */
 export const make = (redis: Pick<Redis["Service"], "send">, prefix = "effect-mcp-auth:records:"): Store => {
+  RedisClient.check(redis, "RedisStore.make")
   const send = (...[command, ...args]: [string, ...ReadonlyArray<string>]) =>
     redis.send<unknown>(command, ...args).pipe(
       Effect.timeout("2 seconds"),

@@ -80,6 +80,8 @@ export interface Authentication {
     request: { readonly header: (name: string) => string | undefined },
     hasToken: boolean
   ) => Result.Result<Credentials, MalformedRequest> | undefined
+  /** Tells whether a text has the form of a key. The gate does not send such a text to an authorization server. */
+  readonly isKey: (text: string) => boolean
   readonly verify: (
     credentials: Credentials,
     request: PresentedRequest,

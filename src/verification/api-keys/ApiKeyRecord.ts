@@ -7,6 +7,7 @@ import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
 import { sha256 } from "../../crypto/Sha256.ts"
 import type { AuthConfigError } from "../../protocol/AuthError.ts"
 import * as ConfigOption from "../../protocol/ConfigOption.ts"
@@ -161,6 +162,8 @@ const randomHex = (bytes: number): string =>
 /** The longest key is shorter. The limit keeps the pattern away from longer texts. */
 const maximumLength = 128
 
+const identifierPattern = /^[a-z][a-z0-9]{0,19}_[0-9a-f]{24}$/
+
 const keyPattern = /^([a-z][a-z0-9]{0,19}_[0-9a-f]{24})_[0-9a-f]{64}$/
 
 /** Returns the public identifier in the text of a key, or `undefined` if the text does not have the form of a key. */
@@ -172,17 +175,49 @@ const isText = (value: unknown): value is string => typeof value === "string" &&
 
 const isTenant = (value: unknown): value is string => typeof value === "string" && /^[\x21-\x7e]{1,256}$/.test(value)
 
-const isTimeIfAny = (value: unknown): boolean => value === undefined || (typeof value === "number" && value >= 0)
+/** Tells whether a value is a time in seconds since 1970. A time in milliseconds is never earlier than this limit (the year 5138). */
+const isTime = (value: unknown): boolean => typeof value === "number" && value >= 0 && value < 1e11
 
-/** Tells whether a value is a complete record for this identifier. A store can return any value. */
-export const isRecordOf = (value: unknown, identifier: string): value is ApiKeyRecord => {
-  if (!OptionValue.isObject(value)) return false
-  const { claims, createdAt, expiresAt, hash, identifier: own, roles = [], scopes, subject, tenant } = value as Partial<
-    ApiKeyRecord
-  >
-  return own === identifier && typeof hash === "string" && /^[A-Za-z0-9_-]{43}$/.test(hash) && isText(subject) &&
-    Array.isArray(scopes) && scopes.every((_) => typeof _ === "string" && ScopeToken.isScopeToken(_)) &&
-    Array.isArray(roles) && roles.every((_) => typeof _ === "string") && isTimeIfAny(createdAt) &&
-    isTimeIfAny(expiresAt) && (tenant === undefined || isTenant(tenant)) &&
-    (claims === undefined || OptionValue.isObject(claims))
+const isHash = (value: unknown): boolean => typeof value === "string" && /^[A-Za-z0-9_-]{43}$/.test(value)
+
+const isScopes = (value: unknown): boolean =>
+  Array.isArray(value) && value.every((scope) => typeof scope === "string" && ScopeToken.isScopeToken(scope))
+
+const isTexts = (value: unknown): boolean => Array.isArray(value) && value.every((text) => typeof text === "string")
+
+type Member = Exclude<keyof ApiKeyRecord, "identifier">
+
+const optionalMembers: ReadonlySet<string> = new Set<Member>(["createdAt", "expiresAt", "roles", "tenant", "claims"])
+
+const members: { readonly [M in Member]: readonly [isValid: (value: unknown) => boolean, expected: string] } = {
+  hash: [isHash, "the SHA-256 of the key in base64url (43 characters)"],
+  subject: [isText, "a text that is not empty and has no control characters"],
+  scopes: [isScopes, "a list of scopes"],
+  createdAt: [isTime, "a time in seconds since 1970"],
+  expiresAt: [isTime, "a time in seconds since 1970"],
+  roles: [isTexts, "a list of texts"],
+  tenant: [isTenant, "1 to 256 visible characters of ASCII"],
+  claims: [OptionValue.isObject, "an object"]
+}
+
+/**
+ * Returns a copy of a value that is a complete record, or what is wrong with it. A store can return any value. Each member is read
+ * once, because a getter can return another value the second time. The text contains no value, because a value can be secret.
+ */
+export const readRecord = (value: unknown): Result.Result<ApiKeyRecord, string> => {
+  if (!OptionValue.isObject(value)) return Result.fail("the value is not an object")
+  const { identifier } = value as Partial<ApiKeyRecord>
+  if (typeof identifier !== "string" || !identifierPattern.test(identifier)) {
+    return Result.fail("identifier is not the public part of a key")
+  }
+  const record: Record<string, unknown> = { identifier }
+  for (const [name, [isValid, expected]] of Object.entries(members)) {
+    const member = (value as Record<string, unknown>)[name]
+    if (member === undefined && optionalMembers.has(name)) continue
+    if (!isValid(member)) {
+      return Result.fail(`${name} is not ${expected}${optionalMembers.has(name) ? ". Leave it out for none" : ""}`)
+    }
+    record[name] = member
+  }
+  return Result.succeed(record as unknown as ApiKeyRecord)
 }

@@ -5,7 +5,11 @@
  */
 import * as Effect from "effect/Effect"
 import type { Redis, RedisError } from "effect/persistence/Redis"
-import type { ApiKeyRecord } from "./ApiKeyRecord.ts"
+import * as Predicate from "effect/Predicate"
+import * as Result from "effect/Result"
+import * as ConfigOption from "../../protocol/ConfigOption.ts"
+import * as RedisClient from "../../store/RedisClient.ts"
+import { type ApiKeyRecord, readRecord } from "./ApiKeyRecord.ts"
 
 /**
  * Finds the records of API keys. This is all that the verification of keys needs, so any table or secret manager can be a store.
@@ -36,7 +40,7 @@ export interface WritableStore<out E = never> extends Store {
 }
 
 /**
- * Stores records in the memory of one instance.
+ * Stores records in the memory of one instance. Throws `AuthConfigError` if a record is incomplete.
  *
  * **When to use**
  *
@@ -59,7 +63,7 @@ export interface WritableStore<out E = never> extends Store {
  */
 export const memory = (records: Iterable<ApiKeyRecord> = []): WritableStore => {
   // Not a `BoundedMap`: only the author of the server adds records.
-  const byIdentifier = new Map(Array.from(records, (record) => [record.identifier, record] as const))
+  const byIdentifier = new Map(checkRecords(records).map((record) => [record.identifier, record]))
   return {
     find: (identifier) => Effect.sync(() => byIdentifier.get(identifier)),
     put: (record) => Effect.sync(() => void byIdentifier.set(record.identifier, record)),
@@ -67,8 +71,23 @@ export const memory = (records: Iterable<ApiKeyRecord> = []): WritableStore => {
   }
 }
 
+/** Returns the records, or throws `AuthConfigError`. A key with an incomplete record would get 503 only when it is used. */
+const checkRecords = (records: Iterable<ApiKeyRecord>): ReadonlyArray<ApiKeyRecord> => {
+  if (!Predicate.isIterable(records) || typeof records === "string") {
+    throw ConfigOption.invalid("ApiKeys.memory", records, "a list of records", "Write ApiKeys.memory([record])")
+  }
+  return Array.from(records, (record, index) => {
+    const read = readRecord(record)
+    if (Result.isSuccess(read)) return record
+    throw ConfigOption.error(
+      `ApiKeys.memory[${index}]`,
+      `${read.failure}. Write the record that ApiKeys.generate returned with the key`
+    )
+  })
+}
+
 /**
- * Stores records in Redis, for all instances of a server.
+ * Stores records in Redis, for all instances of a server. Throws `AuthConfigError` if `redis` is not a Redis of `effect/persistence`.
  *
  * **Details**
  *
@@ -99,20 +118,23 @@ export const memory = (records: Iterable<ApiKeyRecord> = []): WritableStore => {
 export const redis = (
   redis: Pick<Redis["Service"], "send">,
   prefix = "effect-mcp-auth:api-key:"
-): WritableStore<RedisError> => ({
-  find: (identifier) =>
-    // A text that is not JSON is not a record, so the server answers 503.
-    Effect.map(redis.send<unknown>("GET", `${prefix}${identifier}`), (text) =>
-      text === null || text === undefined ? undefined : parseJson(String(text)) as ApiKeyRecord),
-  put: (record) =>
-    Effect.asVoid(redis.send(
-      "SET",
-      `${prefix}${record.identifier}`,
-      JSON.stringify(record),
-      ...(record.expiresAt === undefined ? [] : ["EXAT", String(Math.ceil(record.expiresAt))])
-    )),
-  remove: (identifier) => Effect.asVoid(redis.send("DEL", `${prefix}${identifier}`))
-})
+): WritableStore<RedisError> => {
+  RedisClient.check(redis, "ApiKeys.redis")
+  return {
+    find: (identifier) =>
+      // A text that is not JSON is not a record, so the server answers 503.
+      Effect.map(redis.send<unknown>("GET", `${prefix}${identifier}`), (text) =>
+        text === null || text === undefined ? undefined : parseJson(String(text)) as ApiKeyRecord),
+    put: (record) =>
+      Effect.asVoid(redis.send(
+        "SET",
+        `${prefix}${record.identifier}`,
+        JSON.stringify(record),
+        ...(record.expiresAt === undefined ? [] : ["EXAT", String(Math.ceil(record.expiresAt))])
+      )),
+    remove: (identifier) => Effect.asVoid(redis.send("DEL", `${prefix}${identifier}`))
+  }
+}
 
 const parseJson = (text: string): unknown => {
   try {

@@ -7,6 +7,7 @@ import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import * as constantTime from "../../crypto/ConstantTime.ts"
 import { sha256 } from "../../crypto/Sha256.ts"
@@ -24,12 +25,12 @@ import * as ScopeToken from "../../protocol/ScopeToken.ts"
 import { BoundedMap } from "../../store/BoundedMap.ts"
 import * as monotonic from "../../store/MonotonicTime.ts"
 import { copyJson, freezePrincipal } from "../claims/Frozen.ts"
-import { apiKeyIssuer, make as makePrincipal, type Principal } from "../Principal.ts"
+import { apiKeyIssuer, isUnchanged, make as makePrincipal, type Principal } from "../Principal.ts"
 import * as streamChecks from "../revocation/StreamChecks.ts"
 import * as TokenCache from "../tokens/TokenCache.ts"
 import type { PresentedRequest } from "../TokenVerifier.ts"
 import type { Authentication, Parts } from "./ApiKeyAuthentication.ts"
-import { type ApiKeyRecord, identifierOf, isRecordOf } from "./ApiKeyRecord.ts"
+import { type ApiKeyRecord, identifierOf, readRecord } from "./ApiKeyRecord.ts"
 import type { Store } from "./ApiKeyStore.ts"
 
 /** The maximum number of cached records. */
@@ -57,7 +58,8 @@ const unknownTenant = Effect.fail(new InvalidApiKey({ reason: "unknown-tenant" }
 const down = Effect.fail(new ApiKeyStoreUnavailable({ reason: "api-key-store-down", retryAfter: 1 }))
 const slow = Effect.fail(new ApiKeyStoreUnavailable({ reason: "api-key-store-slow", retryAfter: 1 }))
 const busy = Effect.fail(new ApiKeyStoreUnavailable({ reason: "api-key-store-busy", retryAfter: 1 }))
-const noRecord = Effect.fail(new ApiKeyStoreUnavailable({ reason: "api-key-record", retryAfter: 30 }))
+const noRecord = (problem: string) =>
+  Effect.fail(new ApiKeyStoreUnavailable({ reason: "api-key-record", retryAfter: 30, problem }))
 
 /** A record with its principal. */
 interface Entry {
@@ -137,10 +139,13 @@ export const make = (
         unknown.set(identifier, since + Math.min(cache, unknownFor))
         return Effect.undefined
       }
-      if (!isRecordOf(value, identifier)) return noRecord
-      const principal = toPrincipal(value, parts)
-      const entry = { record: value, principal, freshUntil: since + cache }
-      records.set(principal, value)
+      const read = readRecord(value)
+      if (Result.isFailure(read)) return noRecord(read.failure)
+      const record = read.success
+      if (record.identifier !== identifier) return noRecord("identifier is not the requested one")
+      const principal = toPrincipal(record, parts)
+      const entry = { record, principal, freshUntil: since + cache }
+      records.set(principal, record)
       known.set(identifier, entry)
       return Effect.succeed(entry)
     }
@@ -190,7 +195,8 @@ export const make = (
       Clock.clockWith((clock) =>
         Effect.map(find(principal.clientId ?? "", monotonic.millisOf(clock)), (entry) =>
           entry === undefined || entry.record.hash !== records.get(principal)?.hash ||
-          entry.record.tenant !== principal.tenant ||
+          // A stream or a request that waits must not keep rights that the record no longer has.
+          !isUnchanged(principal, entry.principal) ||
           clock.currentTimeMillisUnsafe() >= (entry.record.expiresAt ?? never) * 1000)
       )
 
@@ -214,6 +220,8 @@ export const make = (
     }
 
     return {
+      isKey: (text) =>
+        identifierOf(text) !== undefined,
       verify: (credentials, request, timing) => {
         const key = textOf(credentials)
         const identifier = identifierOf(key)

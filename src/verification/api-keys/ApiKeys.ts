@@ -108,12 +108,21 @@ const table = {
     "Write ApiKeys.memory(records), ApiKeys.redis(redis) or a custom store with find"
   ),
   cache: ConfigOption.duration("0 seconds", "5 minutes", "30 seconds"),
-  header: CustomHeader.check,
+  header: (value, option) => {
+    if (typeof value === "string" && value.toLowerCase() === "authorization") {
+      throw ConfigOption.error(
+        option,
+        "API keys in Authorization have a scheme. Write scheme: \"ApiKey\" instead of header"
+      )
+    }
+    CustomHeader.check(value, option)
+  },
   scheme: ConfigOption.rule((_) => _ === "ApiKey", "\"ApiKey\"", "Write scheme: \"ApiKey\", or set header instead")
 } satisfies ConfigOption.Table<keyof CommonOptions | keyof InHeader>
 
+// A list has a function `find` as well.
 const isStore = (store: unknown): store is Store =>
-  typeof (store as Partial<Store> | null | undefined)?.find === "function"
+  !Array.isArray(store) && typeof (store as Partial<Store> | null | undefined)?.find === "function"
 
 /**
  * Accepts API keys in addition to access tokens. If an option is invalid, the layer fails with `AuthConfigError`.

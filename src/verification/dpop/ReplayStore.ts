@@ -9,6 +9,7 @@ import type { Redis } from "effect/persistence/Redis"
 import { type AuthConfigError, ReplayStoreUnavailable } from "../../protocol/AuthError.ts"
 import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import * as monotonic from "../../store/MonotonicTime.ts"
+import * as RedisClient from "../../store/RedisClient.ts"
 
 /**
  * Describes the use of a proof.
@@ -173,24 +174,27 @@ export const memory = (capacity = 100_000): Effect.Effect<Store, AuthConfigError
  * @category stores
  * @since 0.1.0
  */
-export const redis = (redis: Pick<Redis["Service"], "send">, prefix = "effect-mcp-auth:dpop:"): Store => ({
-  firstUse: ({ jti, lifetime, thumbprint, until }) =>
-    redis.send<unknown>(
-      "EVAL",
-      script,
-      "1",
-      `${prefix}${thumbprint}:${jti}`,
-      String(Math.ceil(until)),
-      String(Math.max(1, Math.ceil(lifetime)))
-    ).pipe(
-      Effect.timeout("2 seconds"),
-      Effect.matchEffect({
-        onFailure: () => down,
-        onSuccess: (answer) =>
-          answer === 1 ? Effect.succeed(true) : answer === 0 ? Effect.succeed(false) : answer === -1 ? evicted : down
-      })
-    )
-})
+export const redis = (redis: Pick<Redis["Service"], "send">, prefix = "effect-mcp-auth:dpop:"): Store => {
+  RedisClient.check(redis, "Dpop.redis")
+  return {
+    firstUse: ({ jti, lifetime, thumbprint, until }) =>
+      redis.send<unknown>(
+        "EVAL",
+        script,
+        "1",
+        `${prefix}${thumbprint}:${jti}`,
+        String(Math.ceil(until)),
+        String(Math.max(1, Math.ceil(lifetime)))
+      ).pipe(
+        Effect.timeout("2 seconds"),
+        Effect.matchEffect({
+          onFailure: () => down,
+          onSuccess: (answer) =>
+            answer === 1 ? Effect.succeed(true) : answer === 0 ? Effect.succeed(false) : answer === -1 ? evicted : down
+        })
+      )
+  }
+}
 
 // An entry is kept until both the clock of Redis and that of the instance have passed `until`, but at most for 15 minutes.
 // Without this limit, a Redis whose clock is hours behind would become full.

@@ -143,6 +143,35 @@ describe("quotas of sessions, streams and proofs", () => {
       assert.strictEqual(yield* get("application/json, text/event-stream"), "429 quota")
       assert.strictEqual(yield* get("text/html"), "admitted")
     }))
+
+  it.effect("[T-QUOTA-01] count each GET request to an MCP endpoint as a stream for every value of Accept", () =>
+    Effect.gen(function*() {
+      const { gate: it, issuer } = yield* quotas({ streams: minute })
+      const alice = yield* tokenOf(issuer)
+      const get = (accept: string | undefined, ...methods: ReadonlyArray<string>) =>
+        Effect.flatMap(
+          Effect.orDie(
+            authenticateCaller(it, { ...bearer(alice, accept === undefined ? {} : { accept }), method: "GET" })
+          ),
+          (caller) => call(it, caller, ...methods)
+        )
+      assert.strictEqual(yield* get("text/event-stream"), "admitted")
+      assert.strictEqual(yield* get("*/*"), "admitted")
+      assert.strictEqual(yield* get(undefined), "429 quota")
+      assert.strictEqual(yield* get("application/json"), "429 quota")
+      // A request to another route has its method as the operation.
+      assert.strictEqual(yield* get("application/json", "GET"), "admitted")
+    }))
+
+  it.effect("[T-QUOTA-01] count each operation of a batch", () =>
+    Effect.gen(function*() {
+      const { gate: it, issuer } = yield* quotas({ sessions: minute, streams: minute })
+      const caller = yield* authenticateCaller(it, bearer(yield* tokenOf(issuer)))
+      assert.strictEqual(yield* call(it, caller, "initialize", "tools/list", "initialize"), "admitted")
+      assert.strictEqual(yield* call(it, caller, "initialize"), "429 quota")
+      const [listen, ...two] = ["subscriptions/listen", "subscriptions/listen", "subscriptions/listen"] as const
+      assert.strictEqual(yield* call(it, caller, listen, ...two), "429 quota")
+    }))
 })
 
 describe("a limiter that instances share", () => {
@@ -274,6 +303,19 @@ describe("the limiter in memory", () => {
       assert.isAbove(yield* take("a"), 0)
       yield* TestClock.adjust("1 minute")
       assert.deepStrictEqual([yield* take("e"), yield* take("f")], [0, 0])
+    }))
+
+  it.effect("[T-QUOTA-06] has room for new callers although an earlier caller used its whole quota", () =>
+    Effect.gen(function*() {
+      const limit = 60
+      const take = memoryLimiter.make({ limit, window: 60_000 }, 2)
+      for (let taken = 0; taken < limit; taken++) assert.strictEqual(yield* take("a"), 0)
+      assert.strictEqual(yield* take("b"), 0)
+      yield* TestClock.adjust("2 seconds")
+      for (let taken = 0; taken < limit; taken++) assert.strictEqual(yield* take("c"), 0)
+      assert.isAbove(yield* take("c"), 0)
+      // The quota of `c` is separate, so the one that further callers share is still full.
+      assert.strictEqual(yield* take("d"), 0)
     }))
 })
 

@@ -18,6 +18,20 @@ describe("the store of API keys in memory", () => {
       yield* store.remove(record.identifier)
       assert.isUndefined(yield* store.find(record.identifier))
     }))
+
+  it.effect("rejects records that no key can use when it is made, and names the member", () =>
+    Effect.gen(function*() {
+      const { key, record } = yield* ApiKeys.generate({ subject: "cron", scopes: ["todos:read"] })
+      for (
+        const [records, error] of [
+          [record, "ApiKeys.memory: an object is not a list of records"],
+          ["records", "ApiKeys.memory: \"records\" is not a list of records"],
+          [[{ key, record }], "ApiKeys.memory[0]: identifier is not the public part of a key"],
+          [[record, { ...record, hash: "ab".repeat(32) }], "ApiKeys.memory[1]: hash is not the SHA-256 of the key"],
+          [[{ ...record, expiresAt: 1.8e12 }], "ApiKeys.memory[0]: expiresAt is not a time in seconds since 1970"]
+        ] as const
+      ) assert.throws(() => ApiKeys.memory(records as never), `Invalid configuration at ${error}`)
+    }))
 })
 
 describe("the store of API keys in Redis", () => {

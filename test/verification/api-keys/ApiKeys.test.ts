@@ -320,28 +320,83 @@ describe("a store of API keys that fails", () => {
       const waiting = yield* Effect.forkChild(hanging.reason(key), { startImmediately: true })
       yield* TestClock.adjust("5 seconds")
       assert.deepStrictEqual(yield* Fiber.join(waiting), [503, "api-key-store-slow"])
+      const other = (yield* generate()).record
       for (
-        const value of [
-          "text",
-          [],
-          {},
-          { ...record, identifier: "mcp_other" },
-          { ...record, hash: "" },
-          { ...record, subject: "" },
-          { ...record, subject: undefined },
-          { ...record, scopes: "todos:read" },
-          { ...record, scopes: ["a b"] },
-          { ...record, scopes: undefined },
-          { ...record, roles: "admin" },
-          { ...record, roles: [1] },
-          { ...record, expiresAt: "never" },
-          { ...record, expiresAt: Number.NaN },
-          { ...record, claims: [] }
-        ]
+        const [member, value] of [
+          ["value", "text"],
+          ["value", []],
+          ["identifier", {}],
+          ["identifier", { ...record, identifier: "mcp_other" }],
+          ["identifier", other],
+          ["hash", { ...record, hash: "" }],
+          ["hash", { ...record, hash: createHash("sha256").update(key).digest("hex") }],
+          ["subject", { ...record, subject: "" }],
+          ["subject", { ...record, subject: undefined }],
+          ["scopes", { ...record, scopes: "todos:read" }],
+          ["scopes", { ...record, scopes: ["a b"] }],
+          ["scopes", { ...record, scopes: undefined }],
+          ["roles", { ...record, roles: "admin" }],
+          ["roles", { ...record, roles: [1] }],
+          ["expiresAt", { ...record, expiresAt: "never" }],
+          ["expiresAt", { ...record, expiresAt: null }],
+          ["expiresAt", { ...record, expiresAt: new Date() }],
+          ["expiresAt", { ...record, expiresAt: Number.NaN }],
+          ["claims", { ...record, claims: [] }]
+        ] as const
       ) {
-        const { reason } = yield* gateOf({ find: () => Effect.succeed(value as never) })
-        assert.deepStrictEqual(yield* reason(key), [503, "api-key-record"], JSON.stringify(value))
+        const { present } = yield* gateOf({ find: () => Effect.succeed(value as never) })
+        const { error, reason, status } = yield* rejected(present(key))
+        assert.deepStrictEqual([status, reason], [503, "api-key-record"], JSON.stringify(value))
+        assert.include(error!.message, `(${member === "value" ? "the value" : member} is not `)
       }
+    }))
+
+  it.effect("[T-APIKEY-14] is not accepted with times in milliseconds, which would make an expired key valid", () =>
+    Effect.gen(function*() {
+      yield* TestClock.setTime(now * 1000)
+      const { key, record } = yield* generate()
+      for (const times of [{ expiresAt: (now - 1) * 1000 }, { expiresAt: 1e11 }, { createdAt: now * 1000 }]) {
+        const { reason } = yield* gateOf({ find: () => Effect.succeed({ ...record, ...times }) })
+        assert.deepStrictEqual(yield* reason(key), [503, "api-key-record"])
+      }
+      const { present } = yield* gateOf({ find: () => Effect.succeed({ ...record, expiresAt: 1e11 - 1 }) })
+      yield* present(key)
+    }))
+
+  it.effect("[T-APIKEY-14] has the members of its record that were checked, also if a getter returns others later", () =>
+    Effect.gen(function*() {
+      const { key, record } = yield* generate()
+      let reads = 0
+      const changing = {
+        ...record,
+        get scopes() {
+          return reads++ === 0 ? record.scopes : ["todos:read", "todos:write"]
+        }
+      }
+      const { present } = yield* gateOf({ find: () => Effect.succeed(changing) })
+      const principal = yield* present(key)
+      if (principal === "anonymous") return assert.fail("anonymous")
+      assert.deepStrictEqual([...principal.granted], ["todos:read"])
+    }))
+
+  it.effect("[T-APIKEY-12] is sent to no authorization server when a client presents it as an access token", () =>
+    Effect.gen(function*() {
+      const { key, record } = yield* generate()
+      const verified: Array<string> = []
+      const { gate } = yield* gateOf(ApiKeys.memory([record]), {}, {
+        verifier: () => ({
+          verify: (credentials) => {
+            verified.push(Redacted.value(credentials.token))
+            return Effect.fail(new AuthError.InvalidToken({ reason: "inactive" }))
+          }
+        })
+      })
+      const { headers, reason, status } = yield* rejected(authenticate(gate, bearer(key)))
+      assert.deepStrictEqual([status, reason], [401, "api-key-as-token"])
+      assert.include(headers["www-authenticate"], "error=\"invalid_token\"")
+      assert.deepStrictEqual(verified, [])
+      assert.strictEqual((yield* rejected(authenticate(gate, bearer("opaque")))).reason, "inactive")
+      assert.deepStrictEqual(verified, ["opaque"])
     }))
 
   it.effect("[T-APIKEY-05] makes the server answer 500 if it throws, and recovers", () =>
@@ -438,6 +493,32 @@ describe("a revoked API key", () => {
       yield* Fiber.join(stream)
     }))
 
+  it.effect.each(
+    [
+      ["scope", { scopes: [] }],
+      ["role", { roles: [] }],
+      ["subject", { subject: "another" }],
+      ["claim", { claims: { team: "b" } }]
+    ] as const
+  )(
+    "[T-APIKEY-10] loses its streams and its waiting requests with a %s of its record",
+    ([, change]) =>
+      Effect.gen(function*() {
+        const { key, record } = yield* generate({ roles: ["exporter"], claims: { team: "a" } })
+        const memory = ApiKeys.memory([record])
+        const { gate, present } = yield* gateOf(memory, {}, { revocationInterval: "10 seconds" })
+        const caller = yield* authenticateCaller(gate, request({ "x-api-key": key }))
+        const stream = yield* Effect.forkChild(gate.untilStreamEnds(caller, 8.64e15), { startImmediately: true })
+        yield* TestClock.adjust("10 minutes")
+        assert.isUndefined(stream.pollUnsafe())
+        yield* memory.put({ ...record, ...change })
+        yield* TestClock.adjust("40 seconds")
+        yield* Fiber.join(stream)
+        assert.strictEqual((yield* rejected(gate.recheck(caller, true))).reason, "revoked")
+        yield* present(key)
+      })
+  )
+
   it.effect("[T-APIKEY-10] keeps its streams while the store fails, and loses them at once when the gate invalidates it", () =>
     Effect.gen(function*() {
       const { key, record } = yield* generate()
@@ -486,7 +567,9 @@ const withTenants = Effect.fnUntraced(function*(records: ReadonlyArray<ApiKeys.A
   const servers = new Map<string, ReadonlyArray<string>>([["acme", ["https://acme.test"]], ["bolt", [
     "https://bolt.test"
   ]]])
-  const memory = ApiKeys.memory(records)
+  const memory = ApiKeys.memory()
+  // A table of the author of a server does not check its records.
+  for (const record of records) yield* memory.put(record)
   const { gate, reason } = yield* gateOf(memory, { cache: 0 }, {
     tenants: Tenants.fromHeader("x-tenant", {
       authorizationServers: (tenant) =>
@@ -591,6 +674,7 @@ describe("the options of API keys", () => {
     ["another scheme", { store, scheme: "Token" }, "apiKeys.scheme"],
     ["no store", { header: "x-api-key" }, "apiKeys.store"],
     ["a store without find", { store: {}, header: "x-api-key" }, "apiKeys.store"],
+    ["a list of records", { store: [], header: "x-api-key" }, "apiKeys.store"],
     ["an effect of another value", { store: Effect.succeed({}), header: "x-api-key" }, "apiKeys.store"],
     ["a long cache time", { store, header: "x-api-key", cache: "6 minutes" }, "apiKeys.cache"],
     ["an unknown option", { store, header: "x-api-key", name: "x" }, "apiKeys.name"],
