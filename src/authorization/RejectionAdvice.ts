@@ -215,6 +215,10 @@ export const advice: { readonly [E in AuthError as E["_tag"]]: { readonly [R in 
 export const adviceWithoutRoles =
   "The server found no role in the token of this caller. If the token contains roles, name their claim in the option roles, such as roles: [[\"realm_access\", \"roles\"]], or use the profile of the provider"
 
+/** The advice for `missing-scope`, if the caller has an API key. */
+export const adviceForApiKey =
+  "Add the missing scopes to the record of this API key, if its owner may have them. A sign-in cannot change the scopes of a key"
+
 /** The advice for the reasons of rejections that no `AuthError` causes. */
 export const adviceWithoutError: Readonly<Record<Exclude<RejectionReason, AuthError["reason"] | "preflight">, string>> =
   {

@@ -1,6 +1,13 @@
 import { own } from "../../protocol/Json.ts"
+import type { apiKeyIssuer } from "../../verification/Principal.ts"
 import type { Explanation } from "../Explanation.ts"
-import { advice, adviceOnConnection, adviceWithoutError, adviceWithoutRoles } from "../RejectionAdvice.ts"
+import {
+  advice,
+  adviceForApiKey,
+  adviceOnConnection,
+  adviceWithoutError,
+  adviceWithoutRoles
+} from "../RejectionAdvice.ts"
 import { compareToken } from "./compareToken.ts"
 import type { Comparison, RejectedRequest, Setup } from "./explained.ts"
 import { listOf, show, showTime, typeOf } from "./showValue.ts"
@@ -19,7 +26,7 @@ export const explain = (rejected: RejectedRequest, setup: Setup, showsValues: bo
     advice: isUnavailable && error.component !== undefined
       ? "Check what this function waits for. The authorization server is not involved"
       : (isUnavailable ? adviceOnConnection(error.code) : undefined) ??
-        (lacksRoles(rejected) ? adviceWithoutRoles : texts[reason]) ??
+        (lacksRoles(rejected) ? adviceWithoutRoles : isOfApiKey(rejected) ? adviceForApiKey : texts[reason]) ??
         "See AuthError in the reference"
   }
 }
@@ -28,6 +35,11 @@ export const explain = (rejected: RejectedRequest, setup: Setup, showsValues: bo
 const lacksRoles = ({ principal, rejection: { error } }: RejectedRequest): boolean =>
   error?._tag === "AccessDenied" && principal?.roles.size === 0 &&
   error.failed.some((label) => label.startsWith("role "))
+
+/** Returns whether the scopes of an API key are too few. The value is that of `apiKeyIssuer`, because this file imports no values. */
+const isOfApiKey = ({ principal, rejection: { error } }: RejectedRequest): boolean =>
+  error?._tag === "InsufficientScope" && error.reason === "missing-scope" &&
+  principal?.issuer === ("urn:effect-mcp-auth:api-keys" satisfies typeof apiKeyIssuer)
 
 const compare = (rejected: RejectedRequest, setup: Setup): Comparison | undefined => {
   const { rejection: { error, reason }, request, resource } = rejected

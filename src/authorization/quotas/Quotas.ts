@@ -13,6 +13,7 @@ import { sha256 } from "../../crypto/Sha256.ts"
 import { type AuthConfigError, QuotaExceeded, QuotaStoreUnavailable } from "../../protocol/AuthError.ts"
 import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import { listen, type Operation } from "../../protocol/Operation.ts"
+import * as OptionValue from "../../protocol/OptionValue.ts"
 import * as monotonic from "../../store/MonotonicTime.ts"
 import type { Caller, Request } from "../Caller.ts"
 import type { CallerQuotas, Counted } from "../CallerQuotas.ts"
@@ -58,8 +59,8 @@ export interface Options<out R = never> {
   readonly proofs?: Rate | undefined
   /**
    * Returns the key of an anonymous caller, such as its address from a header that a trusted proxy sets. Callers with the same key
-   * share a quota. Only the first 256 characters count. Default, and if it returns `undefined` or an empty text: all anonymous callers
-   * share one quota.
+   * share a quota. Only the first 256 characters count. If it throws or returns another value, such as a promise, the request gets
+   * 500. Default, and if it returns `undefined` or an empty text: all anonymous callers share one quota.
    */
   readonly anonymousKey?: ((request: Request) => string | undefined) | undefined
   /**
@@ -299,6 +300,12 @@ const anonymousPrefix = "anonymous:"
 /** The longest part of the key of an anonymous caller that counts, in characters. */
 const longestKey = 256
 
+/** Another value is a mistake, such as the promise of an async function. It would silently give all callers one quota. */
+const notKey = (key: unknown) =>
+  new TypeError(
+    `quotas.anonymousKey returned ${OptionValue.describe(OptionValue.ignoreFailure(key))}; expected text or undefined`
+  )
+
 const quotasOf = (options: Options<unknown>, makeTake: MakeTake): CallerQuotas => {
   const takes = new Map<Name, Take>()
   for (const name of rates) {
@@ -321,7 +328,8 @@ const quotasOf = (options: Options<unknown>, makeTake: MakeTake): CallerQuotas =
   const keyOf = ({ principal, request }: Caller) => (): string => {
     if (principal !== undefined) return `principal:${principal.owner}`
     const key = options.anonymousKey?.(request)
-    return anonymousPrefix + (typeof key === "string" ? key.slice(0, longestKey) : "")
+    if (key !== undefined && typeof (key as unknown) !== "string") throw notKey(key)
+    return anonymousPrefix + (key ?? "").slice(0, longestKey)
   }
 
   return {

@@ -110,6 +110,19 @@ describe("quotas of requests", () => {
     }))
 })
 
+describe("the function anonymousKey", () => {
+  it.effect.each([Promise.resolve("a"), 1, null, ["a"]])(
+    "[T-QUOTA-02] is an error if it returns %j, which would give all anonymous callers one quota",
+    (key) =>
+      Effect.gen(function*() {
+        const { gate: it } = yield* quotas({ requests: minute, anonymousKey: () => key as never }, {
+          anonymous: "allow-unscoped"
+        })
+        assert.strictEqual(yield* outcome(authenticateCaller(it, request())), "500 broken")
+      })
+  )
+})
+
 describe("quotas of sessions, streams and proofs", () => {
   const call = (it: Gate.Gate, caller: Gate.Caller, ...methods: ReadonlyArray<string>) =>
     outcome(authorize(it, {

@@ -666,6 +666,27 @@ describe("the log line about another scheme", () => {
     }))
 })
 
+describe("the log line about a missing scope", () => {
+  it.effect("advises to change the record of the key, because a sign-in cannot help", () =>
+    Effect.gen(function*() {
+      const { explained, layer } = listening()
+      yield* Effect.gen(function*() {
+        const { key, record } = yield* generate({ scopes: [] })
+        const { gate, issuer } = yield* gateOf(ApiKeys.memory([record]))
+        const token = yield* issuer.mint({ subject: "alice", scopes: [] })
+        for (const each of [request({ "x-api-key": key }), bearer(token)]) {
+          yield* rejected(authorize(gate, {
+            caller: yield* authenticateCaller(gate, each),
+            operations: Effect.succeed(toolCall("list")),
+            policy: () => ({ scopes: ["todos:read"], unauthorized: "challenge" })
+          }))
+        }
+      }).pipe(Effect.provide(layer))
+      assert.match(explained[0]!.advice, /^Add the missing scopes to the record of this API key/)
+      assert.match(explained[1]!.advice, /^Normal before step-up/)
+    }))
+})
+
 describe("the options of API keys", () => {
   const store = ApiKeys.memory()
   const rows: ReadonlyArray<readonly [what: string, apiKeys: unknown, option: string, others?: Auth]> = [
