@@ -66,7 +66,8 @@ export const advice: { readonly [E in AuthError as E["_tag"]]: { readonly [R in 
       "Check that jwks_uri of the metadata (or jwksUri) is the key set of the environment that signed the token. After a rotation, the keys are fetched again when the cooldown ends",
     "signature":
       "Check that the token comes from the same environment as the key set (staging and production can share a kid), and that nothing changes the token on its way",
-    "expiry": "Let the authorization server write exp as a number of seconds. A token without an end is not accepted",
+    "expiry":
+      "Let the authorization server write exp as a number of seconds, not milliseconds. A token without an end is not accepted",
     "expired":
       "Let the client refresh its token. If tokens are expired when they are issued, compare the clocks of this server and of the authorization server, or set clockTolerance",
     "not-yet-valid": "Compare the clocks of this server and of the authorization server, or set clockTolerance",

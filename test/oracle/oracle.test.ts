@@ -329,9 +329,9 @@ const differences: ReadonlyArray<Difference> = [
   },
   {
     accepts: "theirs",
-    reason: "a moment is one that a clock can show: not 1e400, not 1e300",
+    reason: "a moment is in seconds: not 1e400, and not in milliseconds",
     when: (of) =>
-      String(text(of)).includes("1e400") || ["exp", "nbf", "iat"].some((_) => Math.abs(Number(of.claims[_])) > 8.64e12)
+      String(text(of)).includes("1e400") || ["exp", "nbf", "iat"].some((_) => Math.abs(Number(of.claims[_])) >= 1e12)
   },
   {
     accepts: "theirs",

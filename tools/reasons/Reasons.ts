@@ -160,7 +160,7 @@ export const reasons: All = {
       "A changed or forged token, or a provider that uses one `kid` for several keys."
     ),
     "expiry": entry(
-      "The claim `exp` is missing or is not a number.",
+      "The claim `exp` is missing, is not a number, or is in milliseconds.",
       "The provider issues tokens without an expiry, or its introspection response has no `exp`."
     ),
     "expired": entry(

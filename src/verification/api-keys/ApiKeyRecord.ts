@@ -175,8 +175,8 @@ const isText = (value: unknown): value is string => typeof value === "string" &&
 
 const isTenant = (value: unknown): value is string => typeof value === "string" && /^[\x21-\x7e]{1,256}$/.test(value)
 
-/** Tells whether a value is a time in seconds since 1970. A time in milliseconds is never earlier than this limit (the year 5138). */
-const isTime = (value: unknown): boolean => typeof value === "number" && value >= 0 && value < 1e11
+/** Tells whether a value is a time in seconds since 1970. A time in milliseconds (of 2001 or later) is greater than the limit. */
+const isTime = (value: unknown): boolean => typeof value === "number" && value >= 0 && value < 1e12
 
 const isHash = (value: unknown): boolean => typeof value === "string" && /^[A-Za-z0-9_-]{43}$/.test(value)
 

@@ -46,10 +46,10 @@ export { own }
 
 /**
  * Tells whether a value is a usable `NumericDate`. Fractions are usable (RFC 7519). Infinity is not usable: JSON allows 1e400,
- * which JavaScript reads as infinity. Values outside the range of `Date` are not usable either.
+ * which JavaScript reads as infinity. A time in milliseconds (of 2001 or later) is not usable either: an expired token would be
+ * valid for thousands of years.
  */
-const isNumericDate = (value: unknown): value is number =>
-  typeof value === "number" && Number.isFinite(value) && Math.abs(value) <= 8.64e12
+const isNumericDate = (value: unknown): value is number => typeof value === "number" && Math.abs(value) < 1e12
 
 export interface Tolerance {
   /** The tolerance for `exp`, in seconds. */

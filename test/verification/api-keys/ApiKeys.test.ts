@@ -355,11 +355,11 @@ describe("a store of API keys that fails", () => {
     Effect.gen(function*() {
       yield* TestClock.setTime(now * 1000)
       const { key, record } = yield* generate()
-      for (const times of [{ expiresAt: (now - 1) * 1000 }, { expiresAt: 1e11 }, { createdAt: now * 1000 }]) {
+      for (const times of [{ expiresAt: (now - 1) * 1000 }, { expiresAt: 1e12 }, { createdAt: now * 1000 }]) {
         const { reason } = yield* gateOf({ find: () => Effect.succeed({ ...record, ...times }) })
         assert.deepStrictEqual(yield* reason(key), [503, "api-key-record"])
       }
-      const { present } = yield* gateOf({ find: () => Effect.succeed({ ...record, expiresAt: 1e11 - 1 }) })
+      const { present } = yield* gateOf({ find: () => Effect.succeed({ ...record, expiresAt: 1e12 - 1 }) })
       yield* present(key)
     }))
 

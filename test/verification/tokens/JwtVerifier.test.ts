@@ -317,7 +317,9 @@ describe("the times", () => {
     { title: "exp zero", claims: { exp: 0 }, is: "expired" },
     { title: "exp negative", claims: { exp: -1 }, is: "expired" },
     { title: "exp beyond every date", claims: { exp: 1e300 }, is: "expiry" },
-    { title: "exp in milliseconds", claims: { exp: (now + 300) * 1000 }, is: "accepted" },
+    { title: "exp in milliseconds, in the past", claims: { exp: (now - 60) * 1000 }, is: "expiry" },
+    { title: "exp in the year 9999", claims: { exp: 253_402_300_799 }, is: "accepted" },
+    { title: "exp in milliseconds", claims: { exp: (now + 300) * 1000 }, is: "expiry" },
     {
       title: "JWT-11 iat missing: accepted, RFC 9068 §2.2 is not enforced here",
       claims: { iat: undefined },
