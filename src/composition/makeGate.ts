@@ -71,7 +71,10 @@ export const makeGate = <S extends Scopes, C, A, RD, RT, RR, RK, RS, RQ>(
         addresses[0]!.url,
         options.sessionsPerCaller ?? table.sessionsPerCaller.default
       )
-    const quotas = options.quotas === undefined ? undefined : yield* options.quotas.make
+    const quotas = options.quotas === undefined ? undefined : yield* options.quotas.make({
+      hasProofs: dpop !== undefined,
+      hasAnonymous: options.anonymous === "allow-unscoped"
+    })
     const sessions = hasSeveral ? Sessions.make({ perCaller: options.sessionsPerCaller }) : undefined
 
     const reportRoles = yield* makeReportRoles

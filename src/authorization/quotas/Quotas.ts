@@ -91,7 +91,21 @@ export const TypeId = "~effect-mcp-auth/Quotas"
  */
 export interface Mechanism<out R = never> {
   readonly [TypeId]: typeof TypeId
-  readonly make: Effect.Effect<CallerQuotas, AuthConfigError, R | Scope.Scope>
+  /** Checks the options, also together with other options of the gate. */
+  readonly make: (others: OtherOptions) => Effect.Effect<CallerQuotas, AuthConfigError, R | Scope.Scope>
+}
+
+/**
+ * The options of the gate without which a quota would have no effect.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface OtherOptions {
+  /** Whether clients can send DPoP proofs (option `dpop`). */
+  readonly hasProofs: boolean
+  /** Whether callers can be anonymous (option `anonymous`). */
+  readonly hasAnonymous: boolean
 }
 
 /**
@@ -157,16 +171,17 @@ export interface Mechanism<out R = never> {
 export const make = <R = never>(options: Options<R>): Mechanism<Exclude<R, Scope.Scope>> => {
   const value: Mechanism<R> = {
     [TypeId]: TypeId,
-    make: Effect.flatMap(
-      Effect.fromResult(ConfigOption.attempt(() => checkOptions(options))),
-      ({ limiter }) =>
-        limiter === undefined
-          ? Effect.succeed(quotasOf(options, inMemory))
-          : Effect.map(
-            Effect.isEffect(limiter) ? limiter : Effect.succeed(limiter),
-            (limiter) => quotasOf(options, inLimiter(limiter, options.whenUnavailable!))
-          )
-    )
+    make: (others) =>
+      Effect.flatMap(
+        Effect.fromResult(ConfigOption.attempt(() => checkOptions(options, others))),
+        ({ limiter }) =>
+          limiter === undefined
+            ? Effect.succeed(quotasOf(options, inMemory))
+            : Effect.map(
+              Effect.isEffect(limiter) ? limiter : Effect.succeed(limiter),
+              (limiter) => quotasOf(options, inLimiter(limiter, options.whenUnavailable!))
+            )
+      )
   }
   // The type omits `Scope`, because the layer provides it.
   return value as Mechanism<Exclude<R, Scope.Scope>>
@@ -207,7 +222,7 @@ const table: ConfigOption.Table<keyof Options> = {
 const isLimiter = (limiter: unknown): boolean =>
   Predicate.hasProperty(limiter, "consume") && typeof limiter.consume === "function"
 
-const checkOptions = <R>(options: Options<R>): Options<R> => {
+const checkOptions = <R>(options: Options<R>, { hasAnonymous, hasProofs }: OtherOptions): Options<R> => {
   ConfigOption.check(options, "quotas", table)
   const given = rates.filter((name) => options[name] !== undefined)
   if (given.length === 0) {
@@ -239,6 +254,20 @@ const checkOptions = <R>(options: Options<R>): Options<R> => {
     throw ConfigOption.error(
       "quotas.whenUnavailable",
       "it has no effect without limiter. Remove it, or give a limiter",
+      "conflict"
+    )
+  }
+  if (options.proofs !== undefined && !hasProofs) {
+    throw ConfigOption.error(
+      "quotas.proofs",
+      "it has no effect without dpop. Remove it, or set dpop, such as Dpop.required()",
+      "conflict"
+    )
+  }
+  if (options.anonymousKey !== undefined && !hasAnonymous) {
+    throw ConfigOption.error(
+      "quotas.anonymousKey",
+      "it has no effect, because anonymous callers are rejected. Remove it, or set anonymous: \"allow-unscoped\"",
       "conflict"
     )
   }

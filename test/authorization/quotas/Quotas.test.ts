@@ -266,7 +266,10 @@ describe("a limiter that instances share", () => {
           whenUnavailable: "reject"
         } as const
         // One value per instance, as each instance makes a gate.
-        const instances = [yield* Quotas.make(options).make, yield* Quotas.make(options).make]
+        const instances = [
+          yield* Quotas.make(options).make({ hasProofs: false, hasAnonymous: false }),
+          yield* Quotas.make(options).make({ hasProofs: false, hasAnonymous: false })
+        ]
         const ask = (index: number, subject: string) =>
           Effect.withFiber((fiber) =>
             instances[index % 2]!.countRequest({
@@ -335,7 +338,9 @@ describe("the limiter in memory", () => {
 describe("the options of quotas", () => {
   const failure = (options: unknown) =>
     Effect.map(
-      Effect.flip(Effect.scoped(Quotas.make(options as Quotas.Options).make)),
+      Effect.flip(
+        Effect.scoped(Quotas.make(options as Quotas.Options).make({ hasProofs: false, hasAnonymous: false }))
+      ),
       ({ option, reason }: AuthError.AuthConfigError) => [option, reason]
     )
 
@@ -351,6 +356,8 @@ describe("the options of quotas", () => {
     [{ requests: minute, anonymousKey: "x" }, "quotas.anonymousKey", "malformed"],
     [{ requests: minute, limiter: {}, whenUnavailable: "admit" }, "quotas.limiter", "malformed"],
     [{ requests: minute, whenUnavailable: "admit" }, "quotas.whenUnavailable", "conflict"],
+    [{ proofs: minute }, "quotas.proofs", "conflict"],
+    [{ requests: minute, anonymousKey: () => "a" }, "quotas.anonymousKey", "conflict"],
     [
       { requests: minute, limiter: { consume: () => Effect.never } },
       "quotas.whenUnavailable",
