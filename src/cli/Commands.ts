@@ -25,6 +25,7 @@ import * as Report from "../provider/report/Report.ts"
 import { type Revision, revisions } from "../provider/report/Rule.ts"
 import * as ServerReport from "../provider/report/ServerReport.ts"
 import * as TokenReport from "../provider/token/TokenReport.ts"
+import { call } from "./call/CallCommand.ts"
 import * as CheckServer from "./CheckServer.ts"
 import { ExitCode } from "./ExitCode.ts"
 import { type Format, formats, write } from "./format/reportFormat.ts"
@@ -350,7 +351,7 @@ const page = Command.make(
   ])
 )
 
-const subcommands = [check, doctor, decode, page] as const
+const subcommands = [check, doctor, decode, call, page] as const
 
 /** Runs the command that is selected in the prompts. */
 const runSelected = Command.runWith(
@@ -364,7 +365,7 @@ const prompt = Effect.gen(function*() {
   if (!canPrompt) {
     return yield* new Check.InvalidInput({
       detail:
-        "missing argument: a URL, or one of the commands check, doctor, decode and page. Run effect-mcp-auth --help"
+        "missing argument: a URL, or one of the commands check, doctor, decode, call and page. Run effect-mcp-auth --help"
     })
   }
   const chosen = yield* Prompt.run(Prompt.Select({
@@ -405,7 +406,7 @@ const bare = Command.make(
       return yield* new Check.InvalidInput({
         detail: `${shown(url.value)} is neither a command nor a URL. ` +
           (closest === undefined ? "" : `The closest command is ${closest}. `) +
-          "The commands are check, doctor, decode and page. A URL begins with https://"
+          "The commands are check, doctor, decode, call and page. A URL begins with https://"
       })
     }
     return yield* printChecked(

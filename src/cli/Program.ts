@@ -22,7 +22,7 @@ import { toWidth, wrap } from "./format/wrap.ts"
 
 /**
  * Runs the command and returns its exit code: 0 if every MUST that applies passes, 1 if one fails, 2 if the check is
- * inconclusive, 64 if the command line is invalid.
+ * inconclusive, 64 if the command line is invalid. For `call`, 0 stands for a result, 1 for a rejected call.
  *
  * @category runners
  * @since 0.1.0
@@ -47,7 +47,12 @@ export const run = (args: ReadonlyArray<string>, version: string) =>
       Effect.andThen(Ref.get(code)),
       Effect.catchTags({
         Unreachable: (error) => Effect.as(printError(`inconclusive: ${error.message}`), 2),
-        InvalidInput: (error) => Effect.as(printError(error.message), 64)
+        InvalidInput: (error) => Effect.as(printError(error.message), 64),
+        CallFailed: (error) =>
+          Effect.as(
+            printError(`${error.isInconclusive ? "inconclusive: " : ""}${error.message}`),
+            error.isInconclusive ? 2 : 1
+          )
       }),
       Effect.catch((error) =>
         CliError.isCliError(error) ? Effect.succeed(64) : Effect.as(printError(sanitize(String(error), 600)), 2)

@@ -156,6 +156,7 @@ describe("the device authorization grant", () => {
           verificationUriComplete: `${world.issuer.issuer}/activate?user_code=WDJB-MJHT`,
           issuer: world.issuer.issuer,
           resource,
+          scopes: ["todos:read"],
           lifetime: 600
         }
       )

@@ -10,6 +10,7 @@ import type * as Scope from "effect/Scope"
 import { spawn } from "node:child_process"
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
 import * as ConfigOption from "../../protocol/ConfigOption.ts"
+import { sanitize } from "../../protocol/RemoteText.ts"
 import { Unavailable } from "../ClientError.ts"
 import type { Listener, Redirect } from "../sign-in/AuthorizationCode.ts"
 import type { DevicePrompt } from "../sign-in/DeviceFlow.ts"
@@ -80,7 +81,7 @@ const noBrowser =
  */
 export const loopback = (options: Options): Redirect => {
   ConfigOption.check(options, "NodeBrowser.loopback", table, "Give one with ports")
-  const { open = openBrowser, otherwise = [], path = "/callback", ports } = options
+  const { open: openUrl = open, otherwise = [], path = "/callback", ports } = options
   if (ports === undefined) {
     throw ConfigOption.error(
       "NodeBrowser.loopback.ports",
@@ -99,7 +100,7 @@ export const loopback = (options: Options): Redirect => {
         redirectUri: toUri(port),
         open: (url, complete, instead) =>
           Effect.scoped(Effect.gen(function*() {
-            const isOpen = yield* Effect.tryPromise(async () => open(url)).pipe(
+            const isOpen = yield* Effect.tryPromise(async () => openUrl(url)).pipe(
               // A browser that stays in the foreground is open.
               Effect.timeoutOrElse({ duration: "2 seconds", orElse: () => Effect.void }),
               Effect.isSuccess
@@ -137,10 +138,11 @@ export const loopback = (options: Options): Redirect => {
  * @category runners
  * @since 0.1.0
  */
-export const printCode = ({ issuer, resource, userCode, verificationUri }: DevicePrompt): Effect.Effect<void> =>
+export const printCode = ({ issuer, resource, scopes, userCode, verificationUri }: DevicePrompt): Effect.Effect<void> =>
   Effect.sync(() => {
+    const requested = scopes.length === 0 ? "" : ` with the scopes ${sanitize(scopes.join(" "), 400)}`
     process.stderr.write(
-      `To use ${resource}, open this page on any device:\n\n${verificationUri}\n\nand enter the code ${userCode}. ` +
+      `To use ${resource}${requested}, open this page on any device:\n\n${verificationUri}\n\nand enter the code ${userCode}. ` +
         `The page belongs to ${issuer}.\n`
     )
   })
@@ -224,7 +226,14 @@ const programFor = (platform: string): readonly [program: string, ...arguments_:
     ? ["rundll32", "url.dll,FileProtocolHandler"]
     : ["xdg-open"]
 
-const openBrowser = (url: string): Promise<void> =>
+/**
+ * Opens a URL in the browser of the operating system, without a shell. Rejects if there is no browser, and if the URL is neither https nor
+ * http.
+ *
+ * @category runners
+ * @since 0.1.0
+ */
+export const open = (url: string): Promise<void> =>
   new Promise((resolve, reject) => {
     const { protocol } = new URL(url)
     if (protocol !== "https:" && protocol !== "http:") throw new Error(`A browser does not open ${protocol}`)

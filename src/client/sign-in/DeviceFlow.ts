@@ -40,6 +40,8 @@ export interface DevicePrompt {
   readonly issuer: string
   /** The URL of the MCP server. */
   readonly resource: string
+  /** The scopes that the client requests. */
+  readonly scopes: ReadonlyArray<string>
   /** The time within which the person must end the sign-in. */
   readonly lifetime: Duration.Duration
 }
@@ -96,7 +98,7 @@ export const signIn = Effect.fnUntraced(function*(
     removeUnknown
   )
   const { deviceCode, interval, lifetime, ...pages } = authorization
-  const prompt: DevicePrompt = { ...pages, issuer, resource: connection.resource, lifetime }
+  const prompt: DevicePrompt = { ...pages, issuer, resource: connection.resource, scopes: requested, lifetime }
   yield* display(show, prompt)
 
   const requestToken = TokenEndpoint.make(fetcher)
