@@ -281,6 +281,42 @@ describe("the device authorization grant", () => {
       assert.include(error.message, "device_authorization_endpoint")
     }))
 
+  it.effect("leaves the sign-in to the next way if the authorization server does not allow the client to use this one", () =>
+    Effect.gen(function*() {
+      const world = yield* device()
+      world.device.members = { error: "unauthorized_client" }
+      world.device.status = 400
+      const { error } = yield* failure(yield* client(world))
+      assert.strictEqual(error._tag, "DiscoveryError")
+      let isPasted = false
+      const grant = AuthorizationCode.grant({
+        client: { name: "Test" },
+        redirect: {
+          redirectUris: ["http://127.0.0.1:9/callback"],
+          listen: Effect.succeed({
+            redirectUri: "http://127.0.0.1:9/callback",
+            // A browser that does not open, and then a person who pastes the URL.
+            open: (url, complete, instead) =>
+              Effect.gen(function*() {
+                const completed = yield* instead ?? Effect.undefined
+                isPasted = true
+                return completed ?? (yield* complete(world.approve(url).url))
+              })
+          })
+        },
+        otherwise: DeviceAuthorization.make({ prompt: () => assert.fail("a code was shown") }),
+        store: Effect.succeed(world.store)
+      })
+      const { keeper } = yield* Effect.provideService(
+        makeSession({ resource, grant }),
+        Fetcher.Fetcher,
+        Fetcher.make(world.fetch)
+      )
+      const need = { challengeUrl: undefined, scopes: ["todos:read"], isRequired: false, rejected: undefined }
+      assert.strictEqual((yield* keeper.obtain(need)).issuer, world.issuer.issuer)
+      assert.isTrue(isPasted)
+    }))
+
   it.effect("59: does not show the device code in an error", () =>
     Effect.gen(function*() {
       const world = yield* device("invalid_grant")

@@ -82,7 +82,7 @@ export const make = (options: PromptOptions): OtherSignIn => {
  * A request that needs a token calls `prompt` with a page and a code, and waits until the person has signed in, at most ten minutes. The
  * client asks for the token as often as the authorization server allows. Simultaneous requests share one sign-in. Later requests, also
  * of later runs of the program, use the stored token and refresh it. Fails with `DiscoveryError` if the authorization server has no
- * device authorization endpoint.
+ * device authorization endpoint, or does not allow the client to use it.
  *
  * **Gotchas**
  *
@@ -120,7 +120,9 @@ export const grant = (options: Options): Grant => {
       const completed = yield* deviceFlow.signIn(parts, prompt, connection, acquisition)
       if (completed !== undefined) return
       return yield* new DiscoveryError({
-        detail: `${acquisition.found.issuer} has no device_authorization_endpoint. Use AuthorizationCode.grant instead`,
+        detail:
+          `${acquisition.found.issuer} has no device_authorization_endpoint, or does not allow this client to use it. ` +
+          "Use AuthorizationCode.grant instead",
         trail: []
       })
     })

@@ -57,7 +57,10 @@ const userCodes = /^[\x21-\x7e](?:[\x20-\x7e]{0,62}[\x21-\x7e])?$/
 /** The longest URL of a page, in characters. */
 const longestUri = 2_048
 
-/** Lets a person sign in. Returns `undefined` if the authorization server has no device authorization endpoint. */
+/**
+ * Lets a person sign in. Returns `undefined` if the authorization server has no device authorization endpoint, or does not allow the client
+ * to use it.
+ */
 export const signIn = Effect.fnUntraced(function*(
   { fetcher, issuers, keys, registrations, store }: Options,
   show: ShowPrompt,
@@ -78,9 +81,7 @@ export const signIn = Effect.fnUntraced(function*(
     "allowIssuers"
   )
   const removeUnknown = (error: ClientError) =>
-    isCode(error, "invalid_client") || isCode(error, "unauthorized_client")
-      ? registration.remove ?? Effect.void
-      : Effect.void
+    isCode(error, "invalid_client") ? registration.remove ?? Effect.void : Effect.void
 
   const answered = yield* TokenEndpoint.makePost(fetcher)({
     issuer,
@@ -93,11 +94,14 @@ export const signIn = Effect.fnUntraced(function*(
     ],
     proof: yield* prove
   })
-  const authorization = yield* Effect.tapError(
-    Effect.fromResult(read(answered, issuer, issuers.allowed === "any")),
-    removeUnknown
-  )
-  const { deviceCode, interval, lifetime, ...pages } = authorization
+  const answer = read(answered, issuer, issuers.allowed === "any")
+  if (Result.isFailure(answer)) {
+    // A client that was registered for other grants keeps its registration for them.
+    if (isCode(answer.failure, "unauthorized_client")) return undefined
+    yield* removeUnknown(answer.failure)
+    return yield* answer.failure
+  }
+  const { deviceCode, interval, lifetime, ...pages } = answer.success
   const prompt: DevicePrompt = { ...pages, issuer, resource: connection.resource, scopes: requested, lifetime }
   yield* display(show, prompt)
 
