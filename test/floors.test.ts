@@ -231,6 +231,7 @@ const serversByHand = [
   "bench/speed/servers.ts", // servers without authorization, as the baseline of measurements
   "bench/speed/toolServers.ts", // MCP servers that are measured
   "test/cli/Network.test.ts", // a server that records its requests
+  "test/cli/call.test.ts", // servers that do not answer, and that answer with commands to the terminal
   "test/cli/page/Page.test.ts", // an MCP server
   "test/cli/page/browser.test.ts", // an MCP server with faults
   "test/clients/drivers/useMcp.ts", // a page for the browser
