@@ -13,6 +13,7 @@ import type { Principal } from "../../verification/Principal.ts"
 import * as authInfo from "../host/AuthInfo.ts"
 import type { Registry } from "./SdkRegistry.ts"
 import type { Local } from "./SdkTypes.ts"
+import * as updateFilter from "./UpdateFilter.ts"
 
 /** The data about a message that a transport passes to a server. */
 interface MessageExtra {
@@ -77,6 +78,7 @@ export const make = (
     protocol.connect = (transport) => {
       if (isHttp(transport)) return Promise.reject(overHttp)
       withCaller(transport, () => authInfo.make(caller, gate))
+      updateFilter.storeViewer(transport, { principal: caller, request: undefined })
       return Reflect.apply(connect, protocol, [transport])
     }
     return server

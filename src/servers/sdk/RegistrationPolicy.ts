@@ -4,7 +4,10 @@
 import * as Effect from "effect/Effect"
 import type { BoundPolicy, OperationPolicy } from "../../authorization/policy/OperationPolicy.ts"
 import { checkScopes } from "../../authorization/policy/ScopeList.ts"
+import type { Verdict } from "../../authorization/policy/Verdict.ts"
 import { AuthConfigError } from "../../protocol/AuthError.ts"
+import { own } from "../../protocol/Json.ts"
+import type { Operation } from "../../protocol/Operation.ts"
 import * as OptionValue from "../../protocol/OptionValue.ts"
 import type { Principal } from "../../verification/Principal.ts"
 import { makeVisibility, type Viewer, type WithServices } from "./Visibility.ts"
@@ -87,11 +90,42 @@ export const needsCaller: OperationPolicy = { scopes: [], unauthorized: "challen
 export const hasScopes = (principal: Principal | undefined, scopes: ReadonlyArray<string>): boolean =>
   scopes.every((scope) => principal?.scopes.has(scope) === true)
 
+/** Returns the verdict about a call that requires a list of scopes. `isDynamic`: the list depends on the arguments. */
+export const evaluateScopes = (
+  principal: Principal | undefined,
+  required: ReadonlyArray<string>,
+  isDynamic: boolean
+): Verdict => {
+  if (principal === undefined && (isDynamic || required.length > 0)) return { _tag: "SignIn", required }
+  return hasScopes(principal, required)
+    ? { _tag: "Granted", required }
+    : { _tag: "MissingScopes", required, missing: required }
+}
+
+/** Returns the error of a call that its policy does not admit, and otherwise `undefined`. */
+export type RejectUnlessGranted = (
+  operation: string,
+  unauthorized: OperationPolicy["unauthorized"],
+  verdict: Verdict,
+  caller: Principal | undefined,
+  context: unknown
+) => Promise<Error> | undefined
+
 /** The policies of all registrations of one program. */
 export interface RegistrationPolicies {
   readonly set: (registration: object, policy: RegistrationPolicy) => void
   /** Returns the policy of a registration, or `undefined` if the registration was made without this library. */
   readonly get: (registration: object) => RegistrationPolicy | undefined
+  /**
+   * Returns the verdict about an operation that names a registration: a completion, a subscription or the update of a resource.
+   * Checks of the call count as passed for a completion, and scopes that depend on arguments as granted, because there are no
+   * arguments. Returns `undefined` if the registration was made without this library.
+   */
+  readonly evaluateOperation: (
+    registration: object,
+    operation: Operation,
+    viewer: Viewer
+  ) => Verdict | Effect.Effect<Verdict> | undefined
   /**
    * Returns whether a caller may use the tasks that calls of a tool created. Checks of the call count as passed: they decided when
    * the task was created, and requests for a task have no arguments.
@@ -133,6 +167,19 @@ export const makePolicies = (withServices: WithServices = (effect) => effect): R
       ;(registration as Registration)[key] = policy
     },
     get,
+    evaluateOperation: (registration, { method, params, target = "" }, { principal, request }) => {
+      const policy = get(registration)
+      if (policy === undefined) return undefined
+      const { rule, scopes } = policy
+      if (rule === undefined) {
+        const isDynamic = typeof scopes === "function"
+        return evaluateScopes(principal, isDynamic ? [] : scopes, isDynamic)
+      }
+      const evaluated = method === "completion/complete" ? rule.evaluator.withoutCallChecks(rule) : rule
+      const call = { method, target, arguments: own(params, "arguments") }
+      const verdict = rule.evaluator.evaluateCall(evaluated, principal, call, request)
+      return Effect.isEffect(verdict) && principal !== undefined ? withServices(verdict, principal) : verdict
+    },
     isTaskAllowed: (registration, viewer) => {
       const { rule, scopes = [] } = get(registration) ?? {}
       if (rule === undefined) return typeof scopes !== "function" && hasScopes(viewer.principal, scopes)

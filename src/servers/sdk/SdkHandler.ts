@@ -17,7 +17,7 @@ import type { Principal } from "../../verification/Principal.ts"
 import * as authInfo from "../host/AuthInfo.ts"
 import * as handlerRejection from "./HandlerRejection.ts"
 import type { AnyHandler, Wrapped } from "./Register.ts"
-import { hasScopes, scopesFor } from "./RegistrationPolicy.ts"
+import { evaluateScopes, type RejectUnlessGranted, scopesFor } from "./RegistrationPolicy.ts"
 import { callOf } from "./RegistrationRule.ts"
 import type { State } from "./SdkTypes.ts"
 import type { SetupLog } from "./SetupLog.ts"
@@ -66,12 +66,8 @@ export const make =
     // The first parameter of a handler without arguments is the context.
     const evaluated = evaluate(options, registration, caller, last === 0 ? undefined : parameters[0], context)
     const verdict = evaluated instanceof Promise ? await evaluated : evaluated
-    if (verdict._tag !== "Granted" || (caller === undefined && !options.anonymous)) {
-      const reason = reasonOf(verdict, registration.policy.unauthorized)
-      if (caller !== undefined && options.isLocal(caller)) throw new handlerRejection.HandlerRejected(messageOf(reason))
-      options.log("Error", caller === undefined ? withoutGate(operation) : otherServer(operation))
-      throw await reject(options, context, operation, caller, reason)
-    }
+    const rejected = rejectUnlessGranted(options, operation, registration.policy.unauthorized, verdict, caller, context)
+    if (rejected !== undefined) throw await rejected
     parameters[last] = {
       ...context,
       principal: caller === undefined ? undefined : options.present(caller),
@@ -82,6 +78,23 @@ export const make =
       ? await run(options, result as Effect.Effect<unknown, unknown, R>, caller, signalOf(context))
       : result
   }
+
+const rejectUnlessGranted = <R>(
+  options: HandlerRuntime<R>,
+  ...[operation, unauthorized, verdict, caller, context]: Parameters<RejectUnlessGranted>
+): ReturnType<RejectUnlessGranted> => {
+  if (verdict._tag === "Granted" && (caller !== undefined || options.anonymous)) return undefined
+  const reason = reasonOf(verdict, unauthorized)
+  if (caller !== undefined && options.isLocal(caller)) {
+    return Promise.resolve(new handlerRejection.HandlerRejected(messageOf(reason)))
+  }
+  options.log("Error", caller === undefined ? withoutGate(operation) : otherServer(operation))
+  return reject(options, context, operation, caller, reason)
+}
+
+/** Creates the function that rejects operations which run no handler that `make` wrapped. */
+export const makeReject = <R>(options: HandlerRuntime<R>): RejectUnlessGranted => (...call) =>
+  rejectUnlessGranted(options, ...call)
 
 /** Returns the `AuthInfo` in the context of a handler: `authInfo` in SDK v1, and `http.authInfo` in SDK v2. */
 export const authInfoOf = (context: unknown): object | undefined => {
@@ -103,10 +116,7 @@ const evaluate = <R>(
     const required = typeof policy.scopes === "function"
       ? scopesFor(policy.scopes, first, `${kind} ${name}`)
       : policy.scopes
-    if (caller === undefined && (isDynamic || required.length > 0)) return { _tag: "SignIn", required }
-    return hasScopes(caller, required)
-      ? { _tag: "Granted", required }
-      : { _tag: "MissingScopes", required, missing: required }
+    return evaluateScopes(caller, required, isDynamic)
   }
   const info = authInfoOf(context)
   const verdict = rule.evaluator.evaluateCall(
@@ -148,7 +158,7 @@ const messageOf = (reason: Reason): string =>
 /** Creates the error of a rejected call, and stores it in the context of the call. */
 const reject = async <R>(
   options: HandlerRuntime<R>,
-  context: object,
+  context: unknown,
   operation: string,
   caller: Principal | undefined,
   reason: Reason

@@ -106,18 +106,8 @@ export const make = async <E, Schema>(
     return local === undefined ? services : Context.merge(services, local)
   }
   const log = SetupLog.make(host.runtime)
-  const registry = sdkRegistry.make({
-    offered: host.gate.resource.offered,
-    viewerOf,
-    makeTasks: (isAllowed) =>
-      sdkTasks.make({ gate: host.gate, viewerOf, isAllowed, log, recheck: makeRecheck(host, localCallers) }),
-    guardTransport: (server, transport) => transportGuard.guard(guard, server, transport),
-    policies: makePolicies((effect, caller) => Effect.provideContext(effect, services(caller))),
-    run: (effect) => host.runtime.runPromise(effect),
-    addSchemes: listsSchemes ? makeAddSchemes(host.gate, localCallers) : undefined
-  })
   const anonymous = host.gate.published.anonymous === "allow-unscoped"
-  const wrap = sdkHandler.make<any>({
+  const handlers: sdkHandler.HandlerRuntime<any> = {
     runtime: host.runtime,
     anonymous,
     callerOf,
@@ -126,13 +116,25 @@ export const make = async <E, Schema>(
     reject: makeReject(host),
     present: makePresent(host, localCallers),
     services
+  }
+  const registry = sdkRegistry.make({
+    offered: host.gate.resource.offered,
+    viewerOf,
+    makeTasks: (isAllowed) =>
+      sdkTasks.make({ gate: host.gate, viewerOf, isAllowed, log, recheck: makeRecheck(host, localCallers) }),
+    guardTransport: (server, transport) => transportGuard.guard(guard, server, transport),
+    policies: makePolicies((effect, caller) => Effect.provideContext(effect, services(caller))),
+    run: (effect) => host.runtime.runPromise(effect),
+    rejectUnlessGranted: sdkHandler.makeReject(handlers),
+    addSchemes: listsSchemes ? makeAddSchemes(host.gate, localCallers) : undefined
   })
+  const wrap = sdkHandler.make<any>(handlers)
   const readArguments = makeReader(parseArguments)
 
   const policiesFor: SdkHost["policiesFor"] = (find) =>
     sdkPolicies.make(registry, readArguments, find, host.gate.published.unlisted === "deny" ? undefined : log)
 
-  const guard = transportGuard.make({ host, registry, policiesFor, log })
+  const guard = transportGuard.make({ host, registry, policiesFor, viewerOf, log })
 
   const policiesForServer: SdkHost["policiesForServer"] = (server, option) => {
     sdkPolicies.checkServer(server, option)

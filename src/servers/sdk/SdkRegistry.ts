@@ -6,6 +6,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
+import type { Verdict } from "../../authorization/policy/Verdict.ts"
 import { AuthConfigError } from "../../protocol/AuthError.ts"
 import { own } from "../../protocol/Json.ts"
 import * as Operation from "../../protocol/Operation.ts"
@@ -21,7 +22,13 @@ import {
 } from "./InstrumentedServer.ts"
 import * as lookup from "./Lookup.ts"
 import * as privateResults from "./PrivateResults.ts"
-import { checkPolicy, needsCaller, type RegistrationPolicies, type RegistrationPolicy } from "./RegistrationPolicy.ts"
+import {
+  checkPolicy,
+  needsCaller,
+  type RegistrationPolicies,
+  type RegistrationPolicy,
+  type RejectUnlessGranted
+} from "./RegistrationPolicy.ts"
 import {
   getRegistration,
   type Handler,
@@ -32,6 +39,7 @@ import {
   uriTemplateOf
 } from "./SdkPrivates.ts"
 import * as sdkTasks from "./SdkTasks.ts"
+import * as updateFilter from "./UpdateFilter.ts"
 import * as uriMatcher from "./UriMatcher.ts"
 import type { Viewer } from "./Visibility.ts"
 
@@ -83,6 +91,8 @@ export interface Registry {
    * reads only registered resources.
    */
   readonly isInvisible: (server: object, uri: string, viewer: Viewer) => boolean
+  /** Returns whether a caller may learn that a resource has changed: the policy of the resource admits a subscription. */
+  readonly isUpdateAdmitted: (server: object, uri: string, viewer: Viewer) => boolean | Promise<boolean>
   /**
    * Removes the registrations that are hidden from a caller. The server must serve only one request. Throws `AuthConfigError`
    * if registrations of the server were removed before.
@@ -138,13 +148,14 @@ export interface Parts {
   readonly policies: RegistrationPolicies
   /** Runs the checks of policies. */
   readonly run: <A>(effect: Effect.Effect<A>) => Promise<A>
+  readonly rejectUnlessGranted: RejectUnlessGranted
   /** Adds security schemes to the tools of a list for a caller. `undefined`: lists contain none. */
   readonly addSchemes: ((result: unknown, policyFor: PolicyForTool, viewer: Viewer) => unknown) | undefined
 }
 
 /** Creates the registry of a program. */
 export const make = (
-  { addSchemes, guardTransport, makeTasks, offered, policies, run, viewerOf }: Parts
+  { addSchemes, guardTransport, makeTasks, offered, policies, rejectUnlessGranted, run, viewerOf }: Parts
 ): Registry => {
   const tasks = makeTasks(async (registration, viewer) => {
     const isAllowed = policies.isTaskAllowed(registration, viewer)
@@ -163,7 +174,8 @@ export const make = (
 
   const isInvisible = makeIsInvisible({ isServer, instrumentedOf, lookUp, matcherOf, policies })
   const prepare = makePrepare(policies, lookUp)
-  const wrapHandler = makeWrapHandler({ addSchemes, viewerOf, isInvisible, policies, prepare, run, tasks })
+  const guarded = makeGuarded({ lookUp, policies, rejectUnlessGranted, run, viewerOf })
+  const wrapHandler = makeWrapHandler({ addSchemes, viewerOf, guarded, isInvisible, policies, prepare, run, tasks })
 
   return {
     offered,
@@ -211,8 +223,29 @@ export const make = (
     hasTasks: (server) => isServer(server) && server.server._taskStore !== undefined,
     readsRegisteredOnly: (server) => isServer(server) && readsRegisteredOnly(server, instrumentedOf(server)),
     isInvisible,
+    isUpdateAdmitted: (server, uri, viewer) => {
+      if (!isServer(server)) return true
+      const operation: Operation.Operation = {
+        method: "resources/subscribe",
+        kind: "resource",
+        target: uri,
+        params: { uri },
+        isNotification: false
+      }
+      const decide = (): boolean | Promise<boolean> => {
+        if (isInvisible(server, uri, viewer)) return false
+        const registration = lookUp(server, operation, (_) => !policies.isHidden(_, viewer))
+        const verdict = registration === undefined
+          ? undefined
+          : policies.evaluateOperation(registration, operation, viewer)
+        return verdict === undefined || (Effect.isEffect(verdict) ? run(verdict).then(isGranted) : isGranted(verdict))
+      }
+      const waiting = prepare(server, [operation], viewer)
+      return waiting === undefined ? decide() : run(waiting).then(decide)
+    },
     removeHidden: (server, viewer) => {
       if (!isServer(server)) return
+      updateFilter.storeViewer(server, viewer)
       const removed = instrumentedOf(server)?.removed
       if (removed !== undefined && removed.length > 0) throw notFresh
       for (const record of records) {
@@ -284,9 +317,45 @@ const makePrepare = (policies: RegistrationPolicies, lookUp: lookup.LookUp): Pre
   }
 }
 
+const isGranted = ({ _tag }: Verdict): boolean => _tag === "Granted"
+
+/** Returns the operation of a request that a handler receives. */
+const operationOf = (method: string, request: unknown): Operation.Operation | undefined => {
+  const { params } = request as { readonly params?: unknown }
+  const message = { jsonrpc: "2.0", id: 0, method, ...(params === undefined ? {} : { params }) }
+  const operations = Operation.fromBody(message)
+  return Result.isSuccess(operations) ? operations.success[0] : undefined
+}
+
+/**
+ * Creates the function that wraps handlers of the SDK or of the author of the server which name a registration and do not run its
+ * handler. Usually, the gate has already authorized the request, but there is no gate in front of a local caller.
+ */
+const makeGuarded = (
+  { lookUp, policies, rejectUnlessGranted, run, viewerOf }:
+    & Pick<Parts, "policies" | "rejectUnlessGranted" | "run" | "viewerOf">
+    & { readonly lookUp: lookup.LookUp }
+) =>
+(server: McpServer, method: string, handler: Handler): Handler =>
+(request, extra) => {
+  const viewer = viewerOf(extra)
+  const operation = operationOf(method, request)
+  const registration = operation && lookUp(server, operation, (_) => !policies.isHidden(_, viewer))
+  const evaluated = registration && policies.evaluateOperation(registration, operation, viewer)
+  if (evaluated === undefined) return handler(request, extra)
+  const { unauthorized } = policies.get(registration!)!
+  const what = `${method} of ${operation!.kind} ${operation!.target}`
+  const answer = (verdict: Verdict): unknown => {
+    const rejected = rejectUnlessGranted(what, unauthorized, verdict, viewer.principal, extra)
+    return rejected === undefined ? handler(request, extra) : rejected.then((error) => Promise.reject(error))
+  }
+  return Effect.isEffect(evaluated) ? run(evaluated).then(answer) : answer(evaluated)
+}
+
 /** Creates the function that wraps the handlers of servers: it hides registrations, and separates the tasks of callers. */
 const makeWrapHandler = (
-  { addSchemes, isInvisible, policies, prepare, run, tasks, viewerOf }: {
+  { addSchemes, guarded, isInvisible, policies, prepare, run, tasks, viewerOf }: {
+    readonly guarded: ReturnType<typeof makeGuarded>
     readonly isInvisible: Registry["isInvisible"]
     readonly prepare: Prepare
     readonly tasks: sdkTasks.Tasks
@@ -295,14 +364,8 @@ const makeWrapHandler = (
   /** Runs a handler after the checks on which the visibility of registrations depends. */
   const prepared = (server: McpServer, method: string, handler: Handler): Handler => (request, extra) => {
     if (!policies.canEvaluate()) return handler(request, extra)
-    const { params } = request as { readonly params?: unknown }
-    const operations = Operation.fromBody({
-      jsonrpc: "2.0",
-      id: 0,
-      method,
-      ...(params === undefined ? {} : { params })
-    })
-    const waiting = prepare(server, Result.isSuccess(operations) ? operations.success : [], viewerOf(extra))
+    const operation = operationOf(method, request)
+    const waiting = prepare(server, operation === undefined ? [] : [operation], viewerOf(extra))
     return waiting === undefined ? handler(request, extra) : run(waiting).then(() => handler(request, extra))
   }
 
@@ -316,8 +379,12 @@ const makeWrapHandler = (
 
   return (server, method, handler) => {
     if (sdkTasks.methods.includes(method)) return tasks.wrap(server, method, handler)
-    if (method === "resources/subscribe") return prepared(server, method, subscribeVisible(server, handler))
-    const hiding = prepared(server, method, hideFromHandler(server, handler, policies, viewerOf))
+    if (method === "resources/subscribe") {
+      return prepared(server, method, subscribeVisible(server, guarded(server, method, handler)))
+    }
+    const withoutHidden = hideFromHandler(server, handler, policies, viewerOf)
+    const isCompletion = method === "completion/complete"
+    const hiding = prepared(server, method, isCompletion ? guarded(server, method, withoutHidden) : withoutHidden)
     if (method === "tools/call") return (request, extra) => handlerRejection.rethrow(hiding(request, extra), extra)
     if (!privateResults.methods.has(method)) return hiding
     const policyFor = policyForTool(server, policies)

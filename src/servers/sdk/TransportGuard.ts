@@ -24,6 +24,7 @@ import { hasScopes } from "./RegistrationPolicy.ts"
 import * as sdkPolicies from "./SdkPolicies.ts"
 import type { Registry } from "./SdkRegistry.ts"
 import type { SetupLog } from "./SetupLog.ts"
+import * as updateFilter from "./UpdateFilter.ts"
 import type { Viewer } from "./Visibility.ts"
 
 /** A request that a gate admitted, with the admission. */
@@ -69,10 +70,13 @@ type Transport = { [key]?: Guard } & { [Name in typeof receivers[number]]?: Rece
 export interface TransportGuard {
   readonly host: Host
   readonly check: Check
+  readonly viewerOf: (context: unknown) => Viewer
+  readonly isUpdateAdmitted: Registry["isUpdateAdmitted"]
 }
 
-/** Makes an HTTP transport check each request. Other transports stay as they are. */
+/** Makes an HTTP transport check each request, and every transport filter the updates of resources. */
 export const guard = (gate: TransportGuard, server: object, transport: Transport): void => {
+  updateFilter.filter(gate.isUpdateAdmitted, server, transport)
   const known = transport[key]
   if (known !== undefined) {
     known.server = server
@@ -91,14 +95,42 @@ export const guard = (gate: TransportGuard, server: object, transport: Transport
   for (const name of receivers) if (transport[name] !== undefined) transport[name] = checking[name]
 }
 
+/** A request that a transport receives: of Node, where the SDK reads the caller from `auth`, or a `Request`. */
+interface ReceivedRequest extends Request {
+  readonly method?: string
+  readonly auth?: unknown
+}
+
+/** The second argument of a transport that receives a `Request`. */
+interface TransportOptions {
+  readonly authInfo?: unknown
+}
+
 /** Creates a function that checks a request before the transport receives it. */
 const checkingBefore = (name: typeof receivers[number]): Receive =>
   function(this: Transport, ...args) {
-    const { gate: { check, host }, own, server } = this[key]!
-    const [request, response] = args as [Request | undefined, unknown]
-    const receive = () => Reflect.apply(own[name]!, this, args)
+    const { gate: { check, host, viewerOf }, own, server } = this[key]!
+    const [request, response] = args as [ReceivedRequest | undefined, unknown]
     const known = request?.[key]
-    const checked = known?.host === host ? check(server, known.admitted) : undefined
+    const admitted = known?.host === host ? known.admitted : undefined
+    const receive = () => {
+      const tracked = updateFilter.track(
+        this,
+        // The program can pass another request than the one that was admitted, with the `authInfo` of the admission.
+        admitted === undefined
+          ? viewerOf({ authInfo: request?.auth ?? (response as TransportOptions | undefined)?.authInfo })
+          : sdkPolicies.viewerOf(admitted),
+        { isStream: request?.method === "GET", response }
+      )
+      const received: unknown = Reflect.apply(own[name]!, this, args)
+      return received instanceof Promise
+        ? received.then((answer: unknown) => {
+          tracked(answer)
+          return answer
+        })
+        : received
+    }
+    const checked = admitted === undefined ? undefined : check(server, admitted)
     if (checked === undefined) return receive()
     const settle = (result: Result.Result<void, Rejection>) =>
       Result.isSuccess(result) ? receive() : respond(host, request, response, result.failure)
@@ -125,11 +157,12 @@ interface Parts {
   readonly host: Host
   readonly registry: Registry
   readonly policiesFor: (find: sdkPolicies.Find) => Policies
+  readonly viewerOf: TransportGuard["viewerOf"]
   readonly log: SetupLog
 }
 
 /** Creates the guard of a gate. */
-export const make = ({ host, log, policiesFor, registry }: Parts): TransportGuard => {
+export const make = ({ host, log, policiesFor, registry, viewerOf }: Parts): TransportGuard => {
   /** Returns whether a server certainly admits an operation. Evaluates no function of the author of the server. */
   const isAdmitted = (server: object, operation: Operation.Operation, viewer: Viewer): boolean => {
     const found = registry.find(server, operation, viewer)
@@ -203,6 +236,8 @@ export const make = ({ host, log, policiesFor, registry }: Parts): TransportGuar
 
   return {
     host,
+    viewerOf,
+    isUpdateAdmitted: registry.isUpdateAdmitted,
     check: (server, admitted) => {
       const viewer = sdkPolicies.viewerOf(admitted)
       return admitted.operations.every((operation) => isAdmitted(server, operation, viewer))

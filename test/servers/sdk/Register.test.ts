@@ -24,6 +24,7 @@ const registryOf = () =>
     guardTransport: () => {},
     policies: makePolicies(),
     run: Effect.runPromise,
+    rejectUnlessGranted: () => undefined,
     addSchemes: undefined
   })
 

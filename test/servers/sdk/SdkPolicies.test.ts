@@ -37,6 +37,7 @@ describe("SdkPolicies", () => {
         setPolicy: unused,
         instrument: () => true,
         prepare: () => undefined,
+        isUpdateAdmitted: unused,
         removeHidden: unused,
         isInvisible: unused,
         findTask: unused,
