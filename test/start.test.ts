@@ -39,10 +39,10 @@ const nameOf = (url: string): string | undefined => /\/node_modules\/effect\/dis
  */
 const budgets = [
   { entry: "node", ours: 122, effect: 70, kB: 54 },
-  { entry: "fetch", ours: 120, effect: 70, kB: 51.5 },
-  { entry: "sdk-v1", ours: 153, effect: 70, kB: 70.5 },
-  { entry: "sdk-v2", ours: 152, effect: 70, kB: 67 },
-  { entry: "host", ours: 123, effect: 70, kB: 50.5 },
+  { entry: "fetch", ours: 120, effect: 70, kB: 51 },
+  { entry: "sdk-v1", ours: 154, effect: 70, kB: 71 },
+  { entry: "sdk-v2", ours: 153, effect: 70, kB: 68 },
+  { entry: "host", ours: 123, effect: 70, kB: 50 },
   { entry: "protocol", ours: 13, effect: 45, kB: 6.5 },
   { entry: "verification", ours: 68, effect: 73, kB: 30 },
   { entry: "introspection", ours: 69, effect: 73, kB: 26 },
