@@ -2,7 +2,7 @@ import { Context, Effect, Layer, Schema, type Scope } from "effect"
 import { AuthLayer, Principal, requirePolicy } from "effect-mcp-auth"
 import { McpAuth } from "effect-mcp-auth/mcp"
 import { Policy } from "effect-mcp-auth/policy"
-import { McpProtocol, McpSchema, Tool, Toolkit } from "effect/ai"
+import { McpProtocol, McpSchema, type McpServer, Tool, Toolkit } from "effect/ai"
 import { HttpRouter, type HttpServer, HttpServerRequest } from "effect/http"
 import { describe, expect, test } from "tstyche"
 
@@ -218,5 +218,25 @@ describe("the policy of a tool", () => {
     expect(requirePolicy(Policy.anyone)).type.toBeCallableWith(tool)
     expect(Policy.anyOf).type.not.toBeCallableWith(Policy.anyone, Policy.role("admin"))
     expect(Policy.allOf).type.not.toBeCallableWith(Policy.optional(Policy.scopes("read")), Policy.role("admin"))
+  })
+})
+
+describe("layerLocal", () => {
+  const prompt = McpAuth.prompt({ name: "p", policy: isOurs, content: () => Effect.succeed("") })
+  const caller = { subject: "alice", scopes: ["read"] } as const
+
+  test("provides the claims that a policy reads only with claimsService", () => {
+    const schema = Schema.Struct({ id: Schema.String })
+    const claimsService = { service: Tenant, schema }
+    const known = prompt.pipe(Layer.provide(McpAuth.layerLocal({ ...caller, claims: { id: "acme" }, claimsService })))
+    const unknown = prompt.pipe(Layer.provide(McpAuth.layerLocal({ ...caller, claims: { id: "acme" } })))
+    expect<Layer.Services<typeof known>>().type.toBe<McpServer.McpServer>()
+    expect<Layer.Services<typeof unknown>>().type.not.toBe<McpServer.McpServer>()
+  })
+
+  test("has a schema whose result fits the service", () => {
+    const wrong = { service: Tenant, schema: Schema.Struct({ id: Schema.Number }) }
+    // @ts-expect-error Type 'number' is not assignable to type 'string'
+    McpAuth.layerLocal({ ...caller, claimsService: wrong })
   })
 })

@@ -7,6 +7,7 @@ import { McpAuthNode } from "effect-mcp-auth/node"
 import { Policy } from "effect-mcp-auth/policy"
 import { McpAuthSdk as SdkV1 } from "effect-mcp-auth/sdk-v1"
 import { McpAuthSdk as SdkV2 } from "effect-mcp-auth/sdk-v2"
+import { HttpServerRequest } from "effect/http"
 import { describe, expect, test } from "tstyche"
 import { z } from "zod"
 
@@ -23,6 +24,11 @@ const isOwner = Policy.check("owner", (caller, { arguments: { id } }: Policy.Cal
     const db = yield* Db
     return (yield* db.ownerOf(id)) === caller.owner
   }))
+const needsScope = Policy.checkCaller("scope", () => Effect.as(Effect.scope, true))
+const needsRequest = Policy.checkCaller(
+  "request",
+  () => Effect.map(HttpServerRequest.HttpServerRequest, ({ url }) => url === "/")
+)
 const isBeta = Policy.checkCaller("beta", () => Effect.map(Flags, ({ isOn }) => isOn))
 
 describe("a policy", () => {
@@ -125,6 +131,17 @@ describe("the option policy of a host", () => {
     node.protect({ policy: () => isBeta })
   })
 
+  test("has no check that needs a Scope or the HTTP request", () => {
+    // @ts-expect-error Type 'Scope' is not assignable to type
+    node.protect({ policy: () => needsScope })
+    // @ts-expect-error Type 'HttpServerRequest' is not assignable to type
+    node.protect({ policy: () => needsRequest })
+    // @ts-expect-error Type 'Scope' is not assignable to type
+    web.protect(handler, { policy: () => needsScope })
+    // @ts-expect-error Type 'HttpServerRequest' is not assignable to type
+    web.protect(handler, { policy: () => needsRequest })
+  })
+
   test("reads no decoded arguments, which a host does not know", () => {
     // @ts-expect-error Type 'unknown' is not assignable to type 'HasId'
     node.protect({ policy: () => isOwner })
@@ -177,6 +194,27 @@ describe("the policy of a registration of SDK v1", () => {
     v1.registerTool(serverV1, "a", { policy: isBeta }, result)
     // @ts-expect-error Type 'PerRequest<Tenant>' is not assignable to type
     v1.registerTool(serverV1, "a", { policy: Policy.claims(Tenant, () => true) }, result)
+    // @ts-expect-error Type 'Db' is not assignable to type 'never'
+    bareV1.registerPrompt(serverV1, "a", { policy: anyOwner }, () => ({ messages: [] }))
+    // @ts-expect-error Type 'Flags' is not assignable to type
+    v1.registerPrompt(serverV1, "a", { policy: isBeta }, () => ({ messages: [] }))
+    // @ts-expect-error Type 'Db' is not assignable to type 'never'
+    bareV1.registerResource(serverV1, "a", "a://b", { policy: anyOwner }, () => ({ contents: [] }))
+    // @ts-expect-error Type 'Flags' is not assignable to type
+    v1.registerResource(serverV1, "a", "a://b", { policy: isBeta }, () => ({ contents: [] }))
+    // @ts-expect-error Type 'PerRequest<Tenant>' is not assignable to type
+    v1.registerResource(serverV1, "a", "a://b", { policy: Policy.claims(Tenant, () => true) }, () => ({ contents: [] }))
+  })
+
+  test("has no check that needs a Scope or the HTTP request", () => {
+    // @ts-expect-error Type 'Scope' is not assignable to type
+    v1.registerTool(serverV1, "a", { policy: needsScope }, result)
+    // @ts-expect-error Type 'HttpServerRequest' is not assignable to type
+    v1.registerTool(serverV1, "a", { policy: needsRequest }, result)
+    // @ts-expect-error Type 'Scope' is not assignable to type
+    v1.registerPrompt(serverV1, "a", { policy: needsScope }, () => ({ messages: [] }))
+    // @ts-expect-error Type 'HttpServerRequest' is not assignable to type
+    v1.registerResource(serverV1, "a", "a://b", { policy: needsRequest }, () => ({ contents: [] }))
   })
 
   test("reads no arguments that the registration does not have", () => {
@@ -186,11 +224,21 @@ describe("the policy of a registration of SDK v1", () => {
     v1.registerTool(serverV1, "a", { inputSchema: z.object({ id: z.number() }), policy: isOwner }, result)
     // @ts-expect-error "the policy reads arguments that this registration does not have"
     v1.registerResource(serverV1, "a", "a://b", { policy: isOwner }, () => ({ contents: [] }))
+    // @ts-expect-error "the policy reads arguments that this registration does not have"
+    v1.registerPrompt(serverV1, "a", { policy: isOwner }, () => ({ messages: [] }))
+    // @ts-expect-error "the policy reads arguments that this registration does not have"
+    v1.registerPrompt(serverV1, "a", { argsSchema: { other: z.string() }, policy: isOwner }, () => ({ messages: [] }))
+    v1.registerPrompt(serverV1, "a", { argsSchema: { id: z.string() }, policy: isOwner }, () => ({ messages: [] }))
   })
 
   test("is not combined with scopes", () => {
     // @ts-expect-error is not assignable to type
     v1.registerTool(serverV1, "a", { scopes: ["read"], policy: Policy.role("admin") }, result)
+    // @ts-expect-error is not assignable to type
+    v1.registerPrompt(serverV1, "a", { scopes: ["read"], policy: Policy.role("admin") }, () => ({ messages: [] }))
+    const both = { scopes: ["read"], policy: Policy.role("admin") } as const
+    // @ts-expect-error is not assignable to
+    v1.registerResource(serverV1, "a", "a://b", both, () => ({ contents: [] }))
   })
 
   test("decides whether there is a principal if anonymous requests are allowed", () => {
@@ -245,6 +293,27 @@ describe("the policy of a registration of SDK v2", () => {
     v2.registerTool(serverV2, "a", { policy: isBeta }, result)
     // @ts-expect-error Type 'PerRequest<Tenant>' is not assignable to type
     v2.registerTool(serverV2, "a", { policy: Policy.claims(Tenant, () => true) }, result)
+    // @ts-expect-error Type 'Db' is not assignable to type 'never'
+    bareV2.registerPrompt(serverV2, "a", { policy: anyOwner }, () => ({ messages: [] }))
+    // @ts-expect-error Type 'Flags' is not assignable to type
+    v2.registerPrompt(serverV2, "a", { policy: isBeta }, () => ({ messages: [] }))
+    // @ts-expect-error Type 'Db' is not assignable to type 'never'
+    bareV2.registerResource(serverV2, "a", "a://b", { policy: anyOwner }, () => ({ contents: [] }))
+    // @ts-expect-error Type 'Flags' is not assignable to type
+    v2.registerResource(serverV2, "a", "a://b", { policy: isBeta }, () => ({ contents: [] }))
+    // @ts-expect-error Type 'PerRequest<Tenant>' is not assignable to type
+    v2.registerResource(serverV2, "a", "a://b", { policy: Policy.claims(Tenant, () => true) }, () => ({ contents: [] }))
+  })
+
+  test("has no check that needs a Scope or the HTTP request", () => {
+    // @ts-expect-error Type 'Scope' is not assignable to type
+    v2.registerTool(serverV2, "a", { policy: needsScope }, result)
+    // @ts-expect-error Type 'HttpServerRequest' is not assignable to type
+    v2.registerTool(serverV2, "a", { policy: needsRequest }, result)
+    // @ts-expect-error Type 'Scope' is not assignable to type
+    v2.registerPrompt(serverV2, "a", { policy: needsScope }, () => ({ messages: [] }))
+    // @ts-expect-error Type 'HttpServerRequest' is not assignable to type
+    v2.registerResource(serverV2, "a", "a://b", { policy: needsRequest }, () => ({ contents: [] }))
   })
 
   test("reads no arguments that the registration does not have", () => {
@@ -254,11 +323,22 @@ describe("the policy of a registration of SDK v2", () => {
     v2.registerTool(serverV2, "a", { inputSchema: z.object({ id: z.number() }), policy: isOwner }, result)
     // @ts-expect-error "the policy reads arguments that this registration does not have"
     v2.registerResource(serverV2, "a", "a://b", { policy: isOwner }, () => ({ contents: [] }))
+    // @ts-expect-error "the policy reads arguments that this registration does not have"
+    v2.registerPrompt(serverV2, "a", { policy: isOwner }, () => ({ messages: [] }))
+    const other = z.object({ other: z.string() })
+    // @ts-expect-error "the policy reads arguments that this registration does not have"
+    v2.registerPrompt(serverV2, "a", { argsSchema: other, policy: isOwner }, () => ({ messages: [] }))
+    v2.registerPrompt(serverV2, "a", { argsSchema: inputSchema, policy: isOwner }, () => ({ messages: [] }))
   })
 
   test("is not combined with scopes", () => {
     // @ts-expect-error is not assignable to type
     v2.registerTool(serverV2, "a", { scopes: ["read"], policy: Policy.role("admin") }, result)
+    // @ts-expect-error is not assignable to type
+    v2.registerPrompt(serverV2, "a", { scopes: ["read"], policy: Policy.role("admin") }, () => ({ messages: [] }))
+    const both = { scopes: ["read"], policy: Policy.role("admin") } as const
+    // @ts-expect-error is not assignable to
+    v2.registerResource(serverV2, "a", "a://b", both, () => ({ contents: [] }))
   })
 
   test("decides whether there is a principal if anonymous requests are allowed", () => {

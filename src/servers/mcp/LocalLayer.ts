@@ -18,7 +18,7 @@ import type { AuthConfigError } from "../../protocol/AuthError.ts"
 import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import { Principal } from "../../verification/Principal.ts"
 import { type Claims, toDecoded } from "../effect/SchemaClaims.ts"
-import { OfferedScopes } from "./internal/registry.ts"
+import { LocalServices, OfferedScopes } from "./internal/registry.ts"
 
 /**
  * The options of `layerLocal`.
@@ -71,6 +71,7 @@ type Provided<S extends Scopes, C> =
  * **Details**
  *
  * Each call of the registrations has this caller. A call that its policy does not admit fails, and hidden registrations stay hidden.
+ * The server sends updates only of resources whose policy admits the caller.
  * `roles`, `claims` and `claimsService` state what policies read. Registrations that require other scopes than `scopes` do not compile.
  * Throws `AuthConfigError` if an option is wrong, or if the claims do not match `claimsService`.
  *
@@ -119,20 +120,25 @@ export const layerLocal = <const S extends Scopes, C = never, A = unknown>(
     { ...caller, scopes: granted ?? [...resource.offered] },
     "McpAuth.layerLocal"
   )
-  const middleware = McpServer.middleware<{ provides: Provided<S, C> }>()(
-    Effect.map(
-      Effect.all([RequestState.make(undefined, resource.resource), decode(claimsService, principal)]),
-      ([state, claims]) => {
-        const services = Context.make(Principal, principal).pipe(
-          Context.add(RequestState.RequestState, state),
-          Context.merge(claims)
-        )
-        // A `RequiredScope` and a `PerRequest` exist only in the types.
-        return (effect) => Effect.provideContext(effect, services as unknown as Context.Context<Provided<S, C>>)
-      }
-    )
+  const makeServices = Effect.map(
+    Effect.all([RequestState.make(undefined, resource.resource), decode(claimsService, principal)]),
+    ([state, claims]) =>
+      Context.make(Principal, principal).pipe(
+        Context.add(RequestState.RequestState, state),
+        Context.merge(claims)
+      ) as Context.Context<never>
   )
-  return Layer.merge(middleware.layer, Layer.succeed(OfferedScopes, resource)) as Layer.Layer<
+  const middleware = McpServer.middleware<{ provides: Provided<S, C> }>()(
+    Effect.map(LocalServices, (services) => (effect) =>
+      // A `RequiredScope` and a `PerRequest` exist only in the types.
+      Effect.provideContext(effect, services as unknown as Context.Context<Provided<S, C>>))
+  )
+  const services = Layer.effect(LocalServices, makeServices)
+  return Layer.mergeAll(
+    Layer.provide(middleware.layer, services),
+    services,
+    Layer.succeed(OfferedScopes, resource)
+  ) as Layer.Layer<
     McpServer.McpRequest.From<"Requires", Provided<S, C>>,
     AuthConfigError
   >

@@ -1,10 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Client } from "@modelcontextprotocol/sdk/client/index.js"
 import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js"
-import { Context, Effect, Layer, Schema } from "effect"
+import { Context, Effect, Layer, Queue, Schema } from "effect"
 import { Policy, Principal, RequestState, requirePolicy, requireScopes } from "effect-mcp-auth"
 import { McpAuth } from "effect-mcp-auth/mcp"
-import { McpProtocol, McpTest, Tool, Toolkit } from "effect/ai"
+import { McpProtocol, McpSchema, McpTest, Tool, Toolkit } from "effect/ai"
 import { join } from "node:path"
 
 const Tools = Toolkit.make(
@@ -38,9 +38,14 @@ const isOwner = Policy.check(
   (caller, { arguments: { id } }: Policy.Call<{ readonly id: string }>) =>
     Effect.map(Owners, ({ ownerOf }) => ownerOf(id) === caller.subject)
 )
+const isBlue = Policy.claims(Team, ({ team }) => team === "blue")
+const isOfAlice = Policy.checkCaller(
+  "alice",
+  ({ subject }) => Effect.map(Owners, ({ ownerOf }) => ownerOf("1") === subject)
+)
 const Protected = Toolkit.make(
   requirePolicy(isAdmin)(Tool.make("purge", { success: Schema.Void })).annotate(Policy.Unauthorized, "hide"),
-  requirePolicy(Policy.claims(Team, ({ team }) => team === "blue"))(Tool.make("blue", { success: Schema.Void })),
+  requirePolicy(isBlue)(Tool.make("blue", { success: Schema.Void })),
   requirePolicy(isOwner)(
     Tool.make("edit", { parameters: Schema.Struct({ id: Schema.String }), success: Schema.Void })
   )
@@ -109,6 +114,51 @@ describe("McpAuth.layerLocal", () => {
       assert.strictEqual(yield* call(other, "blue", {}), -32001)
       assert.strictEqual(yield* complete(other), -32001)
       assert.deepStrictEqual((yield* other.listTools()).tools.map(({ name }) => name), ["blue", "edit"])
+    }).pipe(Effect.scoped))
+
+  it.live("sends updates only of resources whose policy admits the caller, also by its claims and checks", () =>
+    Effect.gen(function*() {
+      const content = Effect.succeed("text")
+      const id = McpSchema.param("id", Schema.String)
+      const resources = Layer.mergeAll(
+        McpAuth.resource({ uri: "todo://hidden", name: "a", policy: isAdmin, unauthorized: "hide", content }),
+        McpAuth.resource({ uri: "todo://admin", name: "b", policy: isAdmin, content }),
+        McpAuth.resource({ uri: "todo://write", name: "c", scopes: ["write"], content }),
+        McpAuth.resource({ uri: "todo://blue", name: "d", policy: isBlue, content }),
+        McpAuth.resource({ uri: "todo://first", name: "e", policy: isOfAlice, content }),
+        McpAuth.resource`item://${id}`({ name: "f", policy: isAdmin, content: () => content }),
+        McpAuth.resource({ uri: "todo://read", name: "g", scopes: ["read"], content })
+      )
+      const names = ["hidden", "admin", "write", "blue", "first"]
+      const uris = [...names.map((name) => `todo://${name}`), "item://1", "todo://read"]
+      const updates = Effect.fnUntraced(function*(roles: ReadonlyArray<string>, team: string, owner: string) {
+        const client = yield* McpTest.makeClient(
+          resources.pipe(
+            Layer.provide(McpAuth.layerLocal({
+              subject: "alice",
+              scopes: ["read", "write"],
+              granted: roles.length === 0 ? ["read"] : ["read", "write"],
+              roles,
+              claims: { team },
+              claimsService: { service: Team, schema: Schema.Struct({ team: Schema.String }) }
+            })),
+            Layer.provide(Layer.succeed(Owners, { ownerOf: () => owner }))
+          ),
+          { protocols }
+        )
+        for (const uri of uris) {
+          yield* client.subscribe({ uri })
+          yield* client.server.notifications["notifications/resources/updated"]({ uri })
+        }
+        const received: Array<string> = []
+        while (received.at(-1) !== uris.at(-1)) {
+          const notification = yield* Queue.take(client.notifications)
+          if (notification.method === "notifications/resources/updated") received.push(notification.payload.uri)
+        }
+        return received
+      })
+      assert.deepStrictEqual(yield* updates(["admin"], "blue", "alice"), uris)
+      assert.deepStrictEqual(yield* updates([], "red", "bob"), ["todo://read"])
     }).pipe(Effect.scoped))
 
   it("serves a client of the SDK over stdio, in a child process", async () => {

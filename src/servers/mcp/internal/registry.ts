@@ -36,6 +36,11 @@ export const OfferedScopes: Context.Reference<OfferedServer | undefined> = Conte
   { defaultValue: () => undefined }
 )
 
+/** The services of each call of the caller that `layerLocal` provides. `undefined`: the caller depends on the request. */
+export const LocalServices: Context.Reference<Context.Context<never> | undefined> = Context.Reference<
+  Context.Context<never> | undefined
+>("effect-mcp-auth/servers/LocalServices", { defaultValue: () => undefined })
+
 /** The gate of each server that `McpAuth.layerHttp` serves. */
 export const gates = new WeakMap<Server, Gate>()
 

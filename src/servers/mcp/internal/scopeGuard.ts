@@ -17,6 +17,7 @@ import { own } from "../../../protocol/Json.ts"
 import { sanitizeCause } from "../../../protocol/RemoteText.ts"
 import { Principal } from "../../../verification/Principal.ts"
 import * as effectRequest from "../../host/EffectRequest.ts"
+import { filterUpdates } from "./localUpdates.ts"
 import * as Registry from "./registry.ts"
 
 /* Guards registrations inside the MCP server: checks scopes, and hides registrations from callers. */
@@ -230,7 +231,10 @@ export const guard = (
   policyFor: PolicyForCall,
   hides: boolean
 ): Layer.Layer<never, never, McpServer.McpServer> =>
-  Layer.unwrap(Effect.map(McpServer.McpServer, (server) => {
+  Layer.unwrap(Effect.gen(function*() {
+    const server = yield* McpServer.McpServer
+    const local = yield* Registry.LocalServices
+    if (local !== undefined) filterUpdates(server, local)
     const checks = scopeGuard(policyFor, server)
     return Layer.merge(
       // Not `combine`: a combined middleware would run outside the one of `layerLocal`, which provides the caller. Of separate layers,
