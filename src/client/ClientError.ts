@@ -57,8 +57,7 @@ const mismatches = {
   issuer: "The MCP server names another authorization server than the one that the credentials are for",
   redirect: "The server redirects a request that has a token or credentials. Redirects are not followed",
   "token-type": "The authorization server issued a token of a type that the client does not support",
-  "dpop-algorithm":
-    "The authorization server accepts no DPoP proofs with the algorithm of the option dpop. Choose a listed algorithm",
+  "dpop-algorithm": "The authorization server does not list the algorithm of the option dpop",
   "redirect-uri": "The authorization server did not register the redirect URI of the client",
   "authentication-method": "The authorization server does not support the credentials of the client. Change the " +
     "credentials, or set the method"
@@ -117,7 +116,7 @@ export class AuthorizationDenied extends Data.TaggedError("AuthorizationDenied")
       case "fresh-token":
         return `The MCP server rejected a token that ${issuer} had just issued. Compare its issuer and audience with the server's`
       case "nonce":
-        return "The MCP server asks for another DPoP nonce, although the request has the nonce that it named"
+        return "The MCP server named a DPoP nonce, and asks for another one"
       case "step-up":
         return `The MCP server still asks for scopes, although ${issuer} issued tokens with the scopes that it had asked for`
     }
