@@ -53,7 +53,7 @@ const budgets = [
   { entry: "revocation", ours: 15, effect: 67, kB: 6 },
   { entry: "sessions", ours: 20, effect: 67, kB: 7 },
   { entry: "quotas", ours: 20, effect: 67, kB: 6 },
-  { entry: "client", ours: 69, effect: 73, kB: 25.5 },
+  { entry: "client", ours: 69, effect: 73, kB: 25 },
   { entry: "sign-in", ours: 79, effect: 73, kB: 30 }
 ]
 
