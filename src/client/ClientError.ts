@@ -53,13 +53,13 @@ export class DiscoveryError extends Data.TaggedError("DiscoveryError")<{
 }
 
 const mismatches = {
-  resource: "The metadata describe another resource than the one that the client uses",
-  issuer: "The MCP server names another authorization server than the one that the credentials are for",
+  resource: "The metadata describe another resource",
+  issuer: "The MCP server names another authorization server than the credentials",
   redirect: "The server redirects a request that has a token or credentials. Redirects are not followed",
-  "token-type": "The authorization server issued a token of a type that the client does not support",
+  "token-type": "The authorization server issued a token of another type",
   "dpop-algorithm": "The authorization server does not list the algorithm of the option dpop",
-  "redirect-uri": "The authorization server did not register the redirect URI of the client",
-  "authentication-method": "The authorization server does not support the credentials of the client. Change the " +
+  "redirect-uri": "The authorization server did not register this redirect URI",
+  "authentication-method": "The authorization server does not support these credentials. Change the " +
     "credentials, or set the method"
 }
 
@@ -111,14 +111,14 @@ export class AuthorizationDenied extends Data.TaggedError("AuthorizationDenied")
         return `${issuer} did not register the client: ${sanitize(this.code ?? "no error code")}`
       case "sign-in": {
         const description = this.description === undefined ? "" : `: ${sanitize(this.description, longestDetail)}`
-        return `The sign-in at ${issuer} ended with ${sanitize(this.code ?? "no error code")}${description}`
+        return `Sign-in at ${issuer} ended with ${sanitize(this.code ?? "no error code")}${description}`
       }
       case "fresh-token":
         return `The MCP server rejected a token that ${issuer} had just issued. Compare its issuer and audience with the server's`
       case "nonce":
         return "The MCP server named a DPoP nonce, and asks for another one"
       case "step-up":
-        return `The MCP server still asks for scopes, although ${issuer} issued tokens with the scopes that it had asked for`
+        return `The MCP server still asks for scopes, although ${issuer} granted them`
     }
   }
 }
@@ -155,7 +155,7 @@ export class AssertionUnavailable extends Data.TaggedError("AssertionUnavailable
   override get message(): string {
     return this.cause === undefined
       ? `${this.option} did not return a Redacted text. Return one such as Redacted.make(assertion)`
-      : `${this.option} failed, so no token was requested. Its error is the cause of this error`
+      : `${this.option} failed, so no token was requested. See its error in cause`
   }
 }
 
@@ -209,7 +209,7 @@ const callbackFaults = {
   malformed: "The request does not contain the response of an authorization server",
   "unknown-state": "The sign-in is unknown, has ended or has expired. Begin again",
   "other-account": "Another account began the sign-in",
-  issuer: "The response comes from another authorization server than the one that was asked"
+  issuer: "The response comes from another authorization server"
 }
 
 /**

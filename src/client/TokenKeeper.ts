@@ -111,7 +111,7 @@ export const make = Effect.fnUntraced(function*(
       const wait = Math.ceil((times[0]! + 60_000 - now) / 1000)
       return Effect.fail(
         new Unavailable({
-          detail: `The client has requested ${requestsPerMinute} tokens in a minute, so it requests no more for now`,
+          detail: `The client has requested ${requestsPerMinute} tokens in a minute, and waits now`,
           retryAfter: wait
         })
       )
