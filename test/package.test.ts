@@ -135,7 +135,7 @@ describe("the packed tarball", () => {
       /^src\/.*\.ts$/,
       /^dist\/(.*\.(js|d\.ts)(\.map)?|cli\.(mjs|LICENSES\.txt))$/,
       /^(reference|docs)\/.*\.md$/,
-      /^examples\/.*\.(md|ts|svg|png)$/,
+      /^examples\/.*\.(md|ts|sh|svg|png)$/,
       /^bench\/speed\/benchmarks\.svg$/
     ]
     assert.deepStrictEqual(files.filter((file) => !permitted.some((pattern) => pattern.test(file))), [])
