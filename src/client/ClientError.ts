@@ -54,8 +54,8 @@ export class DiscoveryError extends Data.TaggedError("DiscoveryError")<{
 
 const mismatches = {
   resource: "The metadata describe another resource",
-  issuer: "The MCP server names another authorization server than the credentials",
-  redirect: "The server redirects a request that has a token or credentials. Redirects are not followed",
+  issuer: "The MCP server names another authorization server",
+  redirect: "The server redirects a request with credentials. Redirects are not followed",
   "token-type": "The authorization server issued a token of another type",
   "dpop-algorithm": "The authorization server does not list the algorithm of the option dpop",
   "redirect-uri": "The authorization server did not register this redirect URI",
@@ -206,7 +206,7 @@ export class SignInRequired extends Data.TaggedError("SignInRequired")<{
 }
 
 const callbackFaults = {
-  malformed: "The request does not contain the response of an authorization server",
+  malformed: "The request is no response of an authorization server",
   "unknown-state": "The sign-in is unknown, has ended or has expired. Begin again",
   "other-account": "Another account began the sign-in",
   issuer: "The response comes from another authorization server"

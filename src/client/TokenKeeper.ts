@@ -214,7 +214,8 @@ export const make = Effect.fnUntraced(function*(
     Effect.flatMap(Effect.result(exclusively(replace(undefined))), (result) => {
       if (Result.isSuccess(result) && !("found" in result.success)) return Effect.succeed(result.success)
       return Effect.map(monotonic.millis, (now) => {
-        const later = { ...known, renewAt: now + retryAfter }
+        // Not after the expiry: an expired token must not count as current.
+        const later = { ...known, renewAt: Math.min(now + retryAfter, known.expiresAt) }
         if (token?.generation === known.generation) token = later
         return later
       })

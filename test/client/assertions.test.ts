@@ -162,6 +162,24 @@ describe("the grant with an identity assertion", () => {
       assert.strictEqual((yield* Effect.flip(send()))._tag, "Unavailable")
     }))
 
+  it.effect("36: sends no expired token if a renewal in the background fails after the expiry", () =>
+    Effect.gen(function*() {
+      const { client, provider } = yield* enterprise
+      const first = yield* provider.mintIdToken({ subject: "alice", clientId: "sso" })
+      let reject = (_: unknown) => {}
+      const answers = [
+        () => Promise.resolve(Redacted.make(first)),
+        () => new Promise<never>((_, fail) => reject = fail)
+      ]
+      const { send } = yield* client({ subjectToken: () => answers.shift()?.() ?? Promise.reject(new Error("down")) })
+      yield* send()
+      yield* TestClock.adjust("4 minutes")
+      assert.strictEqual((yield* send()).status, 200)
+      yield* TestClock.adjust("10 minutes")
+      reject(new Error("down"))
+      assert.strictEqual((yield* Effect.flip(send()))._tag, "AssertionUnavailable")
+    }))
+
   it.effect("8: rejects metadata of the identity provider with another issuer", () =>
     Effect.gen(function*() {
       const { client, exchanges, provider } = yield* enterprise
