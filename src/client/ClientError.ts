@@ -206,7 +206,7 @@ export class SignInRequired extends Data.TaggedError("SignInRequired")<{
 }
 
 const callbackFaults = {
-  malformed: "The request is no response of an authorization server",
+  malformed: "The request is not an authorization response",
   "unknown-state": "The sign-in is unknown, has ended or has expired. Begin again",
   "other-account": "Another account began the sign-in",
   issuer: "The response comes from another authorization server"

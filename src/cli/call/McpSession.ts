@@ -66,8 +66,8 @@ interface Answer {
 }
 
 /**
- * Runs an effect with a session. `timeout` limits the time of each response after its headers. The requests go through the `HttpClient`, which
- * can sign a person in.
+ * Runs an effect with a session. `timeout` limits the time of each response after its headers. The requests go through the
+ * `HttpClient`, which can sign a person in.
  *
  * @category runners
  * @since 0.1.0

@@ -69,7 +69,7 @@ interface Entry {
   readonly freshUntil: number
 }
 
-/** The hash with which a key without a record is compared, so that its rejection does the same work as any other. */
+/** A key without a record is compared with this hash, so that rejecting it takes the same work as rejecting any other key. */
 const noHash = "-".repeat(43)
 
 const toPrincipal = (record: ApiKeyRecord, { effectiveScopes, resource: own, tenants }: Parts): Principal => {

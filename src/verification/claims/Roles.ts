@@ -16,8 +16,8 @@ import { sanitizeCause } from "../../protocol/RemoteText.ts"
  *
  * **Details**
  *
- * The value at a path, or the result of a function, is a list of roles or one role. The source gives no role if it has any other value,
- * and if the function throws; the server then logs this once, and the caller has only the roles of the other sources. An entry that is
+ * The value at a path, or the result of a function, must be a list of roles or one role. With any other value, or if the function
+ * throws, the source gives no role: the server logs this once, and the caller has only the roles of the other sources. An entry that is
  * not a string is ignored. A function must be pure and fast.
  *
  * @category models
