@@ -69,6 +69,9 @@ const provider = [
   "provider/doctor"
 ]
 
+/** The folders of the OAuth proxy. Each can import the folders before it. */
+const proxy = ["proxy/keys", "proxy/grants", "proxy/upstream", "proxy/front"]
+
 export const floors: ReadonlyArray<Floor> = [
   {
     folder: "protocol",
@@ -314,6 +317,29 @@ export const floors: ReadonlyArray<Floor> = [
     packages: [...effect, ...httpClient],
     why: "client/http-client knows client and effect's HTTP client, which programs outside Effect do not load."
   },
+  ...["proxy", ...proxy].map((folder): Floor => ({
+    folder,
+    ours: [
+      ...ground,
+      "store/records",
+      "outbound/http-client",
+      "verification",
+      ...verification,
+      "authorization",
+      "authorization/policy",
+      "composition",
+      "servers/host",
+      "servers/effect",
+      "servers/node",
+      "servers/fetch",
+      "client",
+      "client/sign-in",
+      ...(folder === "proxy" ? proxy : ["proxy", ...proxy.slice(0, proxy.indexOf(folder))])
+    ],
+    packages: [...effect, ...http],
+    packagesOfInternal: ["jose", "node:https"],
+    why: `${folder} knows the floors up to the client: no SDK, no check, no kit. No folder imports the proxy.`
+  })),
   {
     folder: "provider",
     ours: provider,
