@@ -1,7 +1,12 @@
 import { defineConfig } from "vitest/config"
 
 /** Tests that start several processes for each server, or that take their time on purpose. `npm run test:slow` runs them. */
-const slow = ["examples/todo-manager/instances/*.test.ts", "test/bench/*.test.ts", "test/soak/*.test.ts"]
+const slow = [
+  "examples/todo-manager/instances/*.test.ts",
+  "test/bench/*.test.ts",
+  "test/client/acceptance/*.test.ts",
+  "test/soak/*.test.ts"
+]
 
 export default defineConfig({
   ssr: {

@@ -1,3 +1,4 @@
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { exchange } from "./Exchange.ts"
@@ -43,7 +44,10 @@ export const send = async (
   if (Exit.isSuccess(exit)) return exit.value
   signal?.throwIfAborted()
   const error = Exit.findErrorOption(exit)
-  throw error._tag === "Some" ? unwrap(error.value) : new Error("The client was disposed", { cause: exit.cause })
+  if (error._tag === "Some") throw unwrap(error.value)
+  throw Cause.hasInterruptsOnly(exit.cause)
+    ? new Error("The client was disposed", { cause: exit.cause })
+    : Cause.squash(exit.cause)
 }
 
 /** A failure of `fetch` itself, which the caller receives as it is. */

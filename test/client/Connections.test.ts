@@ -44,6 +44,14 @@ describe("sign-in of an account", () => {
       assert.isNull(form!.get("client_secret"))
     }))
 
+  it.effect("rejects with the defect of a store, and not as if the program had ended", () =>
+    Effect.gen(function*() {
+      const world = yield* people
+      const defect = new TypeError("The store is broken")
+      const app = yield* application({ ...world, store: { ...world.store, get: () => Effect.die(defect) } })
+      assert.strictEqual<unknown>(yield* Effect.flip(app.call()), defect)
+    }))
+
   it.effect("6, 7: sends the resource as the metadata write it, and not at all to a server that rejects the parameter", () =>
     Effect.gen(function*() {
       const world = yield* people

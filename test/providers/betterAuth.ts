@@ -14,6 +14,18 @@ export interface BetterAuth {
   readonly client: { readonly clientId: string; readonly clientSecret: Redacted.Redacted }
   /** Requests a token with client credentials. Without a resource, the token is opaque. */
   readonly token: (options: { readonly scope: string; readonly resource?: string }) => Effect.Effect<string>
+  /** Signs alice in, consents, and returns the URL of the redirect to the client. */
+  readonly authorize: (authorizationUrl: string) => Promise<URL>
+}
+
+export interface Options {
+  readonly resource: string
+  readonly scopes: ReadonlyArray<string>
+  readonly algorithm: "EdDSA" | "ES256" | "RS256" | "PS256"
+  /** In seconds. Default: one hour. */
+  readonly accessTokenLifetime?: number
+  /** Whether clients can register themselves, and get refresh tokens. Default: `false`. */
+  readonly isOpen?: boolean
 }
 
 /**
@@ -41,15 +53,11 @@ const listen = Effect.acquireRelease(
     })
 )
 
-export const make = (options: {
-  readonly resource: string
-  readonly scopes: ReadonlyArray<string>
-  readonly algorithm: "EdDSA" | "ES256" | "RS256" | "PS256"
-}): Effect.Effect<BetterAuth, never, Scope.Scope> =>
+export const make = (options: Options): Effect.Effect<BetterAuth, never, Scope.Scope> =>
   Effect.gen(function*() {
     const server = yield* listen
     const origin = `http://localhost:${(server.address() as { readonly port: number }).port}`
-    const { algorithm, resource } = options
+    const { accessTokenLifetime = 3_600, algorithm, isOpen = false, resource } = options
     const settings = {
       baseURL: origin,
       secret: "loopback-test-only-loopback-test-only",
@@ -63,7 +71,10 @@ export const make = (options: {
         oauthProvider({
           loginPage: "/sign-in",
           consentPage: "/consent",
-          scopes: ["openid", ...options.scopes],
+          scopes: ["openid", ...isOpen ? ["offline_access"] : [], ...options.scopes],
+          accessTokenExpiresIn: accessTokenLifetime,
+          allowDynamicClientRegistration: isOpen,
+          allowUnauthenticatedClientRegistration: isOpen,
           resources: [resource],
           enforcePerClientResources: false,
           resourcePrivileges: () => true,
@@ -77,12 +88,16 @@ export const make = (options: {
       return betterAuth(settings)
     })
     const api = auth.api as unknown as Api
-    const client = yield* Effect.promise(async () => {
-      const admin = await api.signUpEmail({
-        body: { email: "admin@example.com", password: "loopback-test-only", name: "Admin" },
+    /** Signs a person up, and returns the cookies of the browser. */
+    const signUp = async (name: string): Promise<string> => {
+      const { headers } = await api.signUpEmail({
+        body: { email: `${name}@example.com`, password: "loopback-test-only", name },
         returnHeaders: true
       })
-      const headers = new Headers({ cookie: admin.headers.getSetCookie().map((_) => _.split(";")[0]).join("; ") })
+      return headers.getSetCookie().map((_) => _.split(";")[0]).join("; ")
+    }
+    const client = yield* Effect.promise(async () => {
+      const headers = new Headers({ cookie: await signUp("admin") })
       const made = await api.adminCreateOAuthClient({
         headers,
         body: {
@@ -110,8 +125,25 @@ export const make = (options: {
       })
     })
 
+    let alice: Promise<string> | undefined
+
     return {
       issuer: `${origin}/api/auth`,
+      authorize: async (authorizationUrl) => {
+        const cookie = await (alice ??= signUp("alice"))
+        const response = await fetch(authorizationUrl, { headers: { cookie } })
+        // The server redirects a browser, and returns the URL to `fetch`.
+        const page = new URL((await response.json()).url, origin)
+        if (page.pathname !== "/consent") return page
+        const consented = await fetch(`${origin}/api/auth/oauth2/consent`, {
+          method: "POST",
+          headers: { cookie, origin, "content-type": "application/json" },
+          body: JSON.stringify({ accept: true, oauth_query: page.search.slice(1) })
+        })
+        const body = await consented.json()
+        if (consented.status !== 200) throw new Error(JSON.stringify(body))
+        return new URL(body.redirect_uri ?? body.url)
+      },
       client: { clientId: client.clientId, clientSecret: Redacted.make(client.clientSecret) },
       token: (form) =>
         Effect.promise(async () => {
