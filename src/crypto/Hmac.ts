@@ -1,6 +1,5 @@
 import * as Effect from "effect/Effect"
-import type * as Redacted from "effect/Redacted"
-import { secretBytes } from "./internal/secretBytes.ts"
+import { type Secret, secretBytes } from "./internal/secretBytes.ts"
 
 /*
  * Computes HMAC-SHA-256 (RFC 2104) with WebCrypto. `effect/crypto/Mac` would add 1.3 kB to a bundle and load twelve more
@@ -18,7 +17,7 @@ export interface Hmac {
 const algorithm = { name: "HMAC", hash: "SHA-256" }
 
 /** Creates the functions for a secret. Without a secret, the key is random and known to this process only. */
-export const make = (secret: Redacted.Redacted | undefined): Hmac => {
+export const make = (secret: Secret | undefined): Hmac => {
   let bytes: Uint8Array<ArrayBuffer> | undefined
   let imported: CryptoKey | undefined
 

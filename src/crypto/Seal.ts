@@ -1,7 +1,6 @@
 import * as Effect from "effect/Effect"
-import type * as Redacted from "effect/Redacted"
 import * as base64url from "./Base64Url.ts"
-import { secretBytes } from "./internal/secretBytes.ts"
+import { type Secret, secretBytes } from "./internal/secretBytes.ts"
 
 /*
  * Encrypts and authenticates texts with WebCrypto: AES-256-GCM (NIST SP 800-38D) with keys that HKDF-SHA-256 derives (RFC
@@ -32,9 +31,10 @@ const start = 1 + nonceLength
 
 /**
  * Creates the functions for a secret and a purpose. Each purpose has a separate key, so a text that was sealed for one purpose
- * cannot be opened for another. Without a secret, the key is random, and only this process can open its texts.
+ * cannot be opened for another. Without a secret, the key is random, and only this process can open its texts. A salt gives a
+ * separate key to each of many records. Default: none.
  */
-export const make = (secret: Redacted.Redacted | undefined, purpose: string): Seal => {
+export const make = (secret: Secret | undefined, purpose: string, salt = ""): Seal => {
   const encoder = new TextEncoder()
   const decoder = new TextDecoder()
   let bytes: Uint8Array<ArrayBuffer> | undefined
@@ -46,7 +46,7 @@ export const make = (secret: Redacted.Redacted | undefined, purpose: string): Se
     if (derived !== undefined) return derived
     bytes ??= secretBytes(secret)
     return derived = await crypto.subtle.deriveKey(
-      { name: "HKDF", hash: "SHA-256", salt: new Uint8Array(0), info: encoder.encode(purpose) },
+      { name: "HKDF", hash: "SHA-256", salt: encoder.encode(salt), info: encoder.encode(purpose) },
       await crypto.subtle.importKey("raw", bytes, "HKDF", false, ["deriveKey"]),
       { name: "AES-GCM", length: 256 },
       false,
