@@ -1,19 +1,26 @@
 /**
- * Runs all steps of MCP authorization with real parts: the todo manager, an authorization server (`oidc-provider`), and the
- * official client of `@modelcontextprotocol/sdk`. Prints the requests and responses, and checks each step.
+ * Runs all steps of MCP authorization with real parts: the todo manager, an authorization server (`oidc-provider`), the official
+ * client of `@modelcontextprotocol/sdk`, and the `Connections` of this library, which sign it in. Prints the requests and responses,
+ * and checks each step.
  */
 import { NodeRuntime } from "@effect/platform-node"
-import { exchangeAuthorization, startAuthorization, UnauthorizedError } from "@modelcontextprotocol/sdk/client/auth.js"
+import {
+  discoverAuthorizationServerMetadata,
+  exchangeAuthorization,
+  startAuthorization
+} from "@modelcontextprotocol/sdk/client/auth.js"
 import { Client } from "@modelcontextprotocol/sdk/client/index.js"
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js"
 import { Console, Context, Effect, Layer, References } from "effect"
 import { Decision } from "effect-mcp-auth"
+import { ClientError } from "effect-mcp-auth/client"
+import { Connections } from "effect-mcp-auth/sign-in"
+import { MemoryStore, RecordStore } from "effect-mcp-auth/store"
 import { decodeJwt, decodeProtectedHeader } from "jose"
 import assert from "node:assert/strict"
 import * as AuthorizationServer from "../authorization-server/AuthorizationServer.ts"
 import { UserAgent } from "../authorization-server/UserAgent.ts"
 import * as Serving from "../shared/Serving.ts"
-import { OAuthClient } from "./demo/OAuthClient.ts"
 import * as Story from "./demo/Story.ts"
 import { challengeOf, describe, documentOf, formOf, memberLines, Wire } from "./demo/Wire.ts"
 import * as TodoManager from "./TodoManager.ts"
@@ -21,11 +28,11 @@ import * as TodoManager from "./TodoManager.ts"
 const baseline = "create:todos read:todos"
 const everything = "create:todos read:todos delete:todos"
 
-/** A client and its connection. */
-const connection = (url: string, authProvider: OAuthClient, wire: Wire) => {
-  const transport = new StreamableHTTPClientTransport(new URL(url), { authProvider, fetch: wire.fetch })
-  return { client: new Client({ name: "demo", version: "1.0.0" }), transport }
-}
+// No server listens at this URL: the user agent returns the URL of the redirect instead of opening it.
+const redirectUri = "http://127.0.0.1/callback"
+
+/** The account of the person in the application. */
+const account = "alice"
 
 const callTool = async (client: Client, name: string, args: Record<string, unknown>) => {
   const { isError, structuredContent } = await client.callTool({ name, arguments: args })
@@ -63,17 +70,24 @@ const story = Effect.gen(function*() {
   const step = Story.make()
   const wire = new Wire()
   const person = new UserAgent({ username: "alice" })
-  const oauth = new OAuthClient(person)
-  const first = connection(url, oauth, wire)
-  const { client, transport } = connection(url, oauth, wire)
-  yield* Effect.addFinalizer(() => Effect.promise(() => Promise.all([first.client.close(), client.close()])))
+  const connections = yield* Connections.make({
+    client: { name: "demo" },
+    redirectUri,
+    allowIssuers: [issuer],
+    fetch: wire.fetch
+  }).pipe(Effect.provideServiceEffect(RecordStore.RecordStore, MemoryStore.make()))
+  const connect = async () => {
+    const client = new Client({ name: "demo", version: "1.0.0" })
+    const fetch = connections.fetch({ account, resource: url })
+    const transport = new StreamableHTTPClientTransport(new URL(url), { fetch })
+    await client.connect(transport)
+    return { client, transport }
+  }
 
   yield* Console.log(`The todo manager is ${resource}, the authorization server ${issuer}, the person alice.\n`)
 
   // This call performs all requests up to the sign-in of the person. The next steps check the recorded requests.
-  const outcome = yield* Effect.promise(() =>
-    first.client.connect(first.transport).then(() => undefined, (error: unknown) => error)
-  )
+  const outcome = yield* Effect.promise(() => connect().then(() => undefined, (error: unknown) => error))
 
   const metadataUrl = yield* step("The client calls without a token and learns where to look", async (tell) => {
     const exchange = wire.take("POST", url, "initialize")
@@ -100,7 +114,12 @@ const story = Effect.gen(function*() {
     "Discovery: the metadata of the authorization server names its endpoints",
     async (tell) => {
       const exchange = wire.take("GET", `${issuer}/.well-known/oauth-authorization-server`)
-      const endpoints = ["registration_endpoint", "authorization_endpoint", "token_endpoint"]
+      const endpoints = [
+        "registration_endpoint",
+        "authorization_endpoint",
+        "token_endpoint",
+        "revocation_endpoint"
+      ]
       tell(...describe(exchange, ["issuer", ...endpoints, "code_challenge_methods_supported"]))
       assert.equal(exchange.response.status, 200)
       const document = documentOf(exchange)
@@ -111,8 +130,8 @@ const story = Effect.gen(function*() {
         assert(typeof value === "string", `the authorization server has no ${name}`)
         return value
       }
-      const [registration, authorization, token] = endpoints.map(endpoint) as [string, string, string]
-      return { registration, authorization, token, metadata: oauth.discoveryState()?.authorizationServerMetadata }
+      const [registration, authorization, token, revocation] = endpoints.map(endpoint)
+      return { registration: registration!, authorization: authorization!, token: token!, revocation: revocation! }
     }
   )
 
@@ -125,72 +144,80 @@ const story = Effect.gen(function*() {
     return { client_id: clientId }
   })
 
-  /** Checks and describes the person's part of an authorization: the request, the pages and the redirect. */
-  const readSignIn = (scope: string, consent: ReadonlyArray<string>): ReadonlyArray<string> => {
+  /** The person signs in and consents. Checks and describes the request, the pages and the redirect, which it returns. */
+  const signIn = async (required: unknown, scope: string, consent: ReadonlyArray<string>) => {
+    if (!(required instanceof ClientError.SignInRequired)) throw required
+    const callback = await person.authorize(required.url)
     const exchanges = person.log.splice(0)
-    const authorization = exchanges[0]?.url
-    assert(
-      authorization !== undefined && `${authorization.origin}${authorization.pathname}` === server.authorization,
-      "no person was sent to sign in"
-    )
+    const authorization = exchanges[0]!.url
+    assert.equal(`${authorization.origin}${authorization.pathname}`, server.authorization)
     const parameters = Object.fromEntries(authorization.searchParams)
     assert.equal(parameters["response_type"], "code")
     assert.equal(parameters["client_id"], registered.client_id)
     assert.equal(parameters["code_challenge_method"], "S256")
     assert.equal(parameters["resource"], resource)
-    assertScopes(parameters["scope"], scope)
+    // The client adds offline_access, which the authorization server offers, to get a refresh token.
+    assertScopes(parameters["scope"], `${scope} offline_access`)
     const page = exchanges.find((_) => _.page === "Authorize")
-    assert.deepEqual(page?.requested?.slice(1), consent, "the consent page names other scopes")
-    const back = exchanges.at(-1)?.location
-    assert(back !== undefined)
-    return [
+    assert.deepEqual(
+      page?.requested?.filter((line) => line.endsWith(":todos")),
+      consent,
+      "the consent page names other scopes"
+    )
+    const lines = [
       `> GET ${server.authorization}   (in the browser)`,
       ...memberLines(parameters, ["scope", "resource", "code_challenge", "code_challenge_method", "redirect_uri"]),
       ...exchanges.flatMap(({ form }) => form?.["login"] === undefined ? [] : [`  signs in as ${form["login"]}`]),
       `  consents to ${consent.join(" ")}`,
-      `< ${exchanges.at(-1)?.status} ${oauth.redirectUrl}`,
-      ...memberLines(Object.fromEntries(back.searchParams), ["code", "iss"])
+      `< ${exchanges.at(-1)?.status} ${redirectUri}`,
+      ...memberLines(Object.fromEntries(callback.searchParams), ["code", "iss"])
     ]
+    return { callback, lines }
   }
 
-  /** Performs the client's part of an authorization: exchanges the code for a token. */
-  const redeem = async (transport: StreamableHTTPClientTransport, scope: string): Promise<ReadonlyArray<string>> => {
-    await transport.finishAuth(oauth.takeCode())
+  /** Passes the redirect to the client, which exchanges the code for a token. Returns the token. */
+  const redeem = async (callback: URL, scope: string) => {
+    await Effect.runPromise(connections.complete({ url: callback.href }, { account }))
     const exchange = wire.take("POST", server.token)
     assert.equal(exchange.response.status, 200)
     const form = formOf(exchange)
     assert.equal(form["grant_type"], "authorization_code")
     assert.equal(form["resource"], resource)
     assert(form["code_verifier"] !== undefined, "the code is redeemed without PKCE")
-    const accessToken = String(documentOf(exchange)["access_token"])
-    const claims = decodeJwt(accessToken)
-    assert.equal(decodeProtectedHeader(accessToken).typ, "at+jwt")
+    const token = String(documentOf(exchange)["access_token"])
+    const claims = decodeJwt(token)
+    assert.equal(decodeProtectedHeader(token).typ, "at+jwt")
     assert.equal(claims.aud, resource)
     assertScopes(claims["scope"], scope)
-    return [...describe(exchange, ["access_token", "token_type", "expires_in"]), ...tellToken(accessToken)]
+    const members = ["access_token", "token_type", "expires_in", "refresh_token"]
+    return { token, lines: [...describe(exchange, members), ...tellToken(token)] }
   }
 
   yield* step("Authorization code with PKCE, for this resource: the person signs in and consents", async (tell) => {
-    if (!(outcome instanceof UnauthorizedError)) throw outcome
-    tell(...readSignIn(baseline, ["create:todos", "read:todos"]))
-    tell(...await redeem(first.transport, baseline))
+    const { callback, lines } = await signIn(outcome, baseline, ["create:todos", "read:todos"])
+    tell(...lines)
+    tell(...(await redeem(callback, baseline)).lines)
   })
 
-  const todo = yield* step("With the token the client connects and calls a tool", async (tell) => {
-    await client.connect(transport)
-    const opened = wire.take("POST", url, "initialize")
-    tell(...describe(opened))
-    assert.equal(opened.response.status, 200)
-    const todo = await callTool(client, "create_todo", { title: "Read RFC 9728" })
-    const exchange = wire.take("POST", url, "tools/call create_todo")
-    tell(...describe(exchange), ...memberLines(todo))
-    assert.equal(exchange.response.status, 200)
-    assert.equal(todo["title"], "Read RFC 9728")
-    return todo
-  })
+  const { client, todo, transport } = yield* step(
+    "With the token the client connects and calls a tool",
+    async (tell) => {
+      const connected = await connect()
+      const opened = wire.take("POST", url, "initialize")
+      tell(...describe(opened))
+      assert.equal(opened.response.status, 200)
+      const todo = await callTool(connected.client, "create_todo", { title: "Read RFC 9728" })
+      const exchange = wire.take("POST", url, "tools/call create_todo")
+      tell(...describe(exchange), ...memberLines(todo))
+      assert.equal(exchange.response.status, 200)
+      assert.equal(todo["title"], "Read RFC 9728")
+      return { ...connected, todo }
+    }
+  )
+  yield* Effect.addFinalizer(() => Effect.promise(() => client.close()))
 
-  yield* step("A tool that needs one scope more: rejected before it runs, and told what it takes", async (tell) => {
-    await assert.rejects(callTool(client, "delete_todo", { id: todo["id"] }), UnauthorizedError)
+  const required = yield* step("A tool that needs one scope more: rejected before it runs", async (tell) => {
+    const required = await callTool(client, "delete_todo", { id: todo["id"] }).catch((error: unknown) => error)
     const exchange = wire.take("POST", url, "tools/call delete_todo")
     tell(...describe(exchange))
     assert.equal(exchange.response.status, 403)
@@ -203,11 +230,15 @@ const story = Effect.gen(function*() {
     wire.take("POST", url, "tools/call list_todos")
     assert.deepEqual(todos, [todo], "the tool has run")
     tell("  the todo is still there")
+    return required
   })
 
-  yield* step("Step-up: the consent page names only that scope", async (tell) => {
-    tell(...readSignIn(everything, ["delete:todos"]))
-    tell(...await redeem(transport, everything))
+  const { token } = yield* step("Step-up: the consent page names only that scope", async (tell) => {
+    const { callback, lines } = await signIn(required, everything, ["delete:todos"])
+    tell(...lines)
+    const redeemed = await redeem(callback, everything)
+    tell(...redeemed.lines)
+    return redeemed
   })
 
   yield* step("The same call again, with the new token", async (tell) => {
@@ -227,25 +258,24 @@ const story = Effect.gen(function*() {
     const common = {
       clientInformation: registered,
       resource: new URL(elsewhere),
-      ...(server.metadata === undefined ? {} : { metadata: server.metadata })
+      metadata: (await discoverAuthorizationServerMetadata(issuer))!
     }
     const { authorizationUrl, codeVerifier } = await startAuthorization(issuer, {
       ...common,
-      redirectUrl: oauth.redirectUrl,
-      scope: everything,
-      state: oauth.state()
+      redirectUrl: redirectUri,
+      scope: everything
     })
-    await oauth.redirectToAuthorization(authorizationUrl)
+    const { searchParams } = await person.authorize(authorizationUrl)
     const { access_token } = await exchangeAuthorization(issuer, {
       ...common,
-      authorizationCode: oauth.takeCode(),
+      authorizationCode: searchParams.get("code")!,
       codeVerifier,
-      redirectUri: oauth.redirectUrl
+      redirectUri
     })
     assert.equal(decodeJwt(access_token).aud, elsewhere)
 
     // Sends the same request with different tokens.
-    const listTodos = async (token: string | undefined) => {
+    const listTodos = async (token: string) => {
       await wire.fetch(url, {
         method: "POST",
         headers: {
@@ -264,7 +294,7 @@ const story = Effect.gen(function*() {
       })
       return wire.take("POST", url, "tools/call list_todos")
     }
-    const control = await listTodos(oauth.tokens()?.access_token)
+    const control = await listTodos(token)
     tell(...describe(control))
     assert.equal(control.response.status, 200)
     const exchange = await listTodos(access_token)
@@ -273,14 +303,29 @@ const story = Effect.gen(function*() {
     assert.equal(challengeOf(exchange, "error"), "invalid_token")
     tell(...tellRejection(decisions, "audience"))
     assert.equal(challengeOf(exchange, "resource_metadata"), metadataUrl)
-    // The other requests: a client of MCP 2025-11-25 also sends `notifications/initialized` and tries to open an event stream.
-    const others = wire.rest.map((_) => `${_.method} ${_.url.href} ${_.response.status}`)
-    assert.deepEqual([...new Set(others)].sort(), [`GET ${url} 405`, `POST ${url} 202`])
   })
+
+  yield* step(
+    "The person disconnects: the client revokes its tokens, and the next call needs a sign-in",
+    async (tell) => {
+      const ended = await Effect.runPromise(connections.disconnect({ account }))
+      assert.deepEqual(ended, [{ account, resource: url, isRevoked: true }])
+      const exchange = wire.take("POST", server.revocation)
+      tell(...describe(exchange))
+      assert.equal(exchange.response.status, 200)
+      await assert.rejects(callTool(client, "list_todos", {}), ClientError.SignInRequired)
+      const rejected = wire.take("POST", url, "tools/call list_todos")
+      tell(...describe(rejected))
+      assert.equal(rejected.response.status, 401)
+      // The other requests: a client of MCP 2025-11-25 also sends `notifications/initialized` and tries to open an event stream.
+      const others = wire.rest.map((_) => `${_.method} ${_.url.href} ${_.response.status}`)
+      assert.deepEqual([...new Set(others)].sort(), [`GET ${url} 405`, `POST ${url} 202`])
+    }
+  )
 
   yield* Console.log(
     "Shown: a client that knew one URL found out where to sign in, signed in, called a tool, stepped up for one scope " +
-      "more, and could do nothing with a token made for another resource."
+      "more, could do nothing with a token made for another resource, and revoked its tokens at the end."
   )
 })
 

@@ -5,14 +5,13 @@ import { Dpop } from "effect-mcp-auth/dpop"
 import { Introspection } from "effect-mcp-auth/introspection"
 import { decodeJwt } from "jose"
 import * as AuthorizationServer from "../../examples/authorization-server/AuthorizationServer.ts"
-import { UserAgent } from "../../examples/authorization-server/UserAgent.ts"
-import { OAuthClient } from "../../examples/todo-manager/demo/OAuthClient.ts"
+import { PersonProvider } from "./officialClients.ts"
 import * as TodoManager from "./todoManager.ts"
 
 const scopes = ["create:todos", "read:todos", "delete:todos"]
 
 /** Keeps the state of the official client in memory, including a DPoP key. */
-class BoundClient extends OAuthClient {
+class BoundClient extends PersonProvider {
   readonly #session = DpopSession.create()
 
   dpop() {
@@ -75,7 +74,7 @@ describe("the official client with DPoP and oidc-provider", () => {
           ]
         }, TodoManager.stepwise)
         const token = yield* Effect.promise(async () => {
-          const oauth = new BoundClient(new UserAgent({ username: "alice" }))
+          const oauth = new BoundClient()
           const first = makeConnection(reserved.resource, oauth)
           assert.strictEqual(await getErrorName(first.client.connect(first.transport)), "UnauthorizedError")
           await first.transport.finishAuth(oauth.takeAnswer())

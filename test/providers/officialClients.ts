@@ -36,8 +36,8 @@ export interface OfficialClient {
 /** The redirect URI of the clients. No server listens there, because the browser returns the URL instead of opening it. */
 export const redirectUri = "http://127.0.0.1/callback"
 
-/** Stores the state of a client in memory. */
-class Store implements OAuthClientProvider {
+/** Stores the state of an official client in memory, and signs the person in. */
+export class PersonProvider implements OAuthClientProvider {
   readonly redirectUrl = redirectUri
   readonly clientMetadata = {
     client_name: "test",
@@ -46,17 +46,17 @@ class Store implements OAuthClientProvider {
     response_types: ["code"],
     token_endpoint_auth_method: "none"
   }
-  /** The parameters of the redirect to the client. */
-  answer: URLSearchParams | undefined
   readonly #browse: (authorizationUrl: URL) => Promise<URL>
   readonly #state = randomUUID()
   #client: OAuthClientInformationMixed | undefined
   #tokens: OAuthTokens | undefined
   #verifier = ""
   #discovery: OAuthDiscoveryState | undefined
+  #answer: URLSearchParams | undefined
 
-  constructor({ browse, clientId }: SignIn) {
-    this.#browse = browse ?? ((url) => new UserAgent({ username: "alice" }).authorize(url))
+  constructor({ browse, clientId }: Pick<SignIn, "browse" | "clientId"> = {}) {
+    const userAgent = new UserAgent({ username: "alice" })
+    this.#browse = browse ?? ((url) => userAgent.authorize(url))
     this.#client = clientId === undefined ? undefined : { client_id: clientId }
   }
 
@@ -99,8 +99,19 @@ class Store implements OAuthClientProvider {
   async redirectToAuthorization(authorizationUrl: URL) {
     const { searchParams } = await this.#browse(authorizationUrl)
     assert.equal(searchParams.get("error"), null, String(searchParams))
-    assert.equal(searchParams.get("state"), this.#state)
-    this.answer = searchParams
+    assert.equal(searchParams.get("state"), this.#state, "the answer belongs to another sign-in")
+    // RFC 9207: rejects the response of an authorization server other than the one to which the request was sent.
+    const issuer = searchParams.get("iss")
+    if (issuer !== null) assert.equal(issuer, this.#discovery?.authorizationServerUrl, "another issuer answers")
+    this.#answer = searchParams
+  }
+
+  /** Returns the parameters of the last redirect to the client. Fails if there was no redirect since the last call. */
+  takeAnswer(): URLSearchParams {
+    const answer = this.#answer
+    this.#answer = undefined
+    assert(answer !== undefined, "the client did not open the authorization endpoint")
+    return answer
   }
 }
 
@@ -111,7 +122,7 @@ interface Connection extends Pick<SignedIn, "callTool" | "close"> {
 
 const info = { name: "test", version: "1.0.0" }
 
-const connectV1 = ({ fetch = globalThis.fetch, url }: SignIn, authProvider: Store): Connection => {
+const connectV1 = ({ fetch = globalThis.fetch, url }: SignIn, authProvider: PersonProvider): Connection => {
   const client = new ClientV1(info)
   const transport = new TransportV1(new URL(url), { authProvider, fetch })
   return {
@@ -122,7 +133,7 @@ const connectV1 = ({ fetch = globalThis.fetch, url }: SignIn, authProvider: Stor
   }
 }
 
-const connectV2 = ({ fetch = globalThis.fetch, url }: SignIn, authProvider: Store): Connection => {
+const connectV2 = ({ fetch = globalThis.fetch, url }: SignIn, authProvider: PersonProvider): Connection => {
   const client = new ClientV2(info, { versionNegotiation: { mode: "auto" } })
   const transport = new TransportV2(new URL(url), { authProvider: authProvider as never, fetch })
   return {
@@ -137,7 +148,7 @@ const connectV2 = ({ fetch = globalThis.fetch, url }: SignIn, authProvider: Stor
 const make = (name: string, connectWith: typeof connectV1): OfficialClient => ({
   name,
   signIn: async (options) => {
-    const store = new Store(options)
+    const store = new PersonProvider(options)
     const first = connectWith(options, store)
     try {
       await assert.rejects(first.connect(), (error: Error) => {
@@ -145,8 +156,7 @@ const make = (name: string, connectWith: typeof connectV1): OfficialClient => ({
         if (error.constructor.name !== "UnauthorizedError") throw error
         return true
       })
-      assert(store.answer !== undefined, "the client did not open the authorization endpoint")
-      await first.finishAuth(store.answer)
+      await first.finishAuth(store.takeAnswer())
     } finally {
       await first.close()
     }

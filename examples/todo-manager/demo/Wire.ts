@@ -12,12 +12,12 @@ export class Wire {
   #unread: ReadonlyArray<Exchange> = []
 
   /** Sends a request with the global `fetch`, and records it. Pass this function to a client. */
-  readonly fetch = async (input: URL | string, init: RequestInit = {}): Promise<Response> => {
+  readonly fetch = async (input: RequestInfo | URL, init: RequestInit = {}): Promise<Response> => {
     const response = await globalThis.fetch(input, init)
     const { body = null, headers, method = "GET" } = init
     const exchange = {
       method,
-      url: new URL(input),
+      url: new URL(input instanceof Request ? input.url : input),
       request: { headers: new Headers(headers), body: body === null ? "" : String(body) },
       response: { status: response.status, headers: response.headers, body: await response.clone().text() }
     }
@@ -97,7 +97,8 @@ const secrets = new Set([
   "code_challenge",
   "code_verifier",
   "refresh_token",
-  "state"
+  "state",
+  "token"
 ])
 
 const plain = (value: unknown): string => typeof value === "string" ? value : JSON.stringify(value)

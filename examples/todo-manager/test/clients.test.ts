@@ -6,10 +6,9 @@ import { Effect, Layer, References } from "effect"
 import { execFile } from "node:child_process"
 import { createRequire } from "node:module"
 import { join } from "node:path"
+import { PersonProvider } from "../../../test/providers/officialClients.ts"
 import { signIn } from "../../authorization-server/test/signIn.ts"
-import { UserAgent } from "../../authorization-server/UserAgent.ts"
 import * as Serving from "../../shared/Serving.ts"
-import { OAuthClient } from "../demo/OAuthClient.ts"
 import { issuer, servers } from "./servers.ts"
 
 interface Connection {
@@ -22,7 +21,7 @@ interface Connection {
 const info = { name: "test", version: "1.0.0" }
 
 /** The official clients of the SDKs, v1 and v2. */
-const clients: ReadonlyArray<{ name: string; connection: (url: string, oauth: OAuthClient) => Connection }> = [
+const clients: ReadonlyArray<{ name: string; connection: (url: string, oauth: PersonProvider) => Connection }> = [
   {
     name: "v1",
     connection: (url, authProvider) => {
@@ -38,7 +37,7 @@ const clients: ReadonlyArray<{ name: string; connection: (url: string, oauth: OA
   },
   ...(["legacy", "auto"] as const).map((mode) => ({
     name: `v2, ${mode}`,
-    connection: (url: string, authProvider: OAuthClient): Connection => {
+    connection: (url: string, authProvider: PersonProvider): Connection => {
       const client = new ClientV2(info, { versionNegotiation: { mode } })
       const transport = new TransportV2(new URL(url), { authProvider: authProvider as never })
       return {
@@ -80,7 +79,7 @@ describe.each(servers)("$name", ({ layer: Server }) => {
         Effect.gen(function*() {
           const { url } = yield* Serving.Endpoint
           yield* Effect.promise(async () => {
-            const oauth = new OAuthClient(new UserAgent({ username: "alice" }))
+            const oauth = new PersonProvider()
             const first = connection(url, oauth)
             assert.strictEqual(await rejectedWith(first.connect()), "UnauthorizedError")
             await first.finishAuth(oauth.takeAnswer())

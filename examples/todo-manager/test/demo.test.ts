@@ -9,13 +9,14 @@ it("the demo runs all of its steps", async () => {
   assert.match(lines.at(-1) ?? "", /^Shown: a client that knew one URL/)
   assert.deepStrictEqual(
     lines.flatMap((line) => /^(\d+)\. /.exec(line)?.[1] ?? []),
-    ["1", "2", "3", "4", "5", "6", "7", "8", "9", "10"]
+    ["1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11"]
   )
   // People copy the output, for example into issues, so it must not contain a complete token.
   assert.notMatch(stdout, /eyJ[\w-]+\.[\w-]+\./)
+  assert.notMatch(stdout, /token: [\w-]{20}/)
   assert.strictEqual(code, 0)
 
   const shown = shownOutput("todo-manager").filter((block) => /^(\d+\. |Shown)/.test(block))
-  assert.strictEqual(shown.length, 5)
+  assert.strictEqual(shown.length, 6)
   for (const block of shown) assert.include(comparable(stdout), block)
 })
