@@ -38,22 +38,22 @@ const nameOf = (url: string): string | undefined => /\/node_modules\/effect\/dis
  * loads less. Raise it only for a reason.
  */
 const budgets = [
-  { entry: "node", ours: 122, effect: 70, kB: 54 },
-  { entry: "fetch", ours: 120, effect: 70, kB: 52 },
-  { entry: "sdk-v1", ours: 154, effect: 70, kB: 72 },
-  { entry: "sdk-v2", ours: 153, effect: 70, kB: 69 },
-  { entry: "host", ours: 123, effect: 70, kB: 51 },
+  { entry: "node", ours: 123, effect: 70, kB: 54 },
+  { entry: "fetch", ours: 121, effect: 70, kB: 52 },
+  { entry: "sdk-v1", ours: 155, effect: 70, kB: 72 },
+  { entry: "sdk-v2", ours: 154, effect: 70, kB: 69 },
+  { entry: "host", ours: 124, effect: 70, kB: 51 },
   { entry: "protocol", ours: 13, effect: 45, kB: 6.5 },
-  { entry: "verification", ours: 68, effect: 73, kB: 30 },
+  { entry: "verification", ours: 69, effect: 73, kB: 30 },
   { entry: "introspection", ours: 69, effect: 73, kB: 26 },
   { entry: "public-url", ours: 40, effect: 70, kB: 7 },
   { entry: "policy", ours: 24, effect: 67, kB: 7.5 },
   { entry: "dpop", ours: 31, effect: 67, kB: 11 },
-  { entry: "tenants", ours: 62, effect: 67, kB: 26 },
+  { entry: "tenants", ours: 63, effect: 67, kB: 26 },
   { entry: "revocation", ours: 15, effect: 67, kB: 6 },
   { entry: "sessions", ours: 20, effect: 67, kB: 7 },
   { entry: "quotas", ours: 20, effect: 67, kB: 6 },
-  { entry: "client", ours: 69, effect: 73, kB: 25 },
+  { entry: "client", ours: 69, effect: 73, kB: 25.1 },
   { entry: "sign-in", ours: 79, effect: 73, kB: 30 }
 ]
 

@@ -55,7 +55,7 @@ export const isToken = (value: unknown): value is string =>
   typeof value === "string" && /^[\x21-\x7e]{1,16384}$/.test(value)
 
 /** Some authorization servers write the number of seconds as text. A token that is issued expired lives for no time. */
-const readLifetime = (value: unknown): number | undefined => {
+export const readLifetime = (value: unknown): number | undefined => {
   const seconds = typeof value === "string" && /^\d{1,10}$/.test(value) ? Number(value) : value
   return typeof seconds === "number" && Number.isFinite(seconds) ? Math.max(0, seconds) * 1000 : undefined
 }

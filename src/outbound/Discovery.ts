@@ -24,7 +24,12 @@ import { withTimeLimit } from "./TimeLimit.ts"
  * @category models
  * @since 0.1.0
  */
-export type Needed = "jwks_uri" | "introspection_endpoint" | "authorization_endpoint" | "token_endpoint"
+export type Needed =
+  | "jwks_uri"
+  | "introspection_endpoint"
+  | "authorization_endpoint"
+  | "token_endpoint"
+  | "userinfo_endpoint"
 
 /**
  * Describes an authorization server for discovery. The cache is keyed by this object, so keep the object for as long as you

@@ -9,7 +9,7 @@ import { Fetcher, type Head, isRedirect } from "./Fetcher.ts"
 import { retryAfterOf } from "./internal/retryAfter.ts"
 import { isJson, type Purpose } from "./JsonDocument.ts"
 
-/** Limits for one request: the size of the response, and the time until it is complete. */
+/** Limits for one request: the size of the response, and the time until it is complete, which a form can replace. */
 const limit = { bytes: 128 * 1024, time: Duration.seconds(5) }
 
 export interface Answered {
@@ -28,13 +28,15 @@ export interface Form {
   readonly parameters: ReadonlyArray<readonly [name: string, value: string]>
   /** Responses that are returned to the caller although they are no success. Redirects are never followed. */
   readonly reads?: ReadonlyArray<401 | 403 | "redirect"> | undefined
+  /** The time until the response is complete. Default: 5 seconds. */
+  readonly timeLimit?: Duration.Duration | undefined
 }
 
 type Reason = AuthorizationServerUnavailable["reason"]
 
 /**
  * Posts a form that contains secrets: over https (or http, on loopback or with `allowInsecureHttp`), without redirects, with a
- * response of at most 128 KiB, within 5 seconds. Fails with `AuthorizationServerUnavailable` if there is no usable response (no
+ * response of at most 128 KiB, within the time limit. Fails with `AuthorizationServerUnavailable` if there is no usable response (no
  * connection, 3xx, 429, 5xx, too large, too late, or a 401 or 403 that `form.reads` does not list). None of these failures
  * means that a token is invalid.
  */
@@ -89,7 +91,7 @@ export const postForm = (
       const contentType = (headers["content-type"] ?? "").split(";")[0]!.trim().toLowerCase()
       return Effect.succeed<Answered>({ status, headers, contentType, body })
     }),
-    Effect.timeoutOrElse({ duration: limit.time, orElse: () => unavailable("timeout") }),
+    Effect.timeoutOrElse({ duration: form.timeLimit ?? limit.time, orElse: () => unavailable("timeout") }),
     // A custom fetcher may throw. The defect is not logged, because it may contain the request and thereby a token.
     Effect.catchDefect(() =>
       Effect.andThen(

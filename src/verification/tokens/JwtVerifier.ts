@@ -9,8 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as base64url from "../../crypto/Base64Url.ts"
 import { hasUnsupportedHeader } from "../../crypto/CompactJws.ts"
-import type * as Signature from "../../crypto/Signature.ts"
-import type { AuthorizationServerUnavailable, InvalidMetadata, InvalidToken } from "../../protocol/AuthError.ts"
+import type { InvalidToken } from "../../protocol/AuthError.ts"
 import { type Credentials, textOf } from "../../protocol/Credentials.ts"
 import { BoundedMap } from "../../store/BoundedMap.ts"
 import * as monotonic from "../../store/MonotonicTime.ts"
@@ -20,7 +19,8 @@ import { type AuthorizationServer, ofIssuer } from "../issuers/AuthorizationServ
 import * as IssuerRules from "../issuers/IssuerRules.ts"
 import { JwkSet, type KeyHint } from "../keys/JwkSet.ts"
 import type * as Principal from "../Principal.ts"
-import type { TokenVerifier, VerificationError } from "../TokenVerifier.ts"
+import type { TokenVerifier } from "../TokenVerifier.ts"
+import { makeFindSigner } from "./FindSigner.ts"
 import { reuseFor, verifyClaims } from "./VerifyClaims.ts"
 
 /**
@@ -37,12 +37,6 @@ export interface Options extends Rules {
 
 /** Maximum length of a token, in characters. Longer tokens are not decoded. */
 const maximumLength = 16 * 1024
-
-/**
- * Maximum number of keys that are tried for a token, so that a client cannot cause unlimited work. If none of them verifies a
- * token without `kid`, at most the same number of newly fetched keys is tried.
- */
-const maximumTries = 4
 
 /** Maximum number of cached headers. Tokens of one issuer have few different headers, so a small cache avoids most decoding. */
 const maximumHeaders = 100
@@ -106,7 +100,7 @@ export const make = (options: Options): Effect.Effect<TokenVerifier["Service"], 
   Effect.map(JwkSet, (keys) => {
     const headers = new BoundedMap<string, Claims.Claims>(maximumHeaders)
     const readCandidate = candidateReader(options, headers)
-    const findSigner = signerFinder(keys)
+    const findSigner = makeFindSigner(keys)
     const timeToLive = Duration.toMillis(options.timeToLive ?? Duration.minutes(5))
     return {
       verify: (credentials) => {
@@ -176,57 +170,6 @@ const candidateReader = (options: Options, headers: BoundedMap<string, Claims.Cl
       claims
     })
   }
-}
-
-/** Creates the function that finds the key of a token's signature, or fails with the reason for the rejection. */
-const signerFinder = (keys: JwkSet["Service"]) => {
-  /**
-   * Finds the keys that may have signed a token. If a cooldown delays the fetch that could find the key, a token whose times
-   * are invalid is rejected. Any other token may be valid, so the effect fails with the error, and the server reports an
-   * outage.
-   */
-  const find = (
-    { claims, rules, server }: Candidate,
-    hint: KeyHint
-  ): Effect.Effect<ReadonlyArray<Signature.PublicKey>, AuthorizationServerUnavailable | InvalidMetadata> =>
-    Effect.catchEager(
-      keys.find(server, hint),
-      (error) =>
-        error.reason !== "keys-cooling-down" ? Effect.fail(error) : Clock.clockWith((clock) => {
-          const times = Claims.checkTimes(claims, clock.currentTimeMillisUnsafe() / 1000, rules.tolerance)
-          return Result.isFailure(times) ? Effect.succeed([]) : Effect.fail(error)
-        })
-    )
-
-  return (token: string, candidate: Candidate): Effect.Effect<Signature.PublicKey, VerificationError> => {
-    const { hint } = candidate
-    return Effect.flatMapEager(find(candidate, hint), (found) =>
-      found.length === 0
-        ? Effect.fromResult(Claims.reject("unknown-key"))
-        : Effect.flatMapEager(signerAmong(found, token), (key) => {
-          if (key !== undefined) return Effect.succeed(key)
-          if (hint.kid !== undefined) return Effect.fromResult(Claims.reject("signature"))
-          // If a token has no `kid` and no cached key verifies its signature, the key of the token may not be cached yet.
-          return Effect.flatMap(find(candidate, { ...hint, excluded: found }), (others) =>
-            Effect.flatMap(signerAmong(others, token), (key) =>
-              key === undefined ? Effect.fromResult(Claims.reject("signature")) : Effect.succeed(key)))
-        }))
-  }
-}
-
-/** Returns the first key that verifies the signature of a token, or `undefined`. Tries at most `maximumTries` keys. */
-const signerAmong = (
-  keys: ReadonlyArray<Signature.PublicKey>,
-  token: string,
-  tried: number = 0
-): Effect.Effect<Signature.PublicKey | undefined> => {
-  const key = tried < maximumTries ? keys[tried] : undefined
-  return key === undefined
-    ? Effect.succeed(undefined)
-    : Effect.flatMapEager(
-      key.verify(token),
-      (isSigned) => isSigned ? Effect.succeed(key) : signerAmong(keys, token, tried + 1)
-    )
 }
 
 /** Checks the type and the claims of a token whose signature is valid. `now` is in seconds. */
