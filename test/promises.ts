@@ -59,6 +59,9 @@ export const promises: Readonly<Record<string, ReadonlyArray<string>>> = {
     ["T-POL-01"],
   "A 403 does not name the role, the claim or the check that failed, and no data that a check read.": ["T-POL-05"],
   "A hidden operation is answered like one that does not exist, also while its checks fail.": ["T-POL-04"],
+  "With `structuredDenials`, no handler runs for a tool call that is denied, and its envelope says nothing that the 403 or the challenge does not say.":
+    ["T-DENY-01", "T-DENY-04"],
+  "With `structuredDenials`, the answers for hidden operations do not change.": ["T-DENY-03"],
   "Roles come only from the claims that a profile or the option `roles` names.": ["T-POL-07"],
   "A policy that admits anonymous callers cannot be combined with another one.": ["T-POL-06"],
   "A batch runs only if the policies of all of its operations admit the caller.": ["T-POL-10", "SCOPE-10"],

@@ -1,5 +1,5 @@
 /**
- * Chooses how a challenge for a tool call reaches the client: as a status of HTTP, or inside a tool result.
+ * Chooses how the rejection of a tool call reaches the client: as a status of HTTP, or inside a tool result.
  *
  * @since 0.1.0
  */
@@ -26,8 +26,8 @@ export type ChallengeForm = "http" | "tool-result"
  *
  * Only the challenge for a single `tools/call` request can be a tool result: for a caller without credentials, for an invalid or
  * expired token, and for a missing scope. Everything else is answered with the status of HTTP: other methods, batches,
- * notifications, errors of DPoP proofs and API keys, and rejections without a challenge. The decision, its event and its metrics are
- * the same in both forms, and the handler does not run in either.
+ * notifications, errors of DPoP proofs and API keys, and rejections without a challenge (see `structuredDenials`). The decision, its
+ * event and its metrics are the same in both forms, and the handler does not run in either.
  *
  * To know the method and the id, the gate reads the body of a rejected `POST` request, within the limits that apply to every body.
  *
@@ -65,43 +65,76 @@ export const check: ConfigOption.Rule = /*#__PURE__*/ ConfigOption.rule(
   fix
 )
 
+/**
+ * The options that put the rejection of a tool call into a tool result.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Forms {
+  /** The form of a challenge. Default: `"http"`. */
+  readonly authChallenge?: AuthChallenge | undefined
+  /**
+   * Whether denials without a challenge are tool results as well, and both kinds of results contain the envelope of SEP-2643.
+   * Default: `false`.
+   */
+  readonly structuredDenials?: boolean | undefined
+}
+
+/**
+ * Returns whether the rejection of a tool call can be a tool result. The body of a rejected request is then read.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const allowsToolResults = ({ authChallenge, structuredDenials }: Forms): boolean =>
+  (authChallenge !== undefined && authChallenge !== "http") || structuredDenials === true
+
 /** Reads the parsed body of a request. */
 export type ReadValue = () => Effect.Effect<{ readonly value: unknown }, unknown>
 
 /**
- * Decides about a request. If the decision is a challenge for a tool call and the client needs the other form, fails with a rejection
- * that has the challenge in a tool result. `read` returns the same body as often as it is called.
+ * Decides about a request. If the decision is the rejection of a tool call and the options require the other form, fails with a
+ * rejection that is a tool result. `read` returns the same body as often as it is called.
  *
  * @category combinators
  * @since 0.1.0
  */
 export const inForm = <A>(
-  form: AuthChallenge | undefined,
+  forms: Forms,
   request: Request,
   read: ReadValue | undefined,
   decision: Effect.Effect<A, Rejection>
 ): Effect.Effect<A, Rejection> =>
-  form === undefined || form === "http" || read === undefined || request.method !== "POST" ? decision : Effect.catch(
+  !allowsToolResults(forms) || read === undefined || request.method !== "POST" ? decision : Effect.catch(
     decision,
-    (rejection) => Effect.flatMap(toForm(form, request, read, rejection), Effect.fail)
+    (rejection) => Effect.flatMap(toForm(forms, request, read, rejection), Effect.fail)
   )
 
 const toForm = (
-  form: AuthChallenge,
+  { authChallenge = "http", structuredDenials = false }: Forms,
   request: Request,
   read: ReadValue,
   rejection: Rejection
 ): Effect.Effect<Rejection> =>
-  rejection.headers["www-authenticate"] === undefined || !challenged.includes(rejection.error?._tag)
-    ? Effect.succeed(rejection)
-    : Effect.flatMap(prefersToolResult(form, request), (isPreferred) =>
+  Effect.flatMap(
+    rejection.headers["www-authenticate"] === undefined
+      ? Effect.succeed(structuredDenials && isDenial(rejection))
+      : challenged.includes(rejection.error?._tag)
+      ? prefersToolResult(authChallenge, request)
+      : Effect.succeed(false),
+    (isPreferred) =>
       isPreferred
         // If the body cannot be read, the credentials are still the first problem of the request.
         ? Effect.catchCause(
-          Effect.flatMap(Effect.suspend(read), ({ value }) => toToolResult(rejection, value, request)),
+          Effect.flatMap(
+            Effect.suspend(read),
+            ({ value }) => toToolResult(rejection, value, request, structuredDenials)
+          ),
           () => Effect.succeed(rejection)
         )
-        : Effect.succeed(rejection))
+        : Effect.succeed(rejection)
+  )
 
 const prefersToolResult = (form: AuthChallenge, request: Request): Effect.Effect<boolean> =>
   Effect.suspend(() => {
@@ -125,13 +158,26 @@ const prefersToolResult = (form: AuthChallenge, request: Request): Effect.Effect
 /** The errors that a sign-in can remove. */
 const challenged: ReadonlyArray<string | undefined> = ["MissingCredentials", "InvalidToken", "InsufficientScope"]
 
-const toToolResult = (rejection: Rejection, message: unknown, request: Request): Effect.Effect<Rejection> => {
-  const id = isRecord(message) && own(message, "method") === "tools/call" ? own(message, "id") : undefined
-  return id === undefined ? Effect.succeed(rejection) : Effect.map(
-    load,
-    (module) => module?.make(rejection, id, request.header("mcp-protocol-version")) ?? rejection
-  )
-}
+/**
+ * Returns whether a policy denied the request. A hidden operation is not denied: it is unlisted, or the server answers that it does not
+ * exist.
+ */
+const isDenial = ({ error }: Rejection): boolean =>
+  error?._tag === "AccessDenied" || (error?._tag === "InsufficientScope" && error.reason === "missing-scope")
+
+const toToolResult = (
+  rejection: Rejection,
+  message: unknown,
+  request: Request,
+  structuredDenials: boolean
+): Effect.Effect<Rejection> =>
+  isRecord(message) && own(message, "method") === "tools/call" && own(message, "id") !== undefined
+    ? Effect.map(
+      load,
+      (module) =>
+        module?.make(rejection, message, request.header("mcp-protocol-version"), structuredDenials) ?? rejection
+    )
+    : Effect.succeed(rejection)
 
 let loaded: typeof ToolResult | undefined
 

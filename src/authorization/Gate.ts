@@ -116,6 +116,8 @@ export interface Published {
   readonly unlisted: "allow" | "deny"
   /** The form in which challenges for tool calls are sent. Default: `"http"`. */
   readonly authChallenge?: AuthChallenge | undefined
+  /** Whether denials of tool calls are tool results with the envelope of SEP-2643. Default: `false`. */
+  readonly structuredDenials?: boolean | undefined
   /**
    * Returns whether pages of an origin may call the server and read its responses. Returns `false` if the function of the option
    * `allowedOrigins` is broken.
@@ -283,6 +285,8 @@ export interface Options {
   readonly anonymous: "deny" | "allow-unscoped"
   /** The form in which challenges for tool calls are sent. Default: `"http"`. */
   readonly authChallenge?: AuthChallenge | undefined
+  /** Whether denials of tool calls are tool results with the envelope of SEP-2643. Default: `false`. */
+  readonly structuredDenials?: boolean | undefined
   /** Decodes the option `claims` to a context, which the gate merges into the services of the request. */
   readonly claims: ownClaims.Decode | undefined
   /** Default: there is nothing to fetch. */
@@ -387,6 +391,7 @@ export const make = (options: Options): Gate => {
       anonymous: options.anonymous,
       unlisted: options.unlisted,
       authChallenge: options.authChallenge,
+      structuredDenials: options.structuredDenials,
       allowsOrigin: (origin) => {
         try {
           return allowsOrigin(origin)

@@ -22,7 +22,7 @@ import type { ProtectedResource } from "./ProtectedResource.ts"
  * **Details**
  *
  * The gate fails with it instead of admitting a request. The response to a preflight is a `Rejection` with status 204. With the
- * option `authChallenge`, a challenge in a tool result is a `Rejection` with status 200.
+ * options `authChallenge` and `structuredDenials`, a tool result is a `Rejection` with status 200.
  *
  * `reason` and `error` are for the operator. `headers` and `body` contain neither of them.
  *

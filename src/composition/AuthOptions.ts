@@ -272,6 +272,14 @@ export interface Common<
    */
   readonly authChallenge?: AuthChallenge | undefined
   /**
+   * Whether a tool call that a policy denies is answered with a tool result instead of a 403, if there is no challenge. The result is an
+   * error, and its `_meta["io.modelcontextprotocol/authorization"]` is the envelope of the draft SEP-2643: a client must neither repeat the
+   * call nor start a sign-in because of it. Results with a challenge (`authChallenge`) contain the envelope as well. It names no role,
+   * claim or check.
+   * Default: `false`.
+   */
+  readonly structuredDenials?: boolean | undefined
+  /**
    * Whether tools, prompts and resources without scopes are allowed for every valid token (`"allow"`) or rejected (`"deny"`).
    * Default: `"allow"`.
    */

@@ -83,6 +83,7 @@ export const table = {
   ),
   sessionsPerCaller: ConfigOption.wholeNumber(1, Sessions.defaultPerCaller, 100_000),
   streamsPerCaller: ConfigOption.wholeNumber(1, 200, 100_000),
+  structuredDenials: ConfigOption.oneOf(false, true),
   tenants: ConfigOption.marked(
     "~effect-mcp-auth/Tenants",
     "a value of Tenants (effect-mcp-auth/tenants)",

@@ -177,6 +177,7 @@ export const makeGate = <S extends Scopes, C, A, RD, RT, RR, RK, RS, RQ>(
         unlisted: options.unlisted ?? table.unlisted.default,
         anonymous: options.anonymous ?? table.anonymous.default,
         authChallenge: options.authChallenge,
+        structuredDenials: options.structuredDenials,
         sessionsPerCaller: options.sessionsPerCaller,
         // A Worker is not informed when a client leaves, so a count would never go down.
         streamsPerCaller: (yield* Sharing) ? options.streamsPerCaller : Number.POSITIVE_INFINITY,

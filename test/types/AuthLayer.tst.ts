@@ -127,3 +127,14 @@ describe("an unknown option", () => {
     })
   })
 })
+
+describe("the options of answers", () => {
+  test("accept the values that exist, and no others", () => {
+    expect(AuthLayer.make).type.toBeCallableWith({ ...options, structuredDenials: true })
+    expect(McpAuthNode.make).type.toBeCallableWith({ ...options, structuredDenials: false })
+    expect(AuthLayer.make).type.not.toBeCallableWith({ ...options, structuredDenials: "tool-result" })
+    expect(McpAuthNode.make).type.not.toBeCallableWith({ ...options, structuredDenials: "unavailable" })
+    expect(AuthLayer.make).type.not.toBeCallableWith({ ...options, structuredDenial: true })
+    expect(AuthLayer.make).type.not.toBeCallableWith({ ...options, authChallenge: "result" })
+  })
+})

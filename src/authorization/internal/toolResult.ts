@@ -1,37 +1,74 @@
 import type { Rejection } from "../Rejection.ts"
 
-/* Writes a challenge into a tool result. `AuthChallenge.ts` loads this file with the first such result. It imports only types, so a
- * bundler that splits code moves no shared module into one more chunk. */
+/* Writes the rejection of a tool call into a tool result. `AuthChallenge.ts` loads this file with the first such result. It imports only
+ * types, so a bundler that splits code moves no shared module into one more chunk. */
 
 const signIn = "Sign in to run this tool"
 
 /** The first challenge of a caller without credentials. `Rejection.ts` writes it without an error (RFC 6750 §3.1). */
 const withoutError = /^(Bearer|DPoP) (scope="[^"]*", )?(resource_metadata="[^"]*")/
 
+/** The parts of the body of a rejection that a client shows. */
+interface Content {
+  readonly error_description?: string
+  readonly scope?: string
+}
+
 /**
- * Makes the response of status 200 to the request `id`. ChatGPT starts a sign-in only if the challenge has `error` and
+ * Makes the response of status 200 to the request `message`. ChatGPT starts a sign-in only if the challenge has `error` and
  * `error_description`, so they are added to the challenge of a caller without credentials, as in the example of OpenAI.
+ *
+ * With `structuredDenials`, the result contains the envelope of SEP-2643. Whether there is a remediation follows from the challenge, so
+ * both always agree. Without a challenge, the rejection is returned unchanged if the client asked for a task (MCP 2025-11-25), because such
+ * a client reads no other result.
  */
-export const make = (rejection: Rejection, id: unknown, protocolVersion: string | undefined): Rejection => {
-  const challenge = rejection.headers["www-authenticate"]!.replace(
+export const make = (
+  rejection: Rejection,
+  message: Readonly<Record<string, unknown>>,
+  protocolVersion: string | undefined,
+  structuredDenials: boolean
+): Rejection => {
+  const challenge = rejection.headers["www-authenticate"]?.replace(
     withoutError,
     `$1 error="insufficient_scope", $2$3, error_description="${signIn}"`
   )
-  const description: unknown = rejection.body === "" ? undefined : JSON.parse(rejection.body).error_description
+  const params = message["params"]
+  if (challenge === undefined && typeof params === "object" && params !== null && Object.hasOwn(params, "task")) {
+    return rejection
+  }
+  const content: Content = rejection.body === "" ? {} : JSON.parse(rejection.body)
+  const { error_description: description = signIn, scope } = content
   return {
     ...rejection,
     status: 200,
     headers: { "cache-control": "no-store", "content-type": "application/json" },
     body: JSON.stringify({
       jsonrpc: "2.0",
-      id,
+      id: message["id"],
       result: {
         // The revision 2026-07-28 introduced this member, and requires it.
         ...(protocolVersion !== undefined && protocolVersion >= "2026-07-28" ? { resultType: "complete" } : undefined),
-        content: [{ type: "text", text: description ?? signIn }],
+        content: [{
+          type: "text",
+          text: challenge === undefined && scope !== undefined ? `${description}: ${scope}` : description
+        }],
         isError: true,
-        _meta: { "mcp/www_authenticate": [challenge] }
+        _meta: {
+          ...(challenge === undefined ? undefined : { "mcp/www_authenticate": [challenge] }),
+          ...(structuredDenials ? { [envelopeKey]: envelope(challenge !== undefined) } : undefined)
+        }
       }
     })
   }
 }
+
+const envelopeKey = "io.modelcontextprotocol/authorization"
+
+/**
+ * The envelope of a denial. The gate cannot know that no remediation exists: another person can grant a role, and a check can pass later.
+ * So it never says `unavailable`.
+ */
+const envelope = (isRemediable: boolean) => ({
+  reason: "insufficient_authorization",
+  remediation: isRemediable ? "available" : "undisclosed"
+})

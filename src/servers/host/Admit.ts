@@ -109,9 +109,9 @@ export const make = <A>(gate: Gate, claimsFor: (principal: Principal) => A | und
 
   return {
     admit: (request, read, policies) => {
-      const body = gate.published.authChallenge === undefined ? read : keepResult(read)
+      const body = AuthChallenge.allowsToolResults(gate.published) ? keepResult(read) : read
       return AuthChallenge.inForm(
-        gate.published.authChallenge,
+        gate.published,
         request,
         body,
         Effect.flatMapEager(admitCaller(request), (caller) => admitBody(caller, body, policies, false))

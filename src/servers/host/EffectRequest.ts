@@ -320,8 +320,8 @@ export interface McpApp {
 }
 
 /**
- * Completes a step of the gate for a request to an MCP server. If it is a challenge for a tool call, the option `authChallenge`
- * determines the form.
+ * Completes a step of the gate for a request to an MCP server. If it is the rejection of a tool call, the options `authChallenge` and
+ * `structuredDenials` determine the form.
  */
 export const inForm = <A>(
   gate: Gate,
@@ -329,9 +329,7 @@ export const inForm = <A>(
   fiber: Fiber.Fiber<unknown, unknown>,
   app: McpApp | undefined,
   step: Effect.Effect<A, Rejection.Rejection>
-): Effect.Effect<A, Rejection.Rejection> => {
-  const { authChallenge } = gate.published
-  return authChallenge === undefined || app === undefined
+): Effect.Effect<A, Rejection.Rejection> =>
+  app === undefined || !AuthChallenge.allowsToolResults(gate.published)
     ? step
-    : AuthChallenge.inForm(authChallenge, toGateRequest(request, fiber), () => app.read(request), step)
-}
+    : AuthChallenge.inForm(gate.published, toGateRequest(request, fiber), () => app.read(request), step)

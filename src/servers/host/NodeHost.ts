@@ -1,4 +1,5 @@
 import * as Result from "effect/Result"
+import * as AuthChallenge from "../../authorization/AuthChallenge.ts"
 import * as Caller from "../../authorization/Caller.ts"
 import type { OperationPolicy } from "../../authorization/policy/OperationPolicy.ts"
 import { isPreflight, type Rejection } from "../../authorization/Rejection.ts"
@@ -62,7 +63,7 @@ export const decideCall = <A>(
   if (res.destroyed) return undefined
   if (!isNodeRequest(req)) return rejectOther(host, req, res, options)
   removeAuth(req)
-  if (host.gate.published.authChallenge !== undefined) {
+  if (AuthChallenge.allowsToolResults(host.gate.published)) {
     // The body is read for a rejection as well, so all steps are one decision.
     const read = bodies.bodyReader(req, reading, options.parsedBody)
     const request = toGateRequest(req, host.fiber, options.tenantOf)

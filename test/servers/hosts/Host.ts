@@ -22,6 +22,7 @@ export type Settings =
     | "anonymous"
     | "unlisted"
     | "mirrorMetadata"
+    | "structuredDenials"
     | "sessionsPerCaller"
     | "streamsPerCaller"
     | "allowedHosts"

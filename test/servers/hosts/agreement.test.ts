@@ -1,6 +1,6 @@
 /**
- * The law that the list, the security schemes, the challenge and the enforcement agree, over HTTP: random policies on a running server
- * of each kind that knows its tools.
+ * The law that the list, the security schemes, the challenge, the envelope of a denial and the enforcement agree, over HTTP: random
+ * policies on a running server of each kind that knows its tools.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Result, Schema } from "effect"
@@ -24,9 +24,17 @@ const authorizationOf = async (who: Who) =>
     }))
   )
 
-const scopesOf = ({ headers }: Answer): ReadonlyArray<string> | undefined => {
-  const header = headers["www-authenticate"]
-  return header === undefined ? undefined : Challenge.scopes(Result.getOrThrow(Challenge.parse(header))[0]!)
+/** The challenge of a rejection, and the remediation of its envelope, in the form of HTTP or in a tool result. */
+const rejectionIn = (answer: Answer) => {
+  const { _meta: meta = {} } = answer.status === 200 ? messageOf(answer).result : {}
+  const [challenge = answer.headers["www-authenticate"]] = meta["mcp/www_authenticate"] ?? []
+  return {
+    status: answer.status,
+    scopes: challenge === undefined
+      ? undefined
+      : Challenge.scopes(Result.getOrThrow(Challenge.parse(challenge))[0]!) as ReadonlyArray<string>,
+    remediation: meta["io.modelcontextprotocol/authorization"]?.remediation as string | undefined
+  }
 }
 
 interface Scheme {
@@ -81,12 +89,14 @@ const each = <A>(schema: Schema.Schema<A>, count: number) =>
 
 describe.each(policyServers)("$name", ({ start }) => {
   it.effect.prop(
-    "[T-LAZY-04] [T-LAZY-05] the list, the schemes, the challenge and the enforcement agree about random policies",
+    "[T-LAZY-04] [T-LAZY-05] [T-DENY-04] the list, the schemes, the challenge, the envelope and the enforcement agree about random policies",
     {
       baseline: inputs.baseline,
       hierarchy: inputs.hierarchy,
       formulas: each(Formula, 5),
       unauthorized: each(inputs.unauthorized, 5),
+      authChallenge: Schema.Literals(["http", "tool-result"]),
+      structuredDenials: Schema.Boolean,
       callers: each(Schema.Struct({ granted: inputs.granted, truths: inputs.truths }), 3)
     },
     (input) =>
@@ -111,8 +121,21 @@ describe.each(policyServers)("$name", ({ start }) => {
         const settings = {
           scopes: { baseline, stepUp: names.filter((name) => !baseline.includes(name)) },
           scopeHierarchy: hierarchies[input.hierarchy]!,
-          anonymous: "allow-unscoped"
+          anonymous: "allow-unscoped",
+          authChallenge: input.authChallenge,
+          structuredDenials: input.structuredDenials
         } as const
+        /** Checks the form of a rejection, and that its envelope says the same as its challenge. Returns the scopes of the challenge. */
+        const scopesIn = (answer: Answer, hasChallenge: boolean, statusOfHttp: 401 | 403) => {
+          const { scopes, ...form } = rejectionIn(answer)
+          const isResult = hasChallenge ? settings.authChallenge === "tool-result" : settings.structuredDenials
+          assert.strictEqual(scopes !== undefined, hasChallenge)
+          assert.deepStrictEqual(form, {
+            status: isResult ? 200 : statusOfHttp,
+            remediation: isResult && settings.structuredDenials ? hasChallenge ? "available" : "undisclosed" : undefined
+          })
+          return scopes
+        }
         const running = await start([...tools, ...open], settings, issuer.issuer, client)
         const { call, list } = clientOf(running)
         try {
@@ -133,8 +156,7 @@ describe.each(policyServers)("$name", ({ start }) => {
               assertUnknown(name, signIn.answer, (await call(undefined, missingTool)).answer)
               continue
             }
-            assert.strictEqual(signIn.answer.status, 401)
-            assert.deepStrictEqual(schemes, [{ type: "oauth2", scopes: scopesOf(signIn.answer)! }])
+            assert.deepStrictEqual(schemes, [{ type: "oauth2", scopes: scopesIn(signIn.answer, true, 401)! }])
             // The schemes suffice for a caller who meets the conditions.
             const everything = { scopes: schemes[0]!.scopes!, truths: input.callers[0]!.truths.map(() => true) }
             if (unauthorized === "challenge") assert.isTrue((await call(everything, name)).hasRun)
@@ -164,9 +186,7 @@ describe.each(policyServers)("$name", ({ start }) => {
                 assertUnknown(name, answer, missing.answer)
                 continue
               }
-              assert.strictEqual(answer.status, 403)
-              const requested = scopesOf(answer)
-              assert.strictEqual(requested !== undefined, unauthorized === "challenge" && holds(formula, names, truths))
+              const requested = scopesIn(answer, unauthorized === "challenge" && holds(formula, names, truths), 403)
               if (requested === undefined) continue
               assert.isTrue((await call({ scopes: [...who.scopes, ...requested], truths }, name)).hasRun)
               // Without any one of the missing scopes, the call would not run.

@@ -243,7 +243,7 @@ const nameTooLong = plain(400, {
   error: "invalid_request",
   error_description: "The name, URI or id of a tool, prompt, resource or task has more than 8192 characters"
 })
-const unlisted = plain(403, {
+export const unlisted = plain(403, {
   error: "access_denied",
   error_description: "This server rejects operations for which no scopes are configured"
 })

@@ -27,26 +27,35 @@ import { origin, type Settings } from "./Host.ts"
 const toolResult: Settings = { authChallenge: "tool-result" }
 const open: Settings = { ...anonymous, ...toolResult }
 
-const signIn = "Sign in to run this tool"
+export const signIn = "Sign in to run this tool"
 
-/** The response that has a challenge in a tool result. */
-const inResult = (challenge: string, text: string, id: unknown = 1, first: object = { resultType: "complete" }) => ({
+/** The envelope of a denial. Its `remediation` tells whether the client can act on the denial. */
+export const envelope = (remediation: "available" | "undisclosed") => ({
+  "io.modelcontextprotocol/authorization": { reason: "insufficient_authorization", remediation }
+})
+
+/** The response that is a tool result with this text and these members of `_meta`. */
+export const resultWith = (
+  text: string,
+  meta: object,
+  id: unknown = 1,
+  first: object = { resultType: "complete" }
+): Rejected => ({
   status: 200,
   headers: { "cache-control": "no-store", "content-type": "application/json" },
   body: JSON.stringify({
     jsonrpc: "2.0",
     id,
-    result: {
-      ...first,
-      content: [{ type: "text", text }],
-      isError: true,
-      _meta: { "mcp/www_authenticate": [challenge] }
-    }
+    result: { ...first, content: [{ type: "text", text }], isError: true, _meta: meta }
   })
 })
 
+/** The response that has a challenge in a tool result. */
+const inResult = (challenge: string, text: string, id: unknown = 1, first?: object) =>
+  resultWith(text, { "mcp/www_authenticate": [challenge] }, id, first)
+
 /** The challenge of a caller without credentials. In a tool result it has an error, without which ChatGPT starts no sign-in. */
-const toSignIn = (scope: string) =>
+export const toSignIn = (scope: string) =>
   `Bearer error="insufficient_scope", scope="${scope}", ${metadata}, error_description="${signIn}"`
 
 /** The same challenge, in a tool result. */

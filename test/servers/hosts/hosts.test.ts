@@ -3,6 +3,7 @@ import { Effect } from "effect"
 import type { TestIssuer } from "effect-mcp-auth/testing"
 import { ask, bearer, call, type Case, cases as tokenCases, mint, ownHeaders, raw, type Tokens } from "./cases.ts"
 import { challengeCases } from "./challengeCases.ts"
+import { denialCases } from "./denialCases.ts"
 import {
   type Answer,
   type Host,
@@ -57,7 +58,7 @@ const play = async ({ endOfSession = 204 }: Host, { running, tokens }: Bench, { 
   }
 }
 
-const cases: ReadonlyArray<Case> = [...tokenCases, ...keyCases, ...challengeCases]
+const cases: ReadonlyArray<Case> = [...tokenCases, ...keyCases, ...challengeCases, ...denialCases]
 
 /** A key for the settings of a case. Cases with the same key share a server. */
 const keyOf = ({ outage, settings }: Case) => JSON.stringify([settings ?? {}, outage ?? false])

@@ -29,9 +29,9 @@ import * as Keys from "./keys.ts"
 
 type Lines = ReadonlyArray<readonly [string, string]>
 
-const inHeader: Settings = { apiKeys: { header: "x-api-key" } }
+export const inHeader: Settings = { apiKeys: { header: "x-api-key" } }
 const inAuthorization: Settings = { apiKeys: { scheme: "ApiKey" } }
-const key = (value: string): Lines => [["x-api-key", value]]
+export const key = (value: string): Lines => [["x-api-key", value]]
 const scheme = (value: string): Lines => lines(`ApiKey ${value}`)
 
 const description = "The API key is malformed, unknown, expired or revoked"
@@ -39,7 +39,7 @@ const invalidKey = challenged(401, `Bearer scope="todos:read", ${metadata}`, {
   error: "invalid_token",
   error_description: description
 })
-const lacks = (scope: string) => {
+export const lacks = (scope: string) => {
   const { body, ...rest } = plain(403, {
     error: "insufficient_scope",
     error_description: "The API key lacks a scope that this operation needs"

@@ -36,6 +36,8 @@ export interface ServerSettings {
   readonly anonymous?: "deny" | "allow-unscoped" | undefined
   readonly unlisted?: "allow" | "deny" | undefined
   readonly securitySchemes?: "list" | "omit" | undefined
+  readonly authChallenge?: "http" | "tool-result" | undefined
+  readonly structuredDenials?: boolean | undefined
 }
 
 export interface PolicyServer {
