@@ -212,7 +212,9 @@ const checkList = (secrets: unknown, option: string): ReadonlyArray<Redacted.Red
     // The value may be the secret itself, so the error does not show it.
     if (typeof text !== "string") throw ConfigOption.error(path, "the value is not a text in Redacted. " + advice)
     const problem = problemOf(text)
-    if (problem !== undefined) throw ConfigOption.error(path, `the secret is too weak: ${problem}. ${advice}`)
+    if (problem !== undefined) {
+      throw ConfigOption.error(path, `the secret is too weak: ${problem}. ${advice}`, "insecure")
+    }
     return text
   })
   if (new Set(texts).size < texts.length) {
