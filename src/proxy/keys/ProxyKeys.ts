@@ -179,7 +179,11 @@ const listSecrets = (secret: ProxySecrets): Readonly<Record<Purpose, ReadonlyArr
     const list = checkList(secret as Secrets, "secret")
     return { signing: list, refresh: list, registration: list, browser: list, upstream: list }
   }
-  ConfigOption.check(secret, "secret", table, "Give the secret in Redacted, or a list of them")
+  // The value may be the secret itself, so the error does not show it.
+  if (typeof secret !== "object" || secret === null) {
+    throw ConfigOption.error("secret", `the value is not in Redacted. Write Redacted.make(secret). ${advice}`)
+  }
+  ConfigOption.check(secret, "secret", table)
   const separate = secret as Readonly<Record<Purpose, Secrets>>
   const listFor = (purpose: Purpose) => checkList(separate[purpose], `secret.${purpose}`)
   return {
@@ -209,7 +213,6 @@ const checkList = (secrets: unknown, option: string): ReadonlyArray<Redacted.Red
   const texts = list.map((each, index) => {
     const path = Array.isArray(secrets) ? `${option}[${index}]` : option
     const text = Redacted.isRedacted(each) ? Redacted.value(each) : undefined
-    // The value may be the secret itself, so the error does not show it.
     if (typeof text !== "string") throw ConfigOption.error(path, "the value is not a text in Redacted. " + advice)
     const problem = problemOf(text)
     if (problem !== undefined) {
