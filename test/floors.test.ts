@@ -210,6 +210,7 @@ const besideTheKit = [
   "examples/authorization-server/AuthorizationServer.ts",
   "examples/policies/test/policies.test.ts",
   "examples/testing/notes.node.ts",
+  "test/client/events.test.ts",
   "test/client/extensions.test.ts",
   "test/client/officialClients.test.ts",
   "test/conformance/client/program.ts",

@@ -38,11 +38,11 @@ const nameOf = (url: string): string | undefined => /\/node_modules\/effect\/dis
  * loads less. Raise it only for a reason.
  */
 const budgets = [
-  { entry: "node", ours: 123, effect: 70, kB: 54 },
-  { entry: "fetch", ours: 121, effect: 70, kB: 52 },
-  { entry: "sdk-v1", ours: 155, effect: 70, kB: 72 },
-  { entry: "sdk-v2", ours: 154, effect: 70, kB: 69 },
-  { entry: "host", ours: 124, effect: 70, kB: 51 },
+  { entry: "node", ours: 124, effect: 70, kB: 54 },
+  { entry: "fetch", ours: 122, effect: 70, kB: 52 },
+  { entry: "sdk-v1", ours: 156, effect: 70, kB: 72 },
+  { entry: "sdk-v2", ours: 155, effect: 70, kB: 69 },
+  { entry: "host", ours: 125, effect: 70, kB: 51 },
   { entry: "protocol", ours: 13, effect: 45, kB: 6.5 },
   { entry: "verification", ours: 69, effect: 73, kB: 30 },
   { entry: "introspection", ours: 69, effect: 73, kB: 26 },
@@ -53,8 +53,10 @@ const budgets = [
   { entry: "revocation", ours: 15, effect: 67, kB: 6 },
   { entry: "sessions", ours: 20, effect: 67, kB: 7 },
   { entry: "quotas", ours: 20, effect: 67, kB: 6 },
-  { entry: "client", ours: 69, effect: 73, kB: 25.1 },
-  { entry: "sign-in", ours: 79, effect: 73, kB: 30 }
+  { entry: "client", ours: 61, effect: 73, kB: 22.5 },
+  { entry: "client-events", ours: 20, effect: 73, kB: 7.5 },
+  { entry: "token-exchange", ours: 60, effect: 73, kB: 22 },
+  { entry: "sign-in", ours: 81, effect: 73, kB: 30.5 }
 ]
 
 describe.each(budgets)("the entry point $entry", ({ effect, entry, kB, ours }) => {

@@ -295,9 +295,21 @@ export const floors: ReadonlyArray<Floor> = [
   })),
   {
     folder: "client",
-    ours: [...ground, "verification", "verification/claims", "verification/keys", "verification/issuers"],
+    ours: ground,
     packages: effect,
-    why: "client knows the floors below verification, the principal and authorization servers: no server."
+    why: "client knows the floors below verification: no principal, no server."
+  },
+  {
+    folder: "client/events",
+    ours: ["protocol", "store", "client"],
+    packages: effect,
+    why: "client/events knows the events of client, which programs without them do not load."
+  },
+  {
+    folder: "client/token-exchange",
+    ours: [...ground, "verification", "verification/claims", "verification/keys", "verification/issuers", "client"],
+    packages: effect,
+    why: "client/token-exchange knows client, the principal and authorization servers: no server."
   },
   {
     folder: "client/sign-in",
@@ -313,7 +325,15 @@ export const floors: ReadonlyArray<Floor> = [
   },
   {
     folder: "client/http-client",
-    ours: ["protocol", "outbound", "outbound/http-client", "verification", "client", "client/sign-in"],
+    ours: [
+      "protocol",
+      "outbound",
+      "outbound/http-client",
+      "verification",
+      "client",
+      "client/sign-in",
+      "client/token-exchange"
+    ],
     packages: [...effect, ...httpClient],
     why: "client/http-client knows client and effect's HTTP client, which programs outside Effect do not load."
   },

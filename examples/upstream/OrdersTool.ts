@@ -1,9 +1,9 @@
 /** An MCP server with one tool. The tool calls an API on behalf of the caller, with a token that is issued for the API only. */
 import { Effect, Layer, type Redacted, Schema } from "effect"
 import { AuthLayer, requireScopes } from "effect-mcp-auth"
-import { TokenExchange } from "effect-mcp-auth/client"
 import { ExchangedToken } from "effect-mcp-auth/http-client"
 import { McpAuth } from "effect-mcp-auth/mcp"
+import { TokenExchange } from "effect-mcp-auth/token-exchange"
 import { McpProtocol, Tool, Toolkit } from "effect/ai"
 import { FetchHttpClient, HttpClient, HttpClientResponse } from "effect/http"
 

@@ -20,6 +20,7 @@ import * as ConfigOption from "../protocol/ConfigOption.ts"
 import type { Operation } from "../protocol/Operation.ts"
 import * as OptionValue from "../protocol/OptionValue.ts"
 import { sanitize, sanitizeCause } from "../protocol/RemoteText.ts"
+import { definedIn, type LimitedLine, make as makeLineLimit } from "../store/LineLimit.ts"
 import type { Principal } from "../verification/Principal.ts"
 import type { Request } from "./Caller.ts"
 import { type Decision, DecisionListener, now, plainSubject, type RequestTiming, type SubjectForm } from "./Decision.ts"
@@ -105,7 +106,7 @@ export const make = (options: Options, broken: Rejection): RecordDecision => {
   const { nameSubject } = options.subject ?? plainSubject
   const own = options.listener ?? noListener
   const { details = rules.details.default, linesPerMinute = rules.linesPerMinute.default, setup = noSetup } = options
-  const limitLines = lineLimit(linesPerMinute)
+  const limitLines = makeLineLimit(linesPerMinute)
   return (facts, fiber) => {
     const { timing } = facts
     timing.reported = true
@@ -268,46 +269,7 @@ export const rules: {
   linesPerMinute: ConfigOption.wholeNumber(1, 60, 1_000_000)
 }
 
-/** Annotations about the limit of lines. */
-interface LimitedLine {
-  readonly suppressed?: number | undefined
-  readonly linesPerMinute?: number | undefined
-}
-
 const everyLine: LimitedLine = {}
-
-const minute = 60_000_000_000n
-
-/**
- * Limits lines by their reason, because any client can cause them. Returns the annotations of the line, or `undefined` if the
- * line is left out. `at` is in monotonic nanoseconds.
- */
-const lineLimit = (linesPerMinute: number) => {
-  const windows = new Map<string, { since: bigint; lines: number; suppressed: number }>()
-  return (reason: string, at: bigint): LimitedLine | undefined => {
-    const before = windows.get(reason)
-    const isOpen = before !== undefined && at - before.since < minute
-    const window = isOpen ? before : { since: at, lines: 0, suppressed: 0 }
-    if (!isOpen) windows.set(reason, window)
-    if (window.lines >= linesPerMinute) {
-      window.suppressed++
-      return undefined
-    }
-    window.lines++
-    return {
-      suppressed: isOpen ? undefined : before?.suppressed || undefined,
-      linesPerMinute: window.lines === linesPerMinute ? linesPerMinute : undefined
-    }
-  }
-}
-
-/** Returns the annotations that have a value. */
-const definedIn = (annotations: object): Record<string, unknown> =>
-  Object.fromEntries(
-    Object.entries(annotations).filter(([, value]) =>
-      value !== undefined && !(Array.isArray(value) && value.length === 0)
-    )
-  )
 
 /** Writes one line. The message is always one text, so that a JSON log has one shape. Everything else is an annotation. */
 const log = (

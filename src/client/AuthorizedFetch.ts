@@ -8,7 +8,7 @@ import type { Session } from "./Session.ts"
 
 /** Sends a request with the token of a session. `run` runs the effects of the client. */
 export const send = async (
-  { keeper, resource }: Session,
+  { keeper, observe, resource }: Session,
   fetch: typeof globalThis.fetch,
   run: typeof Effect.runPromiseExit,
   input: RequestInfo | URL,
@@ -40,7 +40,7 @@ export const send = async (
     }),
     discard: (response) => Effect.promise(async () => response.body?.cancel().catch(() => {}))
   })
-  const exit = await run(sent, signal ? { signal } : {})
+  const exit = await run(observe(sent), signal ? { signal } : {})
   if (Exit.isSuccess(exit)) return exit.value
   signal?.throwIfAborted()
   const error = Exit.findErrorOption(exit)

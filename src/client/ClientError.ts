@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as Cause from "effect/Cause"
 import * as Data from "effect/Data"
 import { sanitize } from "../protocol/RemoteText.ts"
 
@@ -240,3 +241,59 @@ export type ClientError =
   | ScopeRefused
   | AssertionUnavailable
   | SignInRequired
+
+/** The tags of all errors of requests. The table does not compile without one of them. */
+const tags: Readonly<Record<ClientError["_tag"], true>> = {
+  AssertionUnavailable: true,
+  AuthorizationDenied: true,
+  DiscoveryError: true,
+  Mismatch: true,
+  ScopeRefused: true,
+  SignInRequired: true,
+  Unavailable: true
+}
+
+/** How deep an error is searched. */
+const maximumDepth = 16
+
+/**
+ * Returns the `ClientError` in an error or a cause, however deep it is. Returns `undefined` if there is none.
+ *
+ * **When to use**
+ *
+ * Use it with MCP clients that wrap the error of `fetch`. The official SDK v2 does so with the option
+ * `versionNegotiation: { mode: "auto" }`: `connect` rejects with an `SdkError` whose `cause` is the error of `fetch`.
+ *
+ * **Example** (A sign-in that the official SDK v2 reports)
+ *
+ * ```ts
+ * import { Client, type Transport } from "@modelcontextprotocol/client"
+ * import { ClientError } from "effect-mcp-auth/client"
+ *
+ * export const connect = async (client: Client, transport: Transport): Promise<string | undefined> => {
+ *   try {
+ *     await client.connect(transport)
+ *   } catch (error) {
+ *     const found = ClientError.find(error)
+ *     if (found?._tag === "SignInRequired") return found.url
+ *     throw found ?? error
+ *   }
+ * }
+ * ```
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const find = (error: unknown): ClientError | undefined => {
+  let current = Cause.isCause(error) ? Cause.squash(error) : error
+  for (let depth = 0; depth < maximumDepth && typeof current === "object" && current !== null; depth++) {
+    const { _tag, cause, reason } = current as {
+      readonly _tag?: unknown
+      readonly cause?: unknown
+      readonly reason?: unknown
+    }
+    if (typeof _tag === "string" && Object.hasOwn(tags, _tag)) return current as ClientError
+    current = cause ?? reason
+  }
+  return undefined
+}

@@ -2,7 +2,9 @@ import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Challenge from "../protocol/Challenge.ts"
-import { AuthorizationDenied, type ClientError, Mismatch } from "./ClientError.ts"
+import { AuthorizationDenied, type ClientError } from "./ClientError.ts"
+import { record } from "./Observation.ts"
+import { redirected } from "./Redirect.ts"
 import { type Need, rejectedFresh, type TokenKeeper } from "./TokenKeeper.ts"
 import type { Token } from "./TokenSource.ts"
 
@@ -67,11 +69,7 @@ export const exchange = Effect.fnUntraced(function*<A, E, R>(
     token?.key?.acceptNonce(url, seen.dpopNonce)
     if (token !== undefined && isRedirect(seen.status)) {
       yield* discard(response)
-      return yield* new Mismatch({
-        what: "redirect",
-        expected: url,
-        found: seen.location ?? "another URL"
-      })
+      return yield* redirected(url, seen.location)
     }
     if (token?.key !== undefined && seen.dpopNonce !== undefined && requiresNonce(seen)) {
       if (!isRepeatable) return response
@@ -82,6 +80,11 @@ export const exchange = Effect.fnUntraced(function*<A, E, R>(
     }
     const need = needOf(seen, token)
     if (need === undefined) return response
+    if (token !== undefined) {
+      yield* need.isRequired
+        ? record("StepUpRequired", { token, scopes: need.scopes })
+        : record("TokenRejected", token)
+    }
     if (need.isRequired) {
       if (stepUps++ >= maximumStepUps) {
         yield* discard(response)
@@ -99,7 +102,7 @@ export const exchange = Effect.fnUntraced(function*<A, E, R>(
     yield* discard(response)
     token = obtained
   }
-})
+}, Effect.tapError((error) => record("RequestFailed", error)))
 
 /** Returns the headers of a request with a token. A token that is bound to a key has a new proof in each request (RFC 9449 §7.1). */
 const headersFor = ({ key, value }: Token, method: string, url: string): Effect.Effect<Record<string, string>> =>

@@ -11,6 +11,7 @@ import { fromCredentials } from "./CredentialsSource.ts"
 import type { DpopKeys } from "./DpopKeys.ts"
 import type * as Grant from "./Grant.ts"
 import { mark, rule } from "./GrantContent.ts"
+import { type Observe, observe, type Recorder, rule as recorderRule } from "./Observation.ts"
 import * as serverDiscovery from "./ServerDiscovery.ts"
 import * as tokenKeeper from "./TokenKeeper.ts"
 
@@ -33,6 +34,8 @@ export interface Options {
    * Binds tokens to a key of the client (RFC 9449): a value of `DpopKeys.make`. Default: tokens are of the type Bearer.
    */
   readonly dpop?: DpopKeys | undefined
+  /** Records the steps of the client: a value of `ClientEvents.make`. Default: none. */
+  readonly events?: Recorder | undefined
 }
 
 /**
@@ -56,6 +59,7 @@ const table: ConfigOption.Table<keyof FetchOptions> = {
     "Write one such as [\"todos:read\"]"
   ),
   dpop: dpopRule,
+  events: recorderRule,
   fetch: ConfigOption.functionThat("sends a request, as the platform's fetch does")
 }
 
@@ -84,6 +88,14 @@ export const checkResource = (resource: unknown): URL =>
 export interface Session {
   readonly resource: URL
   readonly keeper: tokenKeeper.TokenKeeper
+  /** Runs the effects of a request. Records their steps if the client has the option `events`. */
+  readonly observe: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+}
+
+/** Returns the member `observe` of a session. */
+export const observing = (observe: Observe, resource: URL, account?: string): Session["observe"] => {
+  const subject = { account, resource: resource.href }
+  return (effect) => observe(effect, subject)
 }
 
 /** Creates the session of a client. The scope ends its background work. */
@@ -98,5 +110,5 @@ export const makeSession = Effect.fnUntraced(function*(
   const makeSource = "makeSource" in content ? content.makeSource : fromCredentials(content)
   const source = yield* makeSource({ fetcher, resource, keys: options.dpop?.[dpopMark]() })
   const keeper = yield* tokenKeeper.make({ source, scopes: options.scopes, discover })
-  return { resource, keeper }
+  return { resource, keeper, observe: observing(yield* observe(options.events), resource) }
 })

@@ -5,7 +5,8 @@ import { type Fetcher, isRedirect } from "../outbound/Fetcher.ts"
 import * as FormPost from "../outbound/FormPost.ts"
 import type { AuthorizationServerUnavailable } from "../protocol/AuthError.ts"
 import type { BoundKey } from "./BoundKey.ts"
-import { type AuthorizationDenied, Mismatch, Unavailable } from "./ClientError.ts"
+import { type AuthorizationDenied, type Mismatch, Unavailable } from "./ClientError.ts"
+import { redirected } from "./Redirect.ts"
 import * as TokenResponse from "./TokenResponse.ts"
 
 /* Requests tokens at token endpoints. Protects each authorization server from too many requests. */
@@ -100,8 +101,7 @@ export const makePost = (fetcher: Fetcher["Service"]): Post => {
       )
     )
     if (isRedirect(answered.status)) {
-      const found = answered.headers["location"] ?? "another URL"
-      return yield* new Mismatch({ what: "redirect", expected: endpoint, found })
+      return yield* redirected(endpoint, answered.headers["location"])
     }
     return answered
   })

@@ -9,6 +9,7 @@ import * as SingleFlight from "../outbound/SingleFlight.ts"
 import * as ScopeToken from "../protocol/ScopeToken.ts"
 import * as monotonic from "../store/MonotonicTime.ts"
 import { AuthorizationDenied, type ClientError, ScopeRefused, Unavailable } from "./ClientError.ts"
+import { record, trace } from "./Observation.ts"
 import type { Discover, Found } from "./ServerDiscovery.ts"
 import type { Acquisition, Obtained, Token, TokenSource } from "./TokenSource.ts"
 
@@ -153,6 +154,7 @@ export const make = Effect.fnUntraced(function*(
   const replace = Effect.fnUntraced(function*(
     need: Need | undefined
   ): Effect.fn.Return<Token | Acquisition, ClientError> {
+    const known = token
     const current = yield* read
     // Another request or process may have replaced the token in the meantime.
     if (
@@ -160,13 +162,17 @@ export const make = Effect.fnUntraced(function*(
         ? current !== undefined && (yield* monotonic.millis) < current.renewAt
         : satisfies(current, need)
     ) {
+      if (current !== undefined && current.generation !== known?.generation) {
+        yield* record("RefreshShared", { token: current, by: "process" })
+      }
       return current!
     }
     // A 401 can mean that the MCP server has another authorization server now. A renewal and a step-up stay with the known one.
     const now = yield* monotonic.millis
     const isNew = need?.rejected !== undefined && need.rejected !== discoveredFor
     if (found === undefined || (need?.isRequired === false && (isNew || now - foundAt >= discoveryTime))) {
-      found = yield* discover(need?.challengeUrl, current?.issuer)
+      found = yield* trace("discover", undefined, discover(need?.challengeUrl, current?.issuer))
+      yield* record("Discovered", found)
       foundAt = now
       discoveredFor = need?.rejected
     }
@@ -180,7 +186,7 @@ export const make = Effect.fnUntraced(function*(
     yield* limitRequests
     const count = Effect.map(monotonic.millis, (now) => void times.push(now))
     const obtained = yield* Effect.tapError(
-      source.request(acquisition),
+      trace("obtain_token", found.issuer, source.request(acquisition)),
       // A grant that fails costs requests as well, for example at an identity provider. An outage does not count: the guard of
       // the endpoint limits its requests.
       (error) => error._tag === "Unavailable" ? Effect.void : count
@@ -193,7 +199,9 @@ export const make = Effect.fnUntraced(function*(
       return (yield* read) ?? { ...acquisition, current: undefined }
     }
     readAt = yield* monotonic.millis
-    return token = next
+    token = next
+    yield* record(records === undefined ? "TokenIssued" : "TokenRefreshed", next)
+    return next
   })
 
   const signInTo = Effect.fnUntraced(function*(acquisition: Acquisition): Effect.fn.Return<Token, ClientError> {
@@ -213,7 +221,8 @@ export const make = Effect.fnUntraced(function*(
   const renew = (known: Token): Effect.Effect<Token, ClientError> =>
     Effect.flatMap(Effect.result(exclusively(replace(undefined))), (result) => {
       if (Result.isSuccess(result) && !("found" in result.success)) return Effect.succeed(result.success)
-      return Effect.map(monotonic.millis, (now) => {
+      const failed = Result.isFailure(result) ? record("RefreshFailed", result.failure) : Effect.void
+      return Effect.map(Effect.andThen(failed, monotonic.millis), (now) => {
         // Not after the expiry: an expired token must not count as current.
         const later = { ...known, renewAt: Math.min(now + retryAfter, known.expiresAt) }
         if (token?.generation === known.generation) token = later
@@ -222,7 +231,14 @@ export const make = Effect.fnUntraced(function*(
     })
 
   const share = (key: string, effect: Effect.Effect<Token, ClientError>): Effect.Effect<Token, ClientError> =>
-    shares ? Effect.suspend(() => flights.join(key) ?? Effect.flatten(flights.start(key, effect))) : effect
+    shares
+      ? Effect.suspend(() => {
+        const joined = flights.join(key)
+        return joined === undefined
+          ? Effect.flatten(flights.start(key, effect))
+          : Effect.tap(joined, (token) => record("RefreshShared", { token, by: "request" }))
+      })
+      : effect
 
   const satisfies = (known: Token | undefined, need: Need): known is Token =>
     known !== undefined && known.generation > (need.rejected ?? 0) &&

@@ -1,5 +1,5 @@
 /**
- * Signs requests to MCP servers in, and exchanges the token of a caller for a token that another API accepts, as an OAuth client.
+ * Signs requests to MCP servers in, as an OAuth client.
  *
  * @since 0.1.0
  */
@@ -8,4 +8,3 @@ export * as ClientError from "./ClientError.ts"
 export * as DpopKeys from "./DpopKeys.ts"
 export * as Grant from "./Grant.ts"
 export * as McpAuthClient from "./McpAuthClient.ts"
-export * as TokenExchange from "./TokenExchange.ts"

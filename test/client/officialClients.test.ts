@@ -85,6 +85,29 @@ describe.each(["SDK v1", "SDK v2"] as const)("the client of %s", (sdk) => {
   })
 })
 
+describe("the client of SDK v2 with the mode auto", () => {
+  it("wraps the error of this library, which ClientError.find returns", async () => {
+    const auth = await McpAuthClient.make({ resource, grant: world.grantWith("wrong"), fetch: world.fetch })
+    const client = new ClientV2({ name: "test", version: "1.0.0" }, { versionNegotiation: { mode: "auto" } })
+    const transport = new TransportV2(new URL(resource), { fetch: auth.fetch })
+    const error = await client.connect(transport).then(() => undefined, (thrown: unknown) => thrown)
+    assert.notInstanceOf(error, ClientError.AuthorizationDenied)
+    const found = ClientError.find(error)
+    assert.instanceOf(found, ClientError.AuthorizationDenied)
+    assert.strictEqual(found.code, "invalid_client")
+    await auth.dispose()
+  })
+
+  it("finds nothing in an error of another library, and in values that are no errors", () => {
+    for (const value of [new Error("other", { cause: "text" }), undefined, null, "Unavailable", { _tag: "Other" }]) {
+      assert.isUndefined(ClientError.find(value))
+    }
+    const circular: { cause?: unknown } = {}
+    circular.cause = circular
+    assert.isUndefined(ClientError.find(circular))
+  })
+})
+
 describe("the client of Effect", () => {
   const over = (fetch: typeof globalThis.fetch) =>
     // oxlint-disable-next-line no-restricted-properties -- this client reaches only TestIssuer and a server of this library

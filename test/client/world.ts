@@ -84,11 +84,11 @@ export const clientOf = (
   options: Partial<McpAuthClient.Options> = {}
 ) =>
   Effect.gen(function*() {
-    const { keeper, resource: url } = yield* makeSession({ resource, grant, ...options }).pipe(
+    const { keeper, observe, resource: url } = yield* makeSession({ resource, grant, ...options }).pipe(
       Effect.provideService(Fetcher.Fetcher, Fetcher.make(fetch))
     )
     const send = (to = resource, isRepeatable = true) =>
-      exchange(keeper, url, {
+      observe(exchange(keeper, url, {
         url: to,
         method: "POST",
         isRepeatable,
@@ -107,6 +107,6 @@ export const clientOf = (
           location: headers.get("location") ?? undefined
         }),
         discard: () => Effect.void
-      })
+      }))
     return { keeper, send }
   })

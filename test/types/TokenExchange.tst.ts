@@ -1,7 +1,7 @@
 import { Effect, Redacted } from "effect"
 import type { Principal } from "effect-mcp-auth"
-import type { TokenExchange } from "effect-mcp-auth/client"
 import { ExchangedToken } from "effect-mcp-auth/http-client"
+import type { TokenExchange } from "effect-mcp-auth/token-exchange"
 import { HttpClient, HttpClientRequest } from "effect/http"
 import { describe, expect, test } from "tstyche"
 

@@ -7,7 +7,8 @@ import { McpServer as ServerV2 } from "@modelcontextprotocol/server"
 import { Effect, Layer, Redacted, Result } from "effect"
 import { Audience, AuthLayer, Profile, RequestState, TokenVerifier } from "effect-mcp-auth"
 import { ApiKeys } from "effect-mcp-auth/api-keys"
-import { DpopKeys, Grant, McpAuthClient, TokenExchange } from "effect-mcp-auth/client"
+import { DpopKeys, Grant, McpAuthClient } from "effect-mcp-auth/client"
+import { ClientEvents } from "effect-mcp-auth/client-events"
 import { NodeBrowser } from "effect-mcp-auth/client-node"
 import { Dpop } from "effect-mcp-auth/dpop"
 import { McpAuthFetch } from "effect-mcp-auth/fetch"
@@ -27,6 +28,7 @@ import { Lease, MemoryStore } from "effect-mcp-auth/store"
 import { FileStore, SqliteStore } from "effect-mcp-auth/store-node"
 import { Tenants } from "effect-mcp-auth/tenants"
 import { DpopClient, expectChallenge, FaultProxy, SigningKey, TestClient, TestIssuer } from "effect-mcp-auth/testing"
+import { TokenExchange } from "effect-mcp-auth/token-exchange"
 import { TokenHeader } from "effect-mcp-auth/token-header"
 import { AuthorizationServer, Fetcher, TokenCache } from "effect-mcp-auth/verification"
 import { FetchHttpClient, type HttpClient, HttpRouter, HttpServer } from "effect/http"
@@ -308,17 +310,26 @@ export const entries: Readonly<Record<string, Entry>> = {
       misspelled: ["redirectUrl", "redirectUri"]
     } satisfies Entry
   ])),
+  ...Object.fromEntries((["layer", "make"] as const).map((name) => [
+    `client-events/ClientEvents.${name}`,
+    {
+      call: (given: never) => name === "layer" ? build(ClientEvents.layer(given)) : ClientEvents.make(given),
+      valid: {},
+      misspelled: ["linesPerminute", "linesPerMinute"],
+      isOptional: true
+    } satisfies Entry
+  ])),
   "client/McpAuthClient.make": {
     call: (given) => McpAuthClient.make(given),
     valid: { resource, grant: Grant.clientCredentials(machine) },
     misspelled: ["scope", "scopes"]
   },
-  "client/TokenExchange.layer": {
+  "token-exchange/TokenExchange.layer": {
     call: (given) => build(TokenExchange.layer(given)),
     valid: { authorizationServer: "https://issuer.test", clientId: "client", clientSecret: Redacted.make("secret") },
     misspelled: ["issuer", "authorizationServer"]
   },
-  "client/TokenExchange.make": {
+  "token-exchange/TokenExchange.make": {
     call: (given) => build(TokenExchange.make(given)),
     valid: { authorizationServer: "https://issuer.test", clientId: "client", clientSecret: Redacted.make("secret") },
     misspelled: ["issuer", "authorizationServer"]

@@ -1,8 +1,8 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, Layer, Redacted, Stream } from "effect"
 import { AuthLayer } from "effect-mcp-auth"
-import { TokenExchange } from "effect-mcp-auth/client"
 import { expectAdmitted, expectRejected, TestClient, TestIssuer } from "effect-mcp-auth/testing"
+import { TokenExchange } from "effect-mcp-auth/token-exchange"
 import { decodeJwt } from "jose"
 import * as OrdersTool from "../OrdersTool.ts"
 

@@ -3,7 +3,6 @@
  *
  * @since 0.1.0
  */
-import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
@@ -17,12 +16,12 @@ import { Fetcher } from "../../outbound/Fetcher.ts"
 import * as HttpClientFetcher from "../../outbound/http-client/HttpClientFetcher.ts"
 import type { AuthConfigError } from "../../protocol/AuthError.ts"
 import * as ConfigOption from "../../protocol/ConfigOption.ts"
-import type { ClientError, SignInRequired } from "../ClientError.ts"
+import { type ClientError, find, type SignInRequired } from "../ClientError.ts"
 import * as exchange from "../Exchange.ts"
 import { advice, makeSession, type Options } from "../Session.ts"
 import * as Connections from "../sign-in/Connections.ts"
 
-const names: ReadonlyArray<keyof Options> = ["resource", "grant", "scopes", "dpop"]
+const names: ReadonlyArray<keyof Options> = ["resource", "grant", "scopes", "dpop", "events"]
 
 /**
  * Provides an `HttpClient` that signs its requests to an MCP server in. It sends all requests with the `HttpClient` that is
@@ -69,7 +68,7 @@ export const layer = (
       const client = yield* HttpClient.HttpClient
       // The session also accepts `fetch`, which a program with an `HttpClient` does not use.
       yield* Effect.fromResult(ConfigOption.attempt(() => ConfigOption.checkNames(options, "", names, advice)))
-      const { keeper, resource } = yield* Effect.provideService(
+      const { keeper, observe, resource } = yield* Effect.provideService(
         makeSession(options),
         Fetcher,
         HttpClientFetcher.make(client)
@@ -85,7 +84,7 @@ export const layer = (
           view,
           discard
         })
-        return Effect.catchTags(sent, {
+        return Effect.catchTags(observe(sent), {
           AssertionUnavailable: fail(request),
           Unavailable: fail(request),
           DiscoveryError: fail(request),
@@ -181,37 +180,14 @@ export const forAccount = (
     return HttpClient.make((request) => Effect.provideService(client.execute(request), FetchHttpClient.Fetch, fetch))
   })
 
-/** The tags of all errors of clients. The table does not compile without one of them. */
-const tags: Readonly<Record<ClientError["_tag"], true>> = {
-  AssertionUnavailable: true,
-  AuthorizationDenied: true,
-  DiscoveryError: true,
-  Mismatch: true,
-  ScopeRefused: true,
-  SignInRequired: true,
-  Unavailable: true
-}
-
 /**
  * Returns the `ClientError` in an error or a cause, however deep it is, such as in the error of Effect's `McpClient`. Returns
- * `undefined` if there is none.
+ * `undefined` if there is none. It is `ClientError.find` of `effect-mcp-auth/client`.
  *
  * @category getters
  * @since 0.1.0
  */
-export const clientError = (error: unknown): ClientError | undefined => {
-  let current = Cause.isCause(error) ? Cause.squash(error) : error
-  for (let depth = 0; depth < 16 && typeof current === "object" && current !== null; depth++) {
-    const { _tag, cause, reason } = current as {
-      readonly _tag?: string
-      readonly cause?: unknown
-      readonly reason?: unknown
-    }
-    if (typeof _tag === "string" && Object.hasOwn(tags, _tag)) return current as ClientError
-    current = cause ?? reason
-  }
-  return undefined
-}
+export const clientError: (error: unknown) => ClientError | undefined = find
 
 /**
  * Returns the `SignInRequired` in an error or a cause, however deep it is. Returns `undefined` if there is none.

@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as HttpUri from "../../protocol/HttpUri.ts"
 import type { Principal } from "../../verification/Principal.ts"
-import * as TokenExchange from "../TokenExchange.ts"
+import * as TokenExchange from "../token-exchange/TokenExchange.ts"
 
 /**
  * Adds an exchanged token for the target to a request, as a Bearer token. Fails with the reason `insecure-url` if the URL is

@@ -21,8 +21,9 @@ import { mark as dpopMark, rule as dpopRule } from "../BoundKey.ts"
 import type { Unavailable } from "../ClientError.ts"
 import * as clientProof from "../ClientProof.ts"
 import type { DpopKeys } from "../DpopKeys.ts"
+import * as observation from "../Observation.ts"
 import * as serverDiscovery from "../ServerDiscovery.ts"
-import { checkResource, type Session } from "../Session.ts"
+import { checkResource, observing, type Session } from "../Session.ts"
 import * as tokenKeeper from "../TokenKeeper.ts"
 import type { Token } from "../TokenSource.ts"
 import * as accounts from "./AccountIndex.ts"
@@ -66,6 +67,8 @@ export interface Options extends signInOptions.SignInOptions {
   readonly redirectUri: string
   /** Binds tokens to keys (RFC 9449): a value of `DpopKeys.make`. Default: tokens are of the type Bearer. */
   readonly dpop?: DpopKeys | undefined
+  /** Records the steps of all connections: a value of `ClientEvents.make`. Default: none. */
+  readonly events?: observation.Recorder | undefined
   /** Sends all requests. Default: the `fetch` of the platform. */
   readonly fetch?: typeof globalThis.fetch | undefined
 }
@@ -113,6 +116,7 @@ const table: ConfigOption.Table<keyof Options> = {
   ...signInOptions.table,
   redirectUri: true,
   dpop: dpopRule,
+  events: observation.rule,
   fetch: ConfigOption.functionThat("sends a request, as the platform's fetch does")
 }
 
@@ -169,6 +173,7 @@ export const make = Effect.fnUntraced(function*(
   const sources = serverDiscovery.makeSources()
   const sessions = new BoundedMap<string, Session>(maximumSessions)
   const run = Effect.runPromiseExitWith(context)
+  const observe = yield* observation.observe(options.events)
 
   const sessionKey = ({ account, resource }: storedToken.Connection) => JSON.stringify([account, resource])
 
@@ -185,7 +190,11 @@ export const make = Effect.fnUntraced(function*(
       scope
     )
     // Another request can have created the session in the meantime.
-    const session: Session = sessions.use(key) ?? { resource, keeper }
+    const session: Session = sessions.use(key) ?? {
+      resource,
+      keeper,
+      observe: observing(observe, resource, connection.account)
+    }
     sessions.set(key, session)
     return session
   })
@@ -225,7 +234,9 @@ export const make = Effect.fnUntraced(function*(
     yield* invalidate(connection)
     yield* index.remove(connection)
     if (token === undefined) return undefined
-    const isRevoked = yield* Effect.orElseSucceed(revoke(token), () => false)
+    const revocation = observation.trace("revoke", token.issuer, revoke(token))
+    const isRevoked = yield* Effect.orElseSucceed(revocation, () => false)
+    yield* observation.record("Disconnected", { issuer: token.issuer, isRevoked })
     return { ...connection, isRevoked }
   })
 
@@ -238,14 +249,17 @@ export const make = Effect.fnUntraced(function*(
       }
     },
     complete: Effect.fnUntraced(function*({ url }, { account }) {
-      const completed = yield* signIn.complete(url, account)
+      const completed = yield* observe(signIn.complete(url, account), { account })
       yield* index.add(completed)
       yield* invalidate(completed)
       return completed
     }),
     disconnect: Effect.fnUntraced(function*({ account, resource }) {
       const resources = resource === undefined ? yield* index.resources(account) : [resource]
-      const ended = yield* Effect.forEach(resources, (each) => disconnectFrom({ account, resource: each }))
+      const ended = yield* Effect.forEach(resources, (each) => {
+        const connection = { account, resource: each }
+        return observe(disconnectFrom(connection), connection)
+      })
       return ended.filter((each) => each !== undefined)
     })
   }

@@ -8,6 +8,7 @@ import * as ScopeToken from "../../protocol/ScopeToken.ts"
 import { createFor } from "../BoundKey.ts"
 import { AuthorizationDenied, type ClientError, Unavailable } from "../ClientError.ts"
 import * as clientProof from "../ClientProof.ts"
+import { record } from "../Observation.ts"
 import * as TokenEndpoint from "../TokenEndpoint.ts"
 import * as TokenResponse from "../TokenResponse.ts"
 import type { Acquisition } from "../TokenSource.ts"
@@ -65,8 +66,9 @@ export const signIn = Effect.fnUntraced(function*(
   { fetcher, issuers, keys, registrations, store }: Options,
   show: ShowPrompt,
   connection: storedToken.Connection,
-  { found, scopes }: Acquisition
+  acquisition: Acquisition
 ): Effect.fn.Return<Completed | undefined, ClientError> {
+  const { found, scopes } = acquisition
   const { issuer, server } = found
   if (server.device_authorization_endpoint === undefined) return undefined
   const endpoint = yield* checkEndpoint(server.device_authorization_endpoint, issuer, "device_authorization_endpoint")
@@ -104,6 +106,7 @@ export const signIn = Effect.fnUntraced(function*(
   const { deviceCode, interval, lifetime, ...pages } = answer.success
   const prompt: DevicePrompt = { ...pages, issuer, resource: connection.resource, scopes: requested, lifetime }
   yield* display(show, prompt)
+  yield* record("SignInBegun", { acquisition: { ...acquisition, scopes: requested }, way: "device" })
 
   const requestToken = TokenEndpoint.make(fetcher)
   const key = keys && (yield* createFor(keys, found, { isStored: true }))
@@ -117,11 +120,14 @@ export const signIn = Effect.fnUntraced(function*(
   })
   const obtained = yield* pollUntilDone(poll, interval, issuer).pipe(
     Effect.tapError(removeUnknown),
-    Effect.timeoutOrElse({ duration: lifetime, orElse: () => Effect.fail(expired) })
+    Effect.timeoutOrElse({ duration: lifetime, orElse: () => Effect.fail(expired) }),
+    Effect.tapError((error) => record("SignInFailed", error))
   )
   const stored = yield* storedToken.make(store, connection, keys)
   yield* stored.replace({ ...obtained, clientId: registration.credentials.clientId, requested, issuer })
-  return { ...connection, issuer, granted: obtained.granted }
+  const completed = { ...connection, issuer, granted: obtained.granted }
+  yield* record("SignInCompleted", completed)
+  return completed
 })
 
 const expired = new Unavailable({ detail: "The person did not end the sign-in in time", retryAfter: 1 })

@@ -13,6 +13,8 @@ import { withLease } from "../../store/records/Lease.ts"
 import type { Store } from "../../store/records/RecordStore.ts"
 import { AuthorizationDenied, type ClientError, DiscoveryError, Mismatch, Unavailable } from "../ClientError.ts"
 import type { Credentials } from "../ClientProof.ts"
+import { record, trace } from "../Observation.ts"
+import { redirected } from "../Redirect.ts"
 import type { Found } from "../ServerDiscovery.ts"
 import { errorOf } from "../TokenResponse.ts"
 import type { ClientOptions, Issuers } from "./SignInOptions.ts"
@@ -113,7 +115,7 @@ export const make = Effect.fnUntraced(function*(
       })
     }
     const url = yield* checkEndpoint(server.registration_endpoint!, issuer, "registration_endpoint")
-    const answer = yield* post(fetcher, url, issuer, {
+    const request = post(fetcher, url, issuer, {
       ...metadata,
       // A server without this grant can reject a registration that names it.
       grant_types: metadata.grant_types.filter((type) =>
@@ -121,6 +123,7 @@ export const make = Effect.fnUntraced(function*(
       ),
       token_endpoint_auth_method: method
     })
+    const answer = yield* trace("register", issuer, request)
     const issued = yield* read(answer, issuer, redirectUris)
     const now = yield* Clock.currentTimeMillis
     const lifetime = issued.expiresAt === undefined
@@ -129,7 +132,10 @@ export const make = Effect.fnUntraced(function*(
     // Written before a browser opens, so that an interrupted sign-in causes no second registration.
     yield* kept.put(key, issued, lifetime, undefined)
     const written = yield* stored(key)
-    if (written !== undefined) return written
+    if (written !== undefined) {
+      yield* record("Registered", { issuer, clientId: written.credentials.clientId })
+      return written
+    }
     return yield* new Unavailable({ detail: "The registration of the client was removed", retryAfter: 1 })
   })
 
@@ -208,8 +214,7 @@ const post = (
     Effect.timeoutOrElse({ duration: timeLimit, orElse: () => Effect.fail(outage("did not answer in time")) }),
     Effect.flatMap(({ body, headers, status }): Effect.Effect<JsonObject | undefined, ClientError> => {
       if (isRedirect(status)) {
-        const found = headers["location"] ?? "another URL"
-        return Effect.fail(new Mismatch({ what: "redirect", expected: url, found }))
+        return Effect.fail(redirected(url, headers["location"]))
       }
       if (status >= 500 || status === 429) return Effect.fail(outage(`answered ${status}`))
       const answer = isJson(headers["content-type"]) ? parseObject(body) : undefined

@@ -15,6 +15,7 @@ import {
   type Unavailable
 } from "../ClientError.ts"
 import * as clientProof from "../ClientProof.ts"
+import { record, trace } from "../Observation.ts"
 import * as TokenEndpoint from "../TokenEndpoint.ts"
 import type { Acquisition, Obtained, TokenSource } from "../TokenSource.ts"
 import * as AuthorizationRequest from "./AuthorizationRequest.ts"
@@ -92,9 +93,10 @@ export const make = ({ fetcher, issuers, keys, registrations, store }: Options):
 
   const begin: SignIn["begin"] = Effect.fnUntraced(function*(
     { account, resource },
-    { found, scopes },
+    acquisition,
     redirectUri
   ): Effect.fn.Return<string, ClientError> {
+    const { found, scopes } = acquisition
     const { issuer, server } = found
     const { assumesS256, sendsResource } = issuers.settingsFor(issuer)
     const reject = (detail: string) => new DiscoveryError({ detail, trail: [] })
@@ -146,6 +148,7 @@ export const make = ({ fetcher, issuers, keys, registrations, store }: Options):
       flowLifetime,
       undefined
     )
+    yield* record("SignInBegun", { acquisition: { ...acquisition, scopes: requested }, way: "authorization-code" })
     return url.success
   })
 
@@ -184,7 +187,7 @@ export const make = ({ fetcher, issuers, keys, registrations, store }: Options):
     if (registration === undefined || key === "lost") return yield* new CallbackRejected({ reason: "unknown-state" })
     const requested = records.texts(flow, "requested") ?? []
     const sentResource = records.text(flow, "sentResource")
-    const obtained = yield* requestToken({
+    const request = requestToken({
       issuer,
       endpoint: text("tokenEndpoint"),
       parameters: [
@@ -201,14 +204,17 @@ export const make = ({ fetcher, issuers, keys, registrations, store }: Options):
       ),
       key,
       scopes: requested
-    }).pipe(
+    })
+    const obtained = yield* trace("complete_sign_in", issuer, request).pipe(
       Effect.tapError((error) => isCode(error, "invalid_client") ? registration.remove ?? Effect.void : Effect.void)
     )
     const resource = text("resource")
     const stored = yield* storedToken.make(store, { account, resource }, keys)
     yield* stored.replace({ ...obtained, clientId, requested, issuer })
-    return { account, resource, issuer, granted: obtained.granted }
-  })
+    const completed = { account, resource, issuer, granted: obtained.granted }
+    yield* record("SignInCompleted", completed)
+    return completed
+  }, Effect.tapError((error) => record("SignInFailed", error)))
 
   const refresh = Effect.fnUntraced(function*(
     { current, found }: Acquisition,
@@ -247,6 +253,7 @@ export const make = ({ fetcher, issuers, keys, registrations, store }: Options):
     if (isForgotten) yield* registration.remove!
     // Only this token: another process can have stored a newer one.
     yield* stored.remove(current)
+    yield* record("TokenEnded", { issuer, code: isForgotten ? "invalid_client" : "invalid_grant" })
     return undefined
   })
 

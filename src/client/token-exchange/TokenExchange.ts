@@ -13,25 +13,25 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
-import { sha256 } from "../crypto/Sha256.ts"
-import type * as ClientAuthentication from "../outbound/ClientAuthentication.ts"
-import * as Discovery from "../outbound/Discovery.ts"
-import * as EndpointGuard from "../outbound/EndpointGuard.ts"
-import * as Fetcher from "../outbound/Fetcher.ts"
-import * as FormPost from "../outbound/FormPost.ts"
-import { Sharing } from "../outbound/Sharing.ts"
-import * as SingleFlight from "../outbound/SingleFlight.ts"
-import { withTimeLimit } from "../outbound/TimeLimit.ts"
-import { type AuthConfigError, AuthorizationServerUnavailable, type InvalidMetadata } from "../protocol/AuthError.ts"
-import * as ConfigOption from "../protocol/ConfigOption.ts"
-import { own } from "../protocol/Json.ts"
-import { sanitize } from "../protocol/RemoteText.ts"
-import * as ScopeToken from "../protocol/ScopeToken.ts"
-import { BoundedMap } from "../store/BoundedMap.ts"
-import * as monotonic from "../store/MonotonicTime.ts"
-import * as AuthorizationServer from "../verification/issuers/AuthorizationServer.ts"
-import { apiKeyIssuer, Principal } from "../verification/Principal.ts"
-import { errorOf } from "./TokenResponse.ts"
+import { sha256 } from "../../crypto/Sha256.ts"
+import type * as ClientAuthentication from "../../outbound/ClientAuthentication.ts"
+import * as Discovery from "../../outbound/Discovery.ts"
+import * as EndpointGuard from "../../outbound/EndpointGuard.ts"
+import * as Fetcher from "../../outbound/Fetcher.ts"
+import * as FormPost from "../../outbound/FormPost.ts"
+import { Sharing } from "../../outbound/Sharing.ts"
+import * as SingleFlight from "../../outbound/SingleFlight.ts"
+import { withTimeLimit } from "../../outbound/TimeLimit.ts"
+import { type AuthConfigError, AuthorizationServerUnavailable, type InvalidMetadata } from "../../protocol/AuthError.ts"
+import * as ConfigOption from "../../protocol/ConfigOption.ts"
+import { own } from "../../protocol/Json.ts"
+import { sanitize } from "../../protocol/RemoteText.ts"
+import * as ScopeToken from "../../protocol/ScopeToken.ts"
+import { BoundedMap } from "../../store/BoundedMap.ts"
+import * as monotonic from "../../store/MonotonicTime.ts"
+import * as AuthorizationServer from "../../verification/issuers/AuthorizationServer.ts"
+import { apiKeyIssuer, Principal } from "../../verification/Principal.ts"
+import { errorOf } from "../TokenResponse.ts"
 
 /**
  * Represents a token that an exchange issued. The token is valid for the requested audience only.
@@ -125,7 +125,7 @@ const exchangeMessages: Readonly<Record<TokenExchangeError["reason"], string>> =
  *
  * ```ts
  * import { Effect } from "effect"
- * import { TokenExchange } from "effect-mcp-auth/client"
+ * import { TokenExchange } from "effect-mcp-auth/token-exchange"
  *
  * const recentOrders = Effect.gen(function*() {
  *   const { token } = yield* TokenExchange.TokenExchange
@@ -165,7 +165,7 @@ export type Options = ClientAuthentication.ClientAuthentication & {
  * **Example** (RFC 8693 at the issuer of the inbound tokens)
  *
  * ```ts
- * import { TokenExchange } from "effect-mcp-auth/client"
+ * import { TokenExchange } from "effect-mcp-auth/token-exchange"
  * import { Redacted } from "effect"
  *
  * const Exchange = TokenExchange.make({
@@ -192,7 +192,7 @@ export const make = (options: Options): Layer.Layer<TokenExchange, AuthConfigErr
  *
  * ```ts
  * import { Layer, Redacted } from "effect"
- * import { TokenExchange } from "effect-mcp-auth/client"
+ * import { TokenExchange } from "effect-mcp-auth/token-exchange"
  * import { HttpClientFetcher } from "effect-mcp-auth/http-client"
  * import { FetchHttpClient } from "effect/http"
  *
