@@ -110,7 +110,8 @@ export const fetchDocument = (
 export const isJson = (contentType: string | undefined): boolean =>
   /^application\/(?:[\w.+-]+\+)?json$/i.test((contentType ?? "").split(";")[0]!.trim())
 
-const maxAgeOf = (cacheControl: string | undefined): number | undefined => {
+/** Returns the time for which a document may be cached, in seconds, or `undefined` if its server states none. */
+export const maxAgeOf = (cacheControl: string | undefined): number | undefined => {
   if (cacheControl === undefined) return undefined
   if (/\bno-(?:cache|store)\b/i.test(cacheControl)) return 0
   const found = /\bmax-age=(\d{1,9})\b/i.exec(cacheControl)
