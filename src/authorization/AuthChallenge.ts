@@ -7,7 +7,8 @@ import * as Effect from "effect/Effect"
 import * as ConfigOption from "../protocol/ConfigOption.ts"
 import { isRecord, own } from "../protocol/Json.ts"
 import type { Request } from "./Caller.ts"
-import type * as ToolResult from "./internal/toolResult.ts"
+
+import type * as RejectedCall from "./RejectedCall.ts"
 import type { Rejection } from "./Rejection.ts"
 
 /**
@@ -179,12 +180,12 @@ const toToolResult = (
     )
     : Effect.succeed(rejection)
 
-let loaded: typeof ToolResult | undefined
+let loaded: typeof RejectedCall | undefined
 
 // Each caller starts a separate import, because in a Worker a request must not wait for another one. If the module cannot be
 // loaded, the client receives the status of HTTP.
 const load = Effect.suspend(() =>
   loaded !== undefined ?
     Effect.succeed(loaded) :
-    Effect.promise(() => import("./internal/toolResult.ts").then((module) => loaded = module, () => undefined))
+    Effect.promise(() => import("./RejectedCall.ts").then((module) => loaded = module, () => undefined))
 )

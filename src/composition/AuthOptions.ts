@@ -274,8 +274,8 @@ export interface Common<
   /**
    * Whether a tool call that a policy denies is answered with a tool result instead of a 403, if there is no challenge. The result is an
    * error, and its `_meta["io.modelcontextprotocol/authorization"]` is the envelope of the draft SEP-2643: a client must neither repeat the
-   * call nor start a sign-in because of it. Results with a challenge (`authChallenge`) contain the envelope as well. It names no role,
-   * claim or check.
+   * call nor start a sign-in because of it. Results with a challenge (`authChallenge`), and those for callers of `auth.local`, contain the
+   * envelope as well. It names no role, claim or check.
    * Default: `false`.
    */
   readonly structuredDenials?: boolean | undefined

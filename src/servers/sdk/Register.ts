@@ -47,6 +47,8 @@ export interface Wrapped {
   readonly kind: registrationRule.Kind
   readonly name: string
   readonly policy: RegistrationPolicy
+  /** Whether the handler creates a task. */
+  readonly createsTask: boolean
 }
 
 /** The parts of a program that register. */
@@ -70,7 +72,7 @@ export const make = ({ bind, log, readArguments, registry, sdkOptions, wrap }: P
     given: Config,
     handler: unknown,
     add: (config: object, wrapped: AnyHandler) => object,
-    more: ReadonlyArray<string> = []
+    createsTask = false
   ): object => {
     const what = `${kind} ${name}`
     if (!OptionValue.isObject(given as unknown)) {
@@ -98,8 +100,9 @@ export const make = ({ bind, log, readArguments, registry, sdkOptions, wrap }: P
           "effect-mcp-auth"
       })
     }
-    const guard = (handler: AnyHandler) => wrap({ kind, name, policy }, handler)
-    registration = add(checkConfig(config, [...sdkOptions[kind], ...more], what), guard(handler as AnyHandler))
+    const guard = (handler: AnyHandler) => wrap({ kind, name, policy, createsTask }, handler)
+    const known = createsTask ? [...sdkOptions[kind], "execution"] : sdkOptions[kind]
+    registration = add(checkConfig(config, known, what), guard(handler as AnyHandler))
     registry.setPolicy(registration, policy)
     guardUpdates(registration as Updatable, guard)
     if (rule === undefined ? policy.scopes.length === 0 && typeof policy.scopes !== "function" : rule.isOpen) {
@@ -128,7 +131,7 @@ export const make = ({ bind, log, readArguments, registry, sdkOptions, wrap }: P
           getTask: (...parameters) => taskOf(parameters, "getTask"),
           getTaskResult: (...parameters) => taskOf(parameters, "getTaskResult")
         })
-      }, ["execution"])
+      }, true)
     },
     registerPrompt: (server, name, config, handler) =>
       register(

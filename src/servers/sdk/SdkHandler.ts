@@ -35,6 +35,8 @@ export interface HandlerRuntime<R> {
   readonly callerOf: (extra: unknown) => Principal | undefined
   /** Returns whether `local` created a caller. No gate checks the scopes of such a caller before the handler. */
   readonly isLocal: (caller: Principal) => boolean
+  /** Whether a denied tool call of a local caller is answered with the envelope of SEP-2643. */
+  readonly structuredDenials: boolean
   readonly log: SetupLog
   /** Returns the rejection of a caller: for an error, or because the caller lacks one of the scopes or is anonymous. */
   readonly reject: (
@@ -67,7 +69,15 @@ export const make =
     const evaluated = evaluate(options, registration, caller, last === 0 ? undefined : parameters[0], context)
     const verdict = evaluated instanceof Promise ? await evaluated : evaluated
     const rejected = rejectUnlessGranted(options, operation, registration.policy.unauthorized, verdict, caller, context)
-    if (rejected !== undefined) throw await rejected
+    if (rejected !== undefined) {
+      const error = await rejected
+      const isDenied = verdict._tag === "Denied" || verdict._tag === "MissingScopes"
+      if (!options.structuredDenials || !isDenied || !answersDenials(registration)) throw error
+      // Over HTTP, the gate answers.
+      if (caller === undefined || !options.isLocal(caller)) throw error
+      const { denied } = await import("../../authorization/RejectedCall.ts")
+      return denied(error.message)
+    }
     parameters[last] = {
       ...context,
       principal: caller === undefined ? undefined : options.present(caller),
@@ -78,6 +88,9 @@ export const make =
       ? await run(options, result as Effect.Effect<unknown, unknown, R>, caller, signalOf(context))
       : result
   }
+
+/** Returns whether a result of the handler can be the answer to a denied call. A handler that creates a task returns the task. */
+const answersDenials = ({ createsTask, kind }: Wrapped): boolean => kind === "tool" && !createsTask
 
 const rejectUnlessGranted = <R>(
   options: HandlerRuntime<R>,

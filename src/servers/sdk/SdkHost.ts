@@ -112,6 +112,7 @@ export const make = async <E, Schema>(
     anonymous,
     callerOf,
     isLocal: (caller) => localCallers.has(caller),
+    structuredDenials: host.gate.published.structuredDenials === true,
     log,
     reject: makeReject(host),
     present: makePresent(host, localCallers),

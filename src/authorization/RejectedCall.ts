@@ -1,7 +1,24 @@
-import type { Rejection } from "../Rejection.ts"
+/**
+ * Writes the rejection of a tool call into a tool result, with the envelope of the draft SEP-2643 if the author of the server wants it.
+ *
+ * @since 0.1.0
+ */
+import type { Rejection } from "./Rejection.ts"
 
-/* Writes the rejection of a tool call into a tool result. `AuthChallenge.ts` loads this file with the first such result. It imports only
- * types, so a bundler that splits code moves no shared module into one more chunk. */
+/* The gate and the servers load this file with the first such result. It imports only types, so a bundler that splits code moves no shared
+ * module into one more chunk. */
+
+/**
+ * A tool result that is an error. Its `_meta` contains the challenge and the envelope, if there are any.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ErrorResult {
+  readonly content: ReadonlyArray<{ readonly type: "text"; readonly text: string }>
+  readonly isError: true
+  readonly _meta: Readonly<Record<string, unknown>>
+}
 
 const signIn = "Sign in to run this tool"
 
@@ -21,6 +38,9 @@ interface Content {
  * With `structuredDenials`, the result contains the envelope of SEP-2643. Whether there is a remediation follows from the challenge, so
  * both always agree. Without a challenge, the rejection is returned unchanged if the client asked for a task (MCP 2025-11-25), because such
  * a client reads no other result.
+ *
+ * @category constructors
+ * @since 0.1.0
  */
 export const make = (
   rejection: Rejection,
@@ -48,27 +68,35 @@ export const make = (
       result: {
         // The revision 2026-07-28 introduced this member, and requires it.
         ...(protocolVersion !== undefined && protocolVersion >= "2026-07-28" ? { resultType: "complete" } : undefined),
-        content: [{
-          type: "text",
-          text: challenge === undefined && scope !== undefined ? `${description}: ${scope}` : description
-        }],
-        isError: true,
-        _meta: {
-          ...(challenge === undefined ? undefined : { "mcp/www_authenticate": [challenge] }),
-          ...(structuredDenials ? { [envelopeKey]: envelope(challenge !== undefined) } : undefined)
-        }
+        ...challenge === undefined
+          ? denied(scope === undefined ? description : `${description}: ${scope}`)
+          : errorResult(description, {
+            "mcp/www_authenticate": [challenge],
+            ...(structuredDenials ? envelope("available") : undefined)
+          })
       }
     })
   }
 }
 
-const envelopeKey = "io.modelcontextprotocol/authorization"
+/**
+ * Makes the result of a tool call that is denied without a challenge.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const denied = (text: string): ErrorResult => errorResult(text, envelope("undisclosed"))
+
+const errorResult = (text: string, meta: ErrorResult["_meta"]): ErrorResult => ({
+  content: [{ type: "text", text }],
+  isError: true,
+  _meta: meta
+})
 
 /**
- * The envelope of a denial. The gate cannot know that no remediation exists: another person can grant a role, and a check can pass later.
- * So it never says `unavailable`.
+ * The envelope of a denial. It never says `unavailable`, because the server cannot know that no remediation exists: another person can
+ * grant a role, and a check can pass later.
  */
-const envelope = (isRemediable: boolean) => ({
-  reason: "insufficient_authorization",
-  remediation: isRemediable ? "available" : "undisclosed"
+const envelope = (remediation: "available" | "undisclosed") => ({
+  "io.modelcontextprotocol/authorization": { reason: "insufficient_authorization", remediation }
 })
