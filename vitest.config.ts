@@ -2,6 +2,7 @@ import { defineConfig } from "vitest/config"
 
 /** Tests that start several processes for each server, or that take their time on purpose. `npm run test:slow` runs them. */
 const slow = [
+  "examples/cli-client/test/*.test.ts",
   "examples/todo-manager/instances/*.test.ts",
   "test/bench/*.test.ts",
   "test/client/acceptance/*.test.ts",

@@ -1,6 +1,7 @@
 /**
  * A real OAuth 2.1 authorization server on loopback, for the examples and the tests. It is `oidc-provider`, a certified
- * OpenID provider, configured for MCP: PKCE, resource indicators and dynamic client registration.
+ * OpenID provider, configured for MCP: PKCE, resource indicators and dynamic client registration. It accepts no ID-JAG, because
+ * `oidc-provider` has no such grant: `TestIssuer` of the testing kit does.
  *
  * Any caller can sign in under any name with any password. Therefore it listens on 127.0.0.1 only, and issues tokens only for
  * resources on loopback hosts.
@@ -191,6 +192,7 @@ const configuration = (options: Options, key: JWK, service: ConfidentialClient):
       AccessToken: lifetime,
       ClientCredentials: lifetime,
       AuthorizationCode: 60,
+      DeviceCode: 10 * 60,
       IdToken: lifetime,
       Interaction: 60 * 60,
       Session: day,

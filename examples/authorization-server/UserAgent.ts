@@ -94,32 +94,39 @@ export class UserAgent {
     throw new Error(`The sign-in did not end after ${maximumHops} requests`)
   }
 
-  async #send(url: URL, form: Form | undefined): Promise<Answer> {
-    const method = form === undefined ? "GET" : "POST"
+  /** Opens a URL, or submits a form to it. Follows no redirect. */
+  async open(target: URL | string, fields?: Readonly<Record<string, string>>): Promise<Answer> {
+    const url = new URL(target)
+    const method = fields === undefined ? "GET" : "POST"
     const cookie = this.#cookieHeader(url)
     const response = await (this.#options.fetch ?? globalThis.fetch)(url, {
       method,
       redirect: "manual",
       headers: { accept: "text/html", ...(cookie === "" ? {} : { cookie }) },
-      ...(form === undefined ? {} : { body: new URLSearchParams(form.fields) })
+      ...(fields === undefined ? {} : { body: new URLSearchParams(fields) })
     })
     this.#store(url, response.headers.getSetCookie())
     const html = await response.text()
-    const target = response.headers.get("location")
-    const location = target === null ? undefined : new URL(target, url)
+    const redirect = response.headers.get("location")
+    const location = redirect === null ? undefined : new URL(redirect, url)
     const page = /<h1>([^<]*)<\/h1>/.exec(html)?.[1]
     const requested = [...html.matchAll(/<li>([^<]*)<\/li>/g)].map((match) => unescape(match[1] ?? "").trim())
     this.log.push({
       method,
       url,
-      ...(form === undefined ? {} : { form: form.fields }),
+      ...(fields === undefined ? {} : { form: fields }),
       status: response.status,
       ...(location === undefined ? {} : { location }),
       ...(page === undefined ? {} : { page }),
       ...(requested.length === 0 ? {} : { requested })
     })
-    if (response.status >= 400) throw new Error(`${method} ${url.href}: ${response.status} ${html}`)
-    return { html, location }
+    return { status: response.status, html, location }
+  }
+
+  async #send(url: URL, form: Form | undefined): Promise<Answer> {
+    const answer = await this.open(url, form?.fields)
+    if (answer.status >= 400) throw new Error(`${url.href}: ${answer.status} ${answer.html}`)
+    return answer
   }
 
   #cookieHeader(url: URL): string {
@@ -148,7 +155,9 @@ export class UserAgent {
   }
 }
 
-interface Answer {
+/** The response of a server. */
+export interface Answer {
+  readonly status: number
   readonly html: string
   readonly location: URL | undefined
 }

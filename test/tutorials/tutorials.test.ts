@@ -20,6 +20,9 @@ const pages = [
   "upstream",
   "observability",
   "testing",
+  "machine-client",
+  "cli-client",
+  "agent",
   "docs/fast-starts.md"
 ]
 
@@ -43,8 +46,11 @@ const packages = (names: string): ReadonlyArray<string> =>
     return each || version === undefined ? name : `${name}@${version}`
   })
 
+/** The folder of the installed packages, relative to the folder of a page. */
+const modules = each ? "node_modules" : "../node_modules"
+
 const prepare = (commands: string): string =>
-  commands.replace(
+  commands.replaceAll(" node_modules/", ` ${modules}/`).replace(
     installs,
     (line, names: string) =>
       !each ? "" : line.startsWith("npm install ") ? `npm install ${packages(names).join(" ")}\n` : line

@@ -15,6 +15,7 @@ import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { type AddressInfo, createServer } from "node:net"
+import { homedir } from "node:os"
 import { dirname, join } from "node:path"
 
 export type Step =
@@ -123,7 +124,10 @@ export interface Options {
 
 export const follow = async ({ home, page, prepare }: Options): Promise<void> => {
   // The ports that a page shows can be in use on this machine, so the commands use free ones.
-  const ports = new Map([["3000", await freePort()], ["3001", await freePort()], ["4000", await freePort()]])
+  const ports = new Map([["3000", await freePort()], ["3001", await freePort()], ["4000", await freePort()], [
+    "5000",
+    await freePort()
+  ]])
   const here = (text: string) =>
     [...ports].reduce((it, [from, to]) => it.replaceAll(`127.0.0.1:${from}`, `127.0.0.1:${to}`), text)
   const there = (text: string) =>
@@ -138,6 +142,9 @@ export const follow = async ({ home, page, prepare }: Options): Promise<void> =>
     ),
     PATH: `${dirname(process.execPath)}:${process.env["PATH"]}`,
     NO_COLOR: "1",
+    // The programs of a page may write to the home folder. The cache of npm stays where it is.
+    HOME: home,
+    npm_config_cache: process.env["npm_config_cache"] ?? join(homedir(), ".npm"),
     npm_config_prefer_offline: "true",
     npm_config_audit: "false",
     npm_config_fund: "false",
@@ -145,6 +152,10 @@ export const follow = async ({ home, page, prepare }: Options): Promise<void> =>
     ORDERS_PORT: ports.get("3001"),
     SDK_PORT: ports.get("3001"),
     ISSUER_PORT: ports.get("4000"),
+    WORK_PORT: ports.get("3001"),
+    AGENT_PORT: ports.get("5000"),
+    CALLBACK_PORT: await freePort(),
+    SERVERS: here("http://127.0.0.1:3000/mcp,http://127.0.0.1:3001/mcp"),
     MCP_URL: here("http://127.0.0.1:3000/mcp"),
     ISSUER: here("http://127.0.0.1:4000"),
     AUTHORIZATION_SERVERS: here("http://127.0.0.1:4000")

@@ -18,7 +18,10 @@ it.each([
   { example: "policies", shows: 9 },
   { example: "upstream", shows: 5 },
   { example: "observability", shows: 6, alsoOf: "testing" },
-  { example: "testing", shows: 13 }
+  { example: "testing", shows: 13 },
+  { example: "agent", shows: 5 },
+  { example: "machine-client", shows: 4 },
+  { example: "cli-client", shows: 3 }
 ])("the page of $example shows the files of the example", ({ alsoOf, example, shows }) => {
   const page = readFileSync(join(folder, example, "README.md"), "utf8")
   const blocks = [...page.matchAll(/^```(?:ts|sh) (?:file=(\S+)|fragment)\n(.*?)^```$/gms)]
