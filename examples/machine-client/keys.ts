@@ -1,10 +1,12 @@
 /** Creates the key pair of the client: the private key for the client alone, the public one for the authorization server. */
-import { exportJWK, generateKeyPair } from "jose"
 import { writeFile } from "node:fs/promises"
 
-const { privateKey, publicKey } = await generateKeyPair("ES256", { extractable: true })
+const algorithm = { name: "ECDSA", namedCurve: "P-256" }
+const { privateKey, publicKey } = await crypto.subtle.generateKey(algorithm, true, ["sign", "verify"])
 const common = { alg: "ES256", kid: "nightly-report-1" }
 
-await writeFile("private-key.json", JSON.stringify({ ...await exportJWK(privateKey), ...common }), { mode: 0o600 })
-await writeFile("public-key.json", JSON.stringify({ ...await exportJWK(publicKey), ...common }))
+const toJwk = async (key: CryptoKey) => JSON.stringify({ ...await crypto.subtle.exportKey("jwk", key), ...common })
+
+await writeFile("private-key.json", await toJwk(privateKey), { mode: 0o600 })
+await writeFile("public-key.json", await toJwk(publicKey))
 console.log("wrote private-key.json and public-key.json")
