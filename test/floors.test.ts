@@ -208,6 +208,7 @@ const besideTheKit = [
   "bench/speed/Memory.ts",
   "bench/speed/TenantDay.ts",
   "examples/authorization-server/AuthorizationServer.ts",
+  "examples/machine-client/keys.ts",
   "examples/policies/test/policies.test.ts",
   "examples/testing/notes.node.ts",
   "test/client/events.test.ts",

@@ -2,6 +2,7 @@
 import { writeFile } from "node:fs/promises"
 
 const algorithm = { name: "ECDSA", namedCurve: "P-256" }
+// oxlint-disable-next-line no-restricted-properties -- this is the key of a client, not of a test
 const { privateKey, publicKey } = await crypto.subtle.generateKey(algorithm, true, ["sign", "verify"])
 const common = { alg: "ES256", kid: "nightly-report-1" }
 
