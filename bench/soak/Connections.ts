@@ -6,12 +6,12 @@ import { connect } from "node:net"
 
 export interface Connections {
   /** Status of the response, or the reason why there is none. */
-  readonly send: (request: Buffer) => Promise<string>
+  readonly send: (request: Uint8Array) => Promise<string>
   readonly close: () => void
 }
 
 interface Job {
-  readonly request: Buffer
+  readonly request: Uint8Array
   readonly resolve: (status: string) => void
 }
 

@@ -6,17 +6,43 @@ import type { Question } from "./Issuer.ts"
 /** Options of Node that load the package from its sources. Without them, Node loads the build, as in an installation. */
 const source = ["--conditions=effect-mcp-auth/source"]
 
+/** The processes that run. */
+const running = new Set<ChildProcess>()
+
+/** Keeps a process among those that `stopAll` stops, until it ends. Returns the process. */
+export const keep = <A extends ChildProcess>(child: A): A => {
+  running.add(child)
+  child.once("exit", () => running.delete(child))
+  return child
+}
+
+/** Stops every process of the run, including those that hang. */
+export const stopAll = async (): Promise<void> => {
+  await Promise.all([...running].map((child) => {
+    const ended = exited(child)
+    child.kill("SIGKILL")
+    return ended
+  }))
+}
+
+/** Resolves when a process has ended. */
+export const exited = (child: ChildProcess): Promise<void> =>
+  new Promise((resolve) => {
+    if (child.exitCode !== null || child.signalCode !== null) resolve()
+    else child.once("exit", () => resolve())
+  })
+
 /** Starts a file of this folder as a process, and returns the process and its first message. */
 const start = async <A>(
   file: string,
   args: ReadonlyArray<string>,
   execArgv: ReadonlyArray<string> = source
 ): Promise<{ readonly child: ChildProcess; readonly first: A }> => {
-  const child = fork(join(import.meta.dirname, file), args, {
+  const child = keep(fork(join(import.meta.dirname, file), args, {
     execArgv: [...execArgv],
     serialization: "advanced",
     stdio: ["ignore", "inherit", "inherit", "ipc"]
-  })
+  }))
   return { child, first: await nextMessage<A>(child) }
 }
 
@@ -26,9 +52,9 @@ const nextMessage = <A>(child: ChildProcess) =>
       child.off("exit", onExit)
       resolve(message as A)
     }
-    const onExit = (code: number | null) => {
+    const onExit = (code: number | null, signal: string | null) => {
       child.off("message", onMessage)
-      reject(new Error(`a process of the run ended with ${code}`))
+      reject(new Error(`a process of the run ended with ${code ?? signal}`))
     }
     child.once("message", onMessage)
     child.once("exit", onExit)
@@ -40,16 +66,21 @@ const ask = <A>(child: ChildProcess, question: unknown): Promise<A> => {
   return answer
 }
 
-const stop = (child: ChildProcess) =>
-  new Promise<void>((resolve) => {
-    child.once("exit", () => resolve())
-    child.disconnect()
-  })
+/** Disconnects from a process, which then ends, and waits for its end. */
+export const stop = (child: ChildProcess): Promise<void> => {
+  const ended = exited(child)
+  if (child.connected) child.disconnect()
+  return ended
+}
 
 export interface Issuer {
   readonly url: string
   /** Mints `count` tokens. Default of `typ`: `at+jwt`. */
   readonly mint: (algorithm: "RS256" | "ES256" | "EdDSA", count: number, typ?: string) => Promise<ReadonlyArray<string>>
+  /** Creates the headers of `count` requests with a DPoP-bound token, each with a new proof. */
+  readonly proofs: (
+    count: number
+  ) => Promise<ReadonlyArray<{ readonly authorization: string; readonly dpop: string }>>
   /** Returns the number of requests that the authorization server received. */
   readonly requests: () => Promise<number>
   readonly stop: () => Promise<void>
@@ -61,6 +92,7 @@ export const issuer = async (): Promise<Issuer> => {
   return {
     url: first,
     mint: (algorithm, count, typ = "at+jwt") => question({ ask: "mint", algorithm, count, typ }),
+    proofs: (count) => question({ ask: "proofs", count }),
     requests: () => question({ ask: "requests" }),
     stop: () => stop(child)
   }

@@ -1,6 +1,6 @@
 /**
- * The level "forged": how long good requests take while clients send forged tokens. Good tokens are one in a hundred, and are sent
- * at a fixed rate on separate connections, from this process. A second process sends the forged tokens.
+ * The level "forged": how long good requests take while clients send forged tokens and replay DPoP proofs. Good tokens are one in a
+ * hundred, and are sent at a fixed rate on separate connections, from this process. A second process sends the others.
  */
 import { connect } from "node:net"
 import { setTimeout as delay } from "node:timers/promises"
@@ -10,9 +10,17 @@ import * as Load from "./Load.ts"
 import { type Goal, type Level, type Settings, withQuartiles } from "./Report.ts"
 import { ratio, shuffled } from "./Stats.ts"
 
-const own = ["effect + effect-mcp-auth", "express + effect-mcp-auth"] as const
+/** The server that also gets replays of DPoP proofs. */
+const withProofs = "node:http + effect-mcp-auth, DPoP"
 
-const contenders = ["effect", ...own, "express + mcp-auth", "express + SDK + jose"]
+const own = ["effect + effect-mcp-auth", "express + effect-mcp-auth", withProofs] as const
+
+const contenders = ["effect", ...own, "express + mcp-auth"]
+
+/** The number of proofs. Each is good for its first use, and each further use is a replay (RFC 9449 §11.1). */
+const proofs = 100
+
+const isOwn = (name: string) => own.some((other) => other === name)
 
 const segment = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url")
 
@@ -66,28 +74,38 @@ const percentile = (times: ReadonlyArray<number>, part: number): number =>
 export const forged = async ({ issuer, quick }: Settings): Promise<Level> => {
   const good = await issuer.mint("RS256", 200)
   const requests = good.map(Load.get)
-  const flood = forge(good)
-  const seconds = quick ? 1 : 4
+  const forgeries = forge(good).map(Load.get)
+  const seconds = quick ? 1 : 2.5
   const names = quick ? ["effect", ...own] : contenders
   const idle = new Map<string, Array<number>>(names.map((name) => [name, []]))
   const half = new Map<string, Array<number>>(names.map((name) => [name, []]))
   const full = new Map<string, Array<number>>(names.map((name) => [name, []]))
   const rates = new Map<string, number>()
-  for (let round = 0; round < (quick ? 3 : 7); round++) {
+  for (let round = 0; round < 3; round++) {
     for (const name of shuffled(names)) {
       const server = await Child.server(name, issuer.url)
       try {
+        // New proofs for each flood, because a proof expires after a minute.
+        const flood = async (): Promise<ReadonlyArray<Buffer>> =>
+          name === withProofs
+            ? [...(await issuer.proofs(proofs)).map(Load.getWithProof), ...forgeries.slice(0, proofs * 5)]
+            : forgeries
         // Compiles the code of both kinds of requests.
-        for (const warm of [requests, flood.map(Load.get)]) {
-          await Load.run(server.port, warm, { until: (sent) => sent > (quick ? 4_000 : 20_000) })
+        for (const warm of [requests, await flood()]) {
+          await Load.run(server.port, warm, {
+            until: (sent, passed) => sent > (quick ? 4_000 : 20_000) || passed > 3000
+          })
         }
         const p99 = async () => percentile(await latencies(server.port, requests, { every: 5, seconds }), 0.99)
         const under = async (rate: number | undefined): Promise<number> => {
-          const work: Work = { port: server.port, tokens: flood, milliseconds: seconds * 1000 + 500, rate }
+          const work: Work = { port: server.port, requests: await flood(), milliseconds: seconds * 1000 + 500, rate }
           const flooded = Child.work<Flooded>("Flood.ts", work)
           await delay(250)
           const found = await p99()
-          const { rate: reached } = await flooded
+          const { admitted, rate: reached } = await flooded
+          if (isOwn(name) && admitted > (name === withProofs ? proofs : 0)) {
+            throw new Error(`${name} admitted ${admitted} forged or replayed requests`)
+          }
           if (rate === undefined) rates.set(name, reached)
           return found
         }
@@ -112,6 +130,7 @@ export const forged = async ({ issuer, quick }: Settings): Promise<Level> => {
       text:
         "The time in which 99 % of the requests with good tokens are answered while another client sends garbage, unknown `kid`s, " +
         "a foreign issuer, changed claims and changed signatures, as a multiple of the time on the idle server; less is better. " +
+        "With DPoP, every sixth of these requests has a good token and replays a proof. " +
         "At full load, 32 requests are always waiting, so each good request waits for up to 32 others on any server of one thread.",
       columns: ["server", "half of the maximum rate", "full load"],
       rows: names.map((name) => [name, withQuartiles(toIdle(half, name)), withQuartiles(toIdle(full, name))])

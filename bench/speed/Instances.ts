@@ -58,7 +58,7 @@ export const instances = async ({ issuer, quick }: Settings): Promise<Level> => 
   const rates = new Map<number, Array<number>>(counts.map((count) => [count, []]))
   const costs = new Map<number, Array<number>>(counts.map((count) => [count, []]))
   try {
-    for (let round = 0; round < (quick ? 3 : 7); round++) {
+    for (let round = 0; round < (quick ? 3 : 5); round++) {
       for (const count of shuffled(counts)) {
         const running = await startInstances(count, issuer.url, redis.port)
         await Load.run(running.ports.shared, requests, { until: (sent) => sent > (quick ? 4_000 : 20_000) * count })

@@ -1,7 +1,7 @@
 /** The authorization server. It runs in a separate process, mints tokens, and counts the requests that it receives. */
 import { NodeHttpServer } from "@effect/platform-node"
 import { Context, Effect, Exit, Layer, References, Scope } from "effect"
-import { TestIssuer } from "effect-mcp-auth/testing"
+import { DpopClient, TestIssuer } from "effect-mcp-auth/testing"
 import { createServer } from "node:http"
 import { resource, scopes, tokenLifetime } from "./Subject.ts"
 
@@ -13,12 +13,14 @@ export type Question =
     readonly algorithm: "RS256" | "ES256" | "EdDSA"
     readonly typ: string
   }
+  | { readonly ask: "proofs"; readonly count: number }
   | { readonly ask: "requests" }
 
 let count = 0
 
 const answer = async (question: Question): Promise<unknown> => {
   if (question.ask === "requests") return (await takeRequests(), received)
+  if (question.ask === "proofs") return await Effect.runPromise(prove(question.count))
   const tokens: Array<string> = []
   // Signs several tokens at a time, because signatures are computed in other threads.
   await Promise.all(Array.from({ length: 8 }, async () => {
@@ -46,6 +48,16 @@ const answer = async (question: Question): Promise<unknown> => {
   }))
   return tokens
 }
+
+/** Creates the headers of requests with one token that is bound to a key (RFC 9449), each with a new proof. */
+const prove = Effect.fnUntraced(function*(count: number) {
+  const client = yield* DpopClient.make()
+  const token = yield* issuer.mint({ scopes, boundTo: client.thumbprint, expiresIn: tokenLifetime })
+  return yield* Effect.forEach(
+    Array.from({ length: count }),
+    () => client.headers({ method: "GET", url: resource, token })
+  )
+})
 
 const Issuer = TestIssuer.serve({ resource, algorithm: "RS256", algorithms: ["ES256", "EdDSA"] }).pipe(
   Layer.provide(NodeHttpServer.layer(createServer, { port: 0, host: "127.0.0.1" })),

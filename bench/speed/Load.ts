@@ -45,7 +45,7 @@ const lengthOf = (text: string): number | undefined => {
  */
 export const run = async (
   port: number,
-  requests: ReadonlyArray<Buffer>,
+  requests: ReadonlyArray<Uint8Array>,
   { connections = 32, from = 0, measure, until }: {
     readonly connections?: number
     /** Index of the first request. */
@@ -138,6 +138,14 @@ export const getAt = (path: string) => (token: string): Buffer =>
   Buffer.from(`GET ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer ${token}\r\naccept: */*\r\n\r\n`)
 
 export const get = getAt("/mcp")
+
+/** Creates a GET request with a token that is bound to a key, and the proof of that key (RFC 9449 §7.1). */
+export const getWithProof = (
+  { authorization, dpop }: { readonly authorization: string; readonly dpop: string }
+): Buffer =>
+  Buffer.from(
+    `GET /mcp HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: ${authorization}\r\ndpop: ${dpop}\r\naccept: */*\r\n\r\n`
+  )
 
 /** Creates a tool call of MCP 2026-07-28, or of the previous revision, which is the latest that SDK v1 supports. */
 export const callTool = (token: string, revision: "2026-07-28" | "2025-11-25", path = "/mcp"): Buffer => {

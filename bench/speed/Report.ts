@@ -28,8 +28,10 @@ export interface Goal {
   readonly reach: { readonly atLeast: number } | { readonly atMost: number }
   readonly found: Spread
   readonly unit?: string | undefined
-  /** Text that is printed after the name of the goal. */
-  readonly note?: string | undefined
+  /** The same ratio by requests per second instead of CPU time. */
+  readonly byRate?: Spread | undefined
+  /** The same ratio between two servers instead of two routes of one server. */
+  readonly asTwoServers?: Spread | undefined
 }
 
 export interface Level {
@@ -37,6 +39,13 @@ export interface Level {
   readonly goals: ReadonlyArray<Goal>
   /** The bars of the chart. */
   readonly bars?: ReadonlyArray<Bar> | undefined
+}
+
+/** A level after its measurement. */
+export interface Measured extends Level {
+  readonly name: string
+  /** Why the level has no results. */
+  readonly failure?: string | undefined
 }
 
 export interface Bar {
@@ -72,17 +81,33 @@ const tableOf = ({ columns, rows, text, title }: Table): string =>
 export const goalsTable = (goals: ReadonlyArray<Goal>): Table => ({
   title: "Goals",
   text: "",
-  columns: ["what", "to reach", "median (quartiles)", "reached"],
+  columns: ["what", "target", "median", "quartiles", "met"],
   rows: goals.map((goal) => {
     const unit = goal.unit === undefined ? "" : ` ${goal.unit}`
-    const reach = "atLeast" in goal.reach ? `≥ ${goal.reach.atLeast}` : `≤ ${goal.reach.atMost}`
+    const { high, low, median } = goal.found
     return [
-      goal.note === undefined ? goal.what : `${goal.what}; ${goal.note}`,
-      `${reach}${unit}`,
-      `${withQuartiles(goal.found)}${unit}`,
-      isReached(goal) ? "yes" : "no"
+      goal.what,
+      `${"atLeast" in goal.reach ? `≥ ${goal.reach.atLeast}` : `≤ ${goal.reach.atMost}`}${unit}`,
+      `${number(median)}${unit}`,
+      low === high ? "exact" : `${number(low)}–${number(high)}`,
+      isReached(goal) ? "yes" : "**no**"
     ]
   })
+})
+
+/** The goals for which other measures exist. */
+const otherMeasures = (goals: ReadonlyArray<Goal>): Table => ({
+  title: "The goals by other measures",
+  text:
+    "Requests per second depend on the load of the machine. Two servers are less precise than two routes of one server, because " +
+    "processes with the same code differ by up to a tenth.",
+  columns: ["what", "by CPU", "by requests per second", "as two servers, by CPU"],
+  rows: goals.filter(({ asTwoServers, byRate }) => byRate !== undefined || asTwoServers !== undefined).map((goal) => [
+    goal.what,
+    withQuartiles(goal.found),
+    goal.byRate === undefined ? "–" : withQuartiles(goal.byRate),
+    goal.asTwoServers === undefined ? "–" : withQuartiles(goal.asTwoServers)
+  ])
 })
 
 export const console_ = (table: Table): void => {
@@ -97,34 +122,47 @@ export const console_ = (table: Table): void => {
 }
 
 export const markdown = (
-  levels: ReadonlyArray<Level>,
+  levels: ReadonlyArray<Measured>,
   versions: Readonly<Record<string, string>>,
   notes: string,
   /** Load average per core before the run. */
   load: number
-): string =>
-  [
+): string => {
+  const goals = levels.flatMap(({ goals }) => goals)
+  const failed = levels.flatMap(({ failure, name }) => failure === undefined ? [] : [{ failure, name }])
+  const met = goals.filter(isReached).length
+  return [
     "# Benchmarks",
     "",
-    "The CPU time and memory that protection costs, compared with other libraries. `npm run bench` generates this page.",
+    "Protection costs CPU time, memory and bytes. This page compares the cost with that of other libraries. `npm run bench` writes it.",
     "",
-    "![Requests per second of CPU, relative to the same server without protection](bench/speed/benchmarks.svg)",
+    "## What it costs",
     "",
-    `Measured on a machine with ${cpus().length} cores, ${process.platform} ${process.arch}, Node ${process.versions.node}. ` +
-    "All figures are ratios within one run. Contenders take short turns in a new order in each round. The tables show the " +
-    "median of the ratios of all rounds, with the quartiles in parentheses. Each kind of request has separate servers, with " +
-    "three processes of each server that has a goal, and all of them are warm. The load comes from another process over " +
-    "32 connections. That process never sleeps, so that no server pays for waking it. Servers run with `--no-memory-reducer`: " +
-    "otherwise V8 discards compiled code while a process is idle during the turns of the others. The CPU time of " +
-    "the server's process is the reliable figure; requests per second depend on the load of the machine. Differences below " +
-    "15 % are noise.",
+    `${met} of ${goals.length} targets are met. The [notes](#requests) say why the others are not, and what it would take. Each row ` +
+    "compares two programs of one run. For requests, a ratio of 0.9 means 9 requests in the CPU time in which the other program " +
+    "answers 10. The quartiles show how much the ratio varied between the rounds of the run; a value that is counted is exact.",
     "",
+    tableOf(goalsTable(goals)).replace(/^### Goals\n\n/, ""),
+    ...failed.map(({ failure, name }) => `**The level \`${name}\` was not measured: ${failure}.**\n`),
     ...(load < 0.5
       ? []
       : [`**The machine was busy with other work: its load average was ${load.toFixed(1)} per core.**`, ""]),
-    "This library logs decisions by default, and the peers log nothing. For the comparison, logging is off on both sides.",
+    "![Requests per second of CPU, relative to the same server without protection](bench/speed/benchmarks.svg)",
     "",
-    tableOf(goalsTable(levels.flatMap(({ goals }) => goals))).replace("### ", "## "),
+    "## How it was measured",
+    "",
+    `On a machine with ${cpus().length} cores, ${process.platform} ${process.arch}, Node ${process.versions.node}. ` +
+    "All figures are ratios within one run. Contenders take short turns in a new order in each round, and a ratio is formed in each " +
+    "round. The tables show the median of these ratios, with the quartiles in parentheses. Each kind of request has separate " +
+    "servers, with two processes of each server that has a target, and all of them are warm. The load comes from another process " +
+    "over 32 connections. That process never sleeps, so that no server pays for waking it. Servers run with " +
+    "`--no-memory-reducer`: otherwise V8 discards compiled code while a process is idle during the turns of the others. " +
+    "Differences below 15 % are noise. This library logs decisions by default, and the peers log nothing. For the comparison, " +
+    "logging is off on both sides.",
+    "",
+    "## Details",
+    "",
+    tableOf(otherMeasures(goals)),
     ...levels.flatMap(({ tables }) => tables.map(tableOf)),
     notes.trim(),
     "",
@@ -133,6 +171,7 @@ export const markdown = (
     Object.entries(versions).map(([name, version]) => `${name} ${version}`).join(", ") + ".",
     ""
   ].join("\n")
+}
 
 const escape = (text: string) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;")
 

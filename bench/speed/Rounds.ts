@@ -1,7 +1,7 @@
 /** Runs load on several servers in turn, and compares the results. */
 import * as Child from "./Child.ts"
 import * as Load from "./Load.ts"
-import { type Goal, withQuartiles } from "./Report.ts"
+import type { Goal } from "./Report.ts"
 import { ratio, shuffled, type Spread } from "./Stats.ts"
 
 export interface Sample {
@@ -162,5 +162,5 @@ export const goal = (
 ): ReadonlyArray<Goal> => {
   if (!samples.has(of) || !samples.has(to)) return []
   const { cpu, rate } = compare(samples, of, to)
-  return [{ id, what, reach: { atLeast }, found: cpu, note: `by requests per second ${withQuartiles(rate)}` }]
+  return [{ id, what, reach: { atLeast }, found: cpu, byRate: rate }]
 }

@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from "node:child_process"
 import { type AddressInfo, connect, createServer, type Socket } from "node:net"
 import { setTimeout as delay } from "node:timers/promises"
+import { keep } from "./Child.ts"
 
 export interface SharedRedis {
   /** The port of the proxy. */
@@ -43,9 +44,9 @@ const waitFor = async (port: number, child: ChildProcess) => {
 /** Starts `redis-server`, which must be installed. It stores nothing on disk. */
 export const start = async (): Promise<SharedRedis> => {
   const redisPort = await freePort()
-  const child = spawn("redis-server", ["--port", `${redisPort}`, "--bind", "127.0.0.1", "--save", ""], {
-    stdio: "ignore"
-  })
+  const child = keep(
+    spawn("redis-server", ["--port", `${redisPort}`, "--bind", "127.0.0.1", "--save", ""], { stdio: "ignore" })
+  )
   await new Promise((resolve, reject) => child.once("spawn", resolve).once("error", reject))
   await waitFor(redisPort, child)
   const sockets = new Set<Socket>()

@@ -132,5 +132,12 @@ export const servers: Readonly<Record<string, Make>> = {
     const protect = auth.protectRoute({ scopes: ["todos:read"] })
     return createServer((request, response) => void protect(request, response, () => response.end(answer)))
   },
+  "node:http + effect-mcp-auth, DPoP": async (issuer, resource) => {
+    const { Dpop } = await import("effect-mcp-auth/dpop")
+    const { McpAuthNode } = await import("effect-mcp-auth/node")
+    const auth = await McpAuthNode.make({ ...options(issuer, resource), dpop: Dpop.optional(), layer: quiet })
+    const protect = auth.protectRoute({ scopes: ["todos:read"] })
+    return createServer((request, response) => void protect(request, response, () => response.end(answer)))
+  },
   ...toolServers
 }
