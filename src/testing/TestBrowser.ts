@@ -291,7 +291,10 @@ export const make = (options: Options = {}): TestBrowser => {
   const submit = (page: Page, form: Form, button: Button | undefined, fields: Readonly<Record<string, string>>) => {
     const filled = Object.entries(form.fields).map(([name, value]) => {
       const type = form.types[name]
-      return [name, type === "password" ? password : (type === "text" || type === "email") && value === "" ? username : value] as const
+      return [
+        name,
+        type === "password" ? password : (type === "text" || type === "email") && value === "" ? username : value
+      ] as const
     })
     const sent = {
       ...Object.fromEntries(filled),

@@ -35,6 +35,7 @@ export type { Options } from "./internal/issuerOptions.ts"
 export type { NodeRequest, NodeResponse } from "./internal/listen.ts"
 export type { IdJagOptions, IdTokenOptions, OpaqueOptions, ShapeOptions, TokenOptions } from "./internal/mint.ts"
 export { ConnectionRefused, type Fault, type Received } from "./internal/respond.ts"
+export type { SignInMode } from "./internal/signIn.ts"
 
 /**
  * Returns the options of an issuer whose issuer URL and documents match those of a provider. Mint its tokens with `mintLike`.
@@ -120,6 +121,8 @@ export const make = (
       metadata: options.metadata,
       jwk: options.jwk,
       jwksUri: options.jwksUri,
+      signIn: options.signIn,
+      tokenLifetime: options.tokenLifetime,
       elsewhere: options.elsewhere,
       cacheControl: options.cacheControl
     })

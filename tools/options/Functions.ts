@@ -27,7 +27,16 @@ import { AuthorizationCode, Connections, DeviceAuthorization } from "effect-mcp-
 import { Lease, MemoryStore } from "effect-mcp-auth/store"
 import { FileStore, SqliteStore } from "effect-mcp-auth/store-node"
 import { Tenants } from "effect-mcp-auth/tenants"
-import { DpopClient, expectChallenge, FaultProxy, SigningKey, TestClient, TestIssuer } from "effect-mcp-auth/testing"
+import {
+  DpopClient,
+  expectChallenge,
+  FaultProxy,
+  MisbehavingServers,
+  SigningKey,
+  TestBrowser,
+  TestClient,
+  TestIssuer
+} from "effect-mcp-auth/testing"
 import { TokenExchange } from "effect-mcp-auth/token-exchange"
 import { TokenHeader } from "effect-mcp-auth/token-header"
 import { AuthorizationServer, Fetcher, TokenCache } from "effect-mcp-auth/verification"
@@ -524,6 +533,30 @@ export const entries: Readonly<Record<string, Entry>> = {
     call: (given) => SigningKey.start(given),
     valid: {},
     misspelled: ["keyid", "kid"],
+    isOptional: true
+  },
+  "testing/MisbehavingServers.make": {
+    call: (given) => run(MisbehavingServers.make(given)),
+    valid: {},
+    misspelled: ["foult", "fault"],
+    isOptional: true
+  },
+  "testing/MisbehavingServers.start": {
+    call: (given) => MisbehavingServers.start(given),
+    valid: {},
+    misspelled: ["isuer", "issuer"],
+    isOptional: true
+  },
+  "testing/TestBrowser.make": {
+    call: (given) => TestBrowser.make(given),
+    valid: {},
+    misspelled: ["usernam", "username"],
+    isOptional: true
+  },
+  "testing/TestBrowser.start": {
+    call: (given) => TestBrowser.start(given),
+    valid: {},
+    misspelled: ["pasword", "password"],
     isOptional: true
   },
   "testing/TestClient.layer": {

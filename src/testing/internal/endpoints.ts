@@ -22,6 +22,8 @@ export interface Client {
   readonly claims?: Readonly<Record<string, unknown>> | undefined
   /** The ids of this client at other authorization servers, by their issuers, for ID-JAGs. Default: the same id as here. */
   readonly clientIds?: Readonly<Record<string, string>> | undefined
+  /** The redirect URIs to which the option `signIn` sends people. Default: every redirect URI. */
+  readonly redirectUris?: ReadonlyArray<string> | undefined
 }
 
 /** A request to an endpoint. */
@@ -36,6 +38,16 @@ export interface EndpointRequest {
 export interface TrustedIssuer {
   readonly issuer: string
   readonly keys: () => Promise<{ readonly keys: Array<JWK> }>
+}
+
+/** A token that a client requests. */
+export interface Grant {
+  readonly subject: string
+  readonly clientId: string
+  readonly scopes: ReadonlyArray<string> | undefined
+  readonly audience: ReadonlyArray<string> | undefined
+  readonly claims: Readonly<Record<string, unknown>>
+  readonly jkt: string | undefined
 }
 
 /** The state that the endpoints share. */

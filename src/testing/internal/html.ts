@@ -64,10 +64,21 @@ const attributesOf = (tag: string): Readonly<Record<string, string>> => {
   return attributes
 }
 
+/** The attributes of a tag in a regular expression. A quoted value can contain `>`. */
+const rest = `(?:"[^"]*"|'[^']*'|[^>"'])*`
+
+const formTag = new RegExp(`(<form\\b${rest}>)([^]*?)</form\\s*>`, "gi")
+const fieldTag = new RegExp(
+  `<(input|button|textarea|select)\\b(${rest})>(?:((?:(?!</?\\1\\b)[^])*)</\\1\\s*>)?`,
+  "gi"
+)
+const optionTag = new RegExp(`<option\\b(${rest})>([^<]*)`, "gi")
+const metaTag = new RegExp(`<meta\\b${rest}>`, "gi")
+
 const submits: ReadonlySet<string> = new Set(["submit", "image"])
 
 const readForm = (open: string, content: string, page: string): Form => {
-  const own = attributesOf(open)
+  const form = attributesOf(open)
   const fields: Record<string, string> = {}
   const types: Record<string, string> = {}
   const buttons: Array<Button> = []
@@ -76,11 +87,8 @@ const readForm = (open: string, content: string, page: string): Form => {
     fields[name] = value
     types[name] = type
   }
-  const elements = content.matchAll(
-    /<(input|button|textarea|select)\b([^>]*)>(?:((?:(?!<\/?\1\b)[^])*)<\/\1\s*>)?/gi
-  )
-  for (const [, element, rest, inner = ""] of elements) {
-    const { checked, disabled, name, type = "", value } = attributesOf(`<x ${rest}>`)
+  for (const [, element, own, inner = ""] of content.matchAll(fieldTag)) {
+    const { checked, disabled, name, type = "", value } = attributesOf(`<x ${own}>`)
     if (disabled !== undefined) continue
     const kind = type.toLowerCase()
     switch (element!.toLowerCase()) {
@@ -97,7 +105,7 @@ const readForm = (open: string, content: string, page: string): Form => {
         add(name, "textarea", decode(inner))
         break
       default: {
-        const options = [...inner.matchAll(/<option\b([^>]*)>([^<]*)/gi)].map(([, tag, text]) => ({
+        const options = [...inner.matchAll(optionTag)].map(([, tag, text]) => ({
           ...attributesOf(`<x ${tag}>`),
           text: toText(text!)
         })) as ReadonlyArray<{ readonly selected?: string; readonly value?: string; readonly text: string }>
@@ -107,8 +115,8 @@ const readForm = (open: string, content: string, page: string): Form => {
     }
   }
   return {
-    action: new URL(own["action"] || page, page).href,
-    method: own["method"]?.toUpperCase() === "POST" ? "POST" : "GET",
+    action: new URL(form["action"] || page, page).href,
+    method: form["method"]?.toUpperCase() === "POST" ? "POST" : "GET",
     fields,
     types,
     buttons
@@ -121,9 +129,7 @@ const visible = (html: string): string =>
 
 /** Returns the forms of a page. `page` is its URL. */
 export const readForms = (html: string, page: string): ReadonlyArray<Form> =>
-  [...visible(html).matchAll(/(<form\b[^>]*>)([^]*?)<\/form\s*>/gi)].map(([, open, content]) =>
-    readForm(open!, content!, page)
-  )
+  [...visible(html).matchAll(formTag)].map(([, open, content]) => readForm(open!, content!, page))
 
 /** Returns the text of the first heading, or else the title. */
 export const readHeading = (html: string): string | undefined => {
@@ -134,7 +140,7 @@ export const readHeading = (html: string): string | undefined => {
 
 /** Returns the URL to which a page refreshes itself. `page` is its URL. */
 export const readRefresh = (html: string, page: string): string | undefined => {
-  for (const [tag] of visible(html).matchAll(/<meta\b[^>]*>/gi)) {
+  for (const [tag] of visible(html).matchAll(metaTag)) {
     const { content = "", "http-equiv": equivalent } = attributesOf(tag)
     if (equivalent?.toLowerCase() !== "refresh") continue
     const target = /^\s*\d+(?:\.\d+)?\s*[;,]\s*(?:url\s*=\s*)?["']?([^"']+)["']?\s*$/i.exec(content)?.[1]

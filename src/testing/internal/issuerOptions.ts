@@ -1,7 +1,9 @@
+import type * as Duration from "effect/Duration"
 import type { Algorithm } from "../../crypto/Algorithm.ts"
 import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import type { Client } from "./endpoints.ts"
 import type { TestIssuer } from "./issuerModel.ts"
+import type { SignInMode } from "./signIn.ts"
 
 /**
  * The options of an issuer. The defaults are those of a correct authorization server.
@@ -41,6 +43,14 @@ export interface Options {
    * and `fetch` reach them as well. Default: none.
    */
   readonly workloadIssuers?: ReadonlyArray<TestIssuer["Service"]> | undefined
+  /**
+   * Lets people sign in with the authorization code grant and PKCE, lets clients register themselves (RFC 7591), and issues refresh
+   * tokens that rotate. With `immediate`, the authorization endpoint redirects at once. With `page`, it shows a page with a text field
+   * and the buttons Allow and Deny, as `TestBrowser` uses it. Default: no sign-in.
+   */
+  readonly signIn?: SignInMode | undefined
+  /** The lifetime of the access tokens that the token endpoint issues. Default: 5 minutes. */
+  readonly tokenLifetime?: Duration.Input | undefined
   /** Responds to requests for URLs of other origins. If it returns `undefined`, the response is 404. Default: 404. */
   readonly elsewhere?: ((url: URL) => Response | undefined) | undefined
   /** The `Cache-Control` header of the metadata and the key set. Default: no header. */
@@ -58,6 +68,12 @@ const served: ConfigOption.Table<Exclude<keyof Options, "issuer">> = {
   others: true,
   identityProviders: true,
   workloadIssuers: true,
+  signIn: ConfigOption.rule(
+    (value) => value === "immediate" || value === "page",
+    "\"immediate\" or \"page\"",
+    "Leave it out for no sign-in"
+  ),
+  tokenLifetime: ConfigOption.duration("0 seconds", "365 days", "5 minutes"),
   elsewhere: true,
   cacheControl: true
 }

@@ -1,8 +1,10 @@
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Endpoints from "./endpoints.ts"
 import type { TestIssuer } from "./issuerModel.ts"
 import { defined, type KeyRing } from "./keys.ts"
 import type { Minter } from "./mint.ts"
+import * as SignIn from "./signIn.ts"
 import { jwtBearer, token, tokenExchange } from "./tokenEndpoint.ts"
 
 export interface Settings {
@@ -11,7 +13,7 @@ export interface Settings {
   readonly keys: KeyRing
   readonly minter: Minter
   readonly algorithm: string
-  readonly clients: ReadonlyMap<string, Endpoints.Client>
+  readonly clients: Map<string, Endpoints.Client>
   readonly metadata: Readonly<Record<string, unknown>> | undefined
   readonly jwk: Readonly<Record<string, unknown>> | undefined
   readonly jwksUri: string | undefined
@@ -19,6 +21,8 @@ export interface Settings {
   readonly cacheControl: string | undefined
   readonly identityProviders: ReadonlyArray<TestIssuer["Service"]>
   readonly workloadIssuers: ReadonlyArray<TestIssuer["Service"]>
+  readonly signIn: SignIn.SignInMode | undefined
+  readonly tokenLifetime: Duration.Input | undefined
 }
 
 /** The metadata of a token endpoint that accepts assertions of other issuers. */
@@ -53,6 +57,11 @@ export const make = (settings: Settings) => {
     introspectionEndpoint: `${base}/introspect`,
     revocationEndpoint: `${base}/revoke`
   }
+  const signIn = settings.signIn === undefined
+    ? undefined
+    : SignIn.make({ mode: settings.signIn, issuer, base, clients })
+  const lifetime = settings.tokenLifetime ?? "5 minutes"
+  const seconds = Duration.toSeconds(Duration.fromInputUnsafe(lifetime))
   const assertions = new Set<string>()
   let metadata: Readonly<Record<string, unknown>> = defined({
     issuer,
@@ -62,9 +71,10 @@ export const make = (settings: Settings) => {
     introspection_endpoint: urls.introspectionEndpoint,
     introspection_endpoint_auth_methods_supported: authentication,
     revocation_endpoint: urls.revocationEndpoint,
-    token_endpoint_auth_methods_supported: authentication,
+    token_endpoint_auth_methods_supported: signIn === undefined ? authentication : ["none", ...authentication],
     response_types_supported: ["code"],
     code_challenge_methods_supported: ["S256"],
+    ...signIn?.metadata,
     ...grantMembers(settings),
     ...settings.metadata
   })
@@ -82,6 +92,11 @@ export const make = (settings: Settings) => {
     path === `/.well-known/oauth-authorization-server${prefix}` ||
     path === `/.well-known/openid-configuration${prefix}` ||
     path === `${prefix}/.well-known/openid-configuration`
+
+  const isAuthorization = (target: string) => {
+    const { origin, pathname } = new URL(target)
+    return `${origin}${pathname}` === `${base}/authorize`
+  }
 
   const serveEndpoint = (request: Endpoints.EndpointRequest): Effect.Effect<Response> =>
     Effect.gen(function*() {
@@ -114,14 +129,23 @@ export const make = (settings: Settings) => {
             token(request, state, nonce, {
               accessToken: ({ audience, jkt, ...grant }) =>
                 run(Effect.map(
-                  minter.mint({ ...grant, audience: audience?.length === 1 ? audience[0] : audience, boundTo: jkt }),
-                  (token) => ({ token, expiresIn: 300 })
+                  minter.mint({
+                    ...grant,
+                    audience: audience?.length === 1 ? audience[0] : audience,
+                    boundTo: jkt,
+                    expiresIn: lifetime
+                  }),
+                  (token) => ({ token, expiresIn: seconds })
                 )),
               idJag: (grant) => run(Effect.map(minter.mintIdJag(grant), (token) => ({ token, expiresIn: 300 })))
-            })
+            }, signIn)
           )
+        case `${base}/register`:
+          return signIn?.register(request) ?? new Response("", { status: 404 })
         default:
-          return new Response("", { status: 404 })
+          return signIn !== undefined && isAuthorization(request.url)
+            ? signIn.authorize(request)
+            : new Response("", { status: 404 })
       }
     })
 

@@ -1,17 +1,17 @@
 import { acceptAssertion, exchangeIdToken, idJag, type IdJagGrant } from "./assertionGrants.ts"
 import { verifyProof } from "./dpopProof.ts"
-import { authenticate, type EndpointRequest, isActive, type IssuerState, json, readForm, reject } from "./endpoints.ts"
+import {
+  authenticate,
+  type EndpointRequest,
+  type Grant,
+  isActive,
+  type IssuerState,
+  json,
+  readForm,
+  reject
+} from "./endpoints.ts"
 import { defined } from "./keys.ts"
-
-/** A token that a client requests. */
-export interface Grant {
-  readonly subject: string
-  readonly clientId: string
-  readonly scopes: ReadonlyArray<string> | undefined
-  readonly audience: ReadonlyArray<string> | undefined
-  readonly claims: Readonly<Record<string, unknown>>
-  readonly jkt: string | undefined
-}
+import type { SignIn } from "./signIn.ts"
 
 export const tokenExchange = "urn:ietf:params:oauth:grant-type:token-exchange"
 export const jwtBearer = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -24,6 +24,12 @@ export interface Minted {
   readonly expiresIn: number
 }
 
+/** A client without credentials (RFC 6749 §2.1). */
+const isPublic = (state: IssuerState, clientId: string): boolean => {
+  const client = state.clients.get(clientId)
+  return client !== undefined && client.secret === undefined && client.jwks === undefined && client.bearer === undefined
+}
+
 /** Mints what the token endpoint issues. */
 export interface Mint {
   readonly accessToken: (grant: Grant) => Promise<Minted>
@@ -31,19 +37,22 @@ export interface Mint {
 }
 
 /**
- * Issues a token for client credentials, token exchange (RFC 8693), on-behalf-of, an ID-JAG or a JWT of a workload (RFC 7523), and
+ * Issues a token for a sign-in, a refresh token, client credentials, token exchange (RFC 8693), on-behalf-of, an ID-JAG or a JWT of a workload (RFC 7523), and
  * an ID-JAG for an ID token. If the request has a DPoP proof, the token is bound to the key of the proof (RFC 9449 §5).
  */
 export const token = async (
   request: EndpointRequest,
   state: IssuerState,
   nonce: string | undefined,
-  mint: Mint
+  mint: Mint,
+  signIn: SignIn | undefined
 ): Promise<Response> => {
   const form = readForm(request)
   if (form instanceof Response) return form
   const type = form.get("grant_type")
-  const client = await authenticate(request, form, state)
+  const isOfPerson = signIn !== undefined && (type === "authorization_code" || type === "refresh_token")
+  const clientId = form.get("client_id") ?? ""
+  const client = isOfPerson && isPublic(state, clientId) ? clientId : await authenticate(request, form, state)
   // The JWT of a workload is its only credential.
   if (client instanceof Response && type !== jwtBearer) return client
   const proof = request.headers["dpop"]
@@ -69,6 +78,10 @@ export const token = async (
     return asserted instanceof Response ? asserted : issue({ ...common, ...asserted, audience: [state.resource] })
   }
   if (client instanceof Response) return client
+  if (isOfPerson) {
+    const grant = await signIn.redeem(form, client, jkt)
+    return grant instanceof Response ? grant : issue(grant, { refresh_token: signIn.refreshTokenFor(grant, form) })
+  }
   if (type === tokenExchange && form.get("requested_token_type") === idJag) {
     const grant = exchangeIdToken(form, client, scopes, state)
     if (grant instanceof Response) return grant
