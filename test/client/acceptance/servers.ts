@@ -32,9 +32,12 @@ const alice = () => {
   return (url: string) => userAgent.authorize(url)
 }
 
-/** The lifetime of access tokens, in seconds. */
+/** The lifetime of access tokens, in seconds. Gates accept a JWT for 30 seconds more, because clocks differ. */
 const lifetime = 1
 const expire = Effect.sleep(`${lifetime + 0.1} seconds`)
+
+/** The lifetime of opaque tokens, in seconds: on a busy machine, a token must not expire between its issue and its introspection. */
+const opaqueLifetime = 5
 
 const withOidcProvider = ({ layer, name }: typeof todoManagers[number]): Pair => ({
   name: `the todo manager on ${name} with oidc-provider`,
@@ -53,13 +56,18 @@ const withOpaqueTokens: Pair = {
     const { issuer, service } = yield* AuthorizationServer.make({
       scopes,
       refreshTokens: "always",
-      accessTokenLifetime: lifetime,
+      accessTokenLifetime: opaqueLifetime,
       accessTokenFormat: "opaque"
     })
     const introspection = Introspection.make({ ...service, cacheFor: 0 })
     const authorizationServers = [{ profile: Profiles.oidcProvider({ issuer }), introspection }] as const
     yield* TodoManager.serve(reserved, { authorizationServers }, TodoManager.stepwise)
-    return { resource: reserved.resource, issuer, authorize: alice(), expire }
+    return {
+      resource: reserved.resource,
+      issuer,
+      authorize: alice(),
+      expire: Effect.sleep(`${opaqueLifetime + 0.1} seconds`)
+    }
   })
 }
 
