@@ -33,7 +33,7 @@ export interface PersonGrants {
   readonly block: (subject: string, now: number) => Effect.Effect<ReadonlyArray<string>, RecordStoreUnavailable>
 }
 
-const empty: PersonRecord = { grants: [], revokedAt: 0 }
+const empty: PersonRecord = { grants: [], revokedAt: -1 }
 
 /** Creates the lists. `lifetime` is the lifetime of a list in milliseconds, which is longer than the one of a grant. */
 export const make = ({ grants, persons }: GrantRecords, limit: number, lifetime: number): PersonGrants => {
