@@ -3,7 +3,18 @@ import { Effect } from "effect"
 import { MemoryStore, RecordStore } from "effect-mcp-auth/store"
 import { TestClock } from "effect/testing"
 import type { GrantRejected, Redemption } from "../../../src/proxy/grants/Grants.ts"
-import { alice, approved, claimsOf, issuer, makeWorld, resource, toTokens, verifier, type World } from "./world.ts"
+import {
+  alice,
+  approved,
+  claimsOf,
+  issuer,
+  makeInterleaved,
+  makeWorld,
+  resource,
+  toTokens,
+  verifier,
+  type World
+} from "./world.ts"
 
 const reasonOf = <A, E>(effect: Effect.Effect<A, E>) =>
   Effect.map(Effect.flip(effect), (error) => (error as unknown as GrantRejected).reason)
@@ -186,7 +197,7 @@ describe("a code", () => {
 
   it.effect("attack 32: of several redemptions at once, one succeeds and its grant lives", () =>
     Effect.gen(function*() {
-      const world = yield* makeWorld()
+      const world = yield* makeWorld({ store: yield* makeInterleaved })
       const code = yield* issue(world)
       const results = yield* Effect.all(Array.from({ length: 5 }, () => Effect.result(world.redeem(code))), {
         concurrency: "unbounded"

@@ -3,7 +3,18 @@ import { Deferred, Effect, Fiber } from "effect"
 import { MemoryStore, RecordStore } from "effect-mcp-auth/store"
 import { TestClock } from "effect/testing"
 import type { GrantRejected, GrantView, Refresh } from "../../../src/proxy/grants/Grants.ts"
-import { alice, approved, claimsOf, makeWorld, resource, secretA, secretB, toTokens, type World } from "./world.ts"
+import {
+  alice,
+  approved,
+  claimsOf,
+  makeInterleaved,
+  makeWorld,
+  resource,
+  secretA,
+  secretB,
+  toTokens,
+  type World
+} from "./world.ts"
 
 const reasonOf = <A, E>(effect: Effect.Effect<A, E>) =>
   Effect.map(Effect.flip(effect), (error) => (error as unknown as GrantRejected).reason)
@@ -226,6 +237,17 @@ describe("a refresh token", () => {
       assert.strictEqual(waiting, 6)
     }))
 
+  it.effect("attack 52: a refresh that loses its write because the grant ended gets no token", () =>
+    Effect.gen(function*() {
+      const world = yield* makeWorld()
+      const { refresh } = yield* world.signIn()
+      const request = { refreshToken: refresh, clientId: approved.clientId }
+      const check = () =>
+        Effect.as(Effect.orDie(world.grants.revokeGrant(idOf(refresh))), { outcome: "alive" } as const)
+      assert.strictEqual(yield* reasonOf(world.grants.refresh(request, check)), "unknown")
+      assert.isFalse(yield* world.grants.isAlive(idOf(refresh)))
+    }))
+
   it.effect("attack 56: each rotation checks the person, and a rejected person loses the grant", () =>
     Effect.gen(function*() {
       const world = yield* makeWorld()
@@ -382,7 +404,7 @@ describe("a refresh token", () => {
 
   it.effect("attack A14: instances with secrets in different order give the same tokens", () =>
     Effect.gen(function*() {
-      const one = yield* makeWorld({ secret: [secretA, secretB] })
+      const one = yield* makeWorld({ secret: [secretA, secretB], store: yield* makeInterleaved })
       const other = yield* makeWorld({ secret: [secretB, secretA], store: one.store })
       let tokens = yield* one.signIn()
       for (let time = 0; time < 10; time++) {

@@ -69,6 +69,13 @@ export const toTokens = (answer: Effect.Success<ReturnType<Grants["redeem"]>>): 
 export const claimsOf = (token: string): Record<string, unknown> =>
   JSON.parse(Buffer.from(token.split(".")[1]!, "base64url").toString())
 
+/** Creates a store in memory at whose operations other fibers run, as at those of a store in another process. */
+export const makeInterleaved = Effect.map(MemoryStore.make(), (store): RecordStore.Store => ({
+  get: (key) => Effect.andThen(Effect.yieldNow, store.get(key)),
+  put: (key, value, options) => Effect.andThen(Effect.yieldNow, store.put(key, value, options)),
+  remove: (key, expected) => Effect.andThen(Effect.yieldNow, store.remove(key, expected))
+}))
+
 export const makeWorld = (given: {
   readonly store?: RecordStore.Store
   readonly secret?: ProxyKeys.ProxySecrets
