@@ -6,6 +6,7 @@ const slow = [
   "examples/todo-manager/instances/*.test.ts",
   "test/bench/instances.test.ts",
   "test/client/acceptance/*.test.ts",
+  "test/proxy/slow/*.test.ts",
   "test/soak/*.test.ts"
 ]
 
