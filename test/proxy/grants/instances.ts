@@ -90,7 +90,7 @@ export const startInstance = (
 export const startTwo = (kind: string, place: string) =>
   Effect.all([startInstance(kind, place, "ab"), startInstance(kind, place, "ba")], { concurrency: 2 })
 
-/** What went wrong in a series of races. Empty if nothing did. */
+/** The result of a series of races. `violations` is empty if each round gave one successor. */
 export interface Series {
   readonly rotations: number
   readonly answers: number
