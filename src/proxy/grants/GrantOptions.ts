@@ -15,7 +15,7 @@ import * as ConfigOption from "../../protocol/ConfigOption.ts"
 export interface GrantOptions {
   /** The lifetime of an access token, from 1 minute to 1 hour. A token never outlives its grant. Default: 1 hour. */
   readonly accessTokenLifetime?: Duration.Input | undefined
-  /** The time without a refresh after which a grant ends, from 1 hour to 365 days. Default: 30 days. */
+  /** The time without a refresh after which a grant ends, from 1 hour to 90 days. Default: 30 days. */
   readonly idleLifetime?: Duration.Input | undefined
   /** The time after the sign-in at which a grant ends in any case, from 1 hour to 365 days. Default: 90 days. */
   readonly absoluteLifetime?: Duration.Input | undefined
@@ -39,7 +39,7 @@ export interface GrantOptions {
 /** The rules of the options. */
 export const table = {
   accessTokenLifetime: ConfigOption.duration("1 minute", "1 hour", "1 hour"),
-  idleLifetime: ConfigOption.duration("1 hour", "365 days", "30 days"),
+  idleLifetime: ConfigOption.duration("1 hour", "90 days", "30 days"),
   absoluteLifetime: ConfigOption.duration("1 hour", "365 days", "90 days"),
   retryWindow: ConfigOption.duration("0 seconds", "60 minutes", "10 minutes"),
   upstreamOutage: ConfigOption.duration("0 seconds", "24 hours", "4 hours"),
