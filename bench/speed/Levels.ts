@@ -9,6 +9,7 @@ import { type Level, number, type Settings, withQuartiles } from "./Report.ts"
 import { ratio, shuffled, spread } from "./Stats.ts"
 import type { Measured as Verified, Work } from "./Verify.ts"
 
+export { client } from "./Clients.ts"
 export { forged } from "./Forged.ts"
 export { instances } from "./Instances.ts"
 export { request } from "./Requests.ts"

@@ -4,7 +4,7 @@
  * - `--quick`: runs fewer contenders, scenarios and rounds, in less than a minute. Writes nothing.
  * - `--check`: measures the contenders and levels that have a goal, and compares them with `ratios.json`. Fails if a ratio is
  *   worse by more than a tenth, beyond its usual variation, in three measurements (`Regression.ts`). Writes nothing.
- * - `--only request,tools,verify,memory,start,size,types,tenants,forged,instances`: runs only these levels. Writes nothing.
+ * - `--only request,tools,verify,memory,start,size,types,tenants,forged,instances,client`: runs only these levels. Writes nothing.
  * - `--million`: uses a million tokens instead of 100,000 in the level "memory", and 10,000 tenants instead of 4,000 in the level
  *   "tenants", which takes some minutes longer.
  * - `--profile <server>`: writes a CPU profile of one server with cached tokens, for example of `effect + effect-mcp-auth`.
@@ -74,7 +74,8 @@ const all = [
   "types",
   "tenants",
   "forged",
-  "instances"
+  "instances",
+  "client"
 ] as const
 const quickly = ["request", "tools", "verify", "size"] as const
 const checked = [...quickly, "start"] as const
@@ -99,7 +100,8 @@ const longest: Readonly<Record<Name, number>> = {
   types: 3,
   tenants: options.million ? 20 : 5,
   forged: 6,
-  instances: 4
+  instances: 4,
+  client: 3
 }
 
 /** The longest time of a run without options, in minutes. */

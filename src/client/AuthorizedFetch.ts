@@ -1,8 +1,9 @@
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import { exchange } from "./Exchange.ts"
+import { bearer, belongsTo, exchange, isFinal } from "./Exchange.ts"
 import type { Session } from "./Session.ts"
+import type { Token } from "./TokenSource.ts"
 
 /* Sends the requests of a client with `fetch`. */
 
@@ -21,17 +22,33 @@ export const send = async (
   if (headers.has("authorization")) return fetch(input, init)
   const signal = init.signal ?? request?.signal
   const repeatable = isRepeatable(request, init)
+  const source = () => request !== undefined && repeatable ? request.clone() : input
+  const sendWith = (withToken: Headers): Promise<Response> =>
+    fetch(source(), { ...init, headers: withToken, redirect: "manual" })
+  const token = keeper.peek()
+  let first: { readonly token: Token; readonly response: Response } | undefined
+  if (token !== undefined && belongsTo(url, resource)) {
+    headers.set("authorization", bearer(token.value))
+    const response = await sendWith(headers)
+    if (isFinal(response.status)) return response
+    first = { token, response }
+  }
   const sent = exchange(keeper, resource, {
     method: toSentMethod(init.method ?? request?.method ?? "GET"),
     url,
     isRepeatable: repeatable,
-    send: (added) => {
-      const source = request !== undefined && repeatable ? request.clone() : input
-      if (added === undefined) return fetching(fetch, source, init)
-      const withToken = new Headers(headers)
-      for (const [name, value] of Object.entries(added)) withToken.set(name, value)
-      return fetching(fetch, source, { ...init, headers: withToken, redirect: "manual" })
-    },
+    first,
+    // The signal of the caller is in `init`, and ends the response as well, not only the wait for it.
+    send: (added) =>
+      Effect.tryPromise({
+        try: () => {
+          if (added === undefined) return fetch(source(), init)
+          const withToken = new Headers(headers)
+          for (const [name, value] of Object.entries(added)) withToken.set(name, value)
+          return sendWith(withToken)
+        },
+        catch: (error) => new FetchFailed(error)
+      }),
     view: (response) => ({
       status: response.status,
       dpopNonce: response.headers.get("dpop-nonce") ?? undefined,
@@ -59,14 +76,6 @@ class FetchFailed {
 }
 
 const unwrap = (error: unknown): unknown => error instanceof FetchFailed ? error.error : error
-
-const fetching = (
-  fetch: typeof globalThis.fetch,
-  input: RequestInfo | URL,
-  init: RequestInit
-): Effect.Effect<Response, FetchFailed> =>
-  // The signal of the caller is in `init`, and ends the response as well, not only the wait for it.
-  Effect.tryPromise({ try: () => fetch(input, init), catch: (error) => new FetchFailed(error) })
 
 /** Returns a method as `fetch` sends it. It writes only these in upper case (Fetch §2.2.1). */
 const toSentMethod = (method: string): string =>

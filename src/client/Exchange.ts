@@ -29,6 +29,8 @@ export interface Exchange<A, E, R> {
   readonly view: (response: A) => View
   /** Frees the connection of a response that the caller does not receive. */
   readonly discard: (response: A) => Effect.Effect<void>
+  /** The response to the request with a token, if it was sent before. */
+  readonly first?: { readonly token: Token; readonly response: A } | undefined
 }
 
 /** The number of times that one request is sent again with more scopes. */
@@ -39,6 +41,7 @@ const longestChallenge = 8_192
 
 /** Tells whether a URL belongs to a resource: it has the same origin, and its path is the resource's path or below it. */
 export const belongsTo = (url: string, resource: URL): boolean => {
+  if (url === resource.href) return true
   if (!URL.canParse(url)) return false
   const { origin, pathname } = new URL(url)
   const path = resource.pathname.replace(/\/$/, "")
@@ -54,17 +57,19 @@ export const exchange = Effect.fnUntraced(function*<A, E, R>(
   resource: URL,
   request: Exchange<A, E, R>
 ): Effect.fn.Return<A, E | ClientError, R> {
-  const { discard, isRepeatable, method, send, url, view } = request
+  const { discard, first, isRepeatable, method, send, url, view } = request
   if (!belongsTo(url, resource)) return yield* send(undefined)
 
-  let token = yield* keeper.current
+  let sent = first?.response
+  let token = first === undefined ? yield* keeper.current : first.token
   // Whether a token was obtained for this request after a 401. The server must accept it.
   let isFresh = false
   let stepUps = 0
   /** The token that was sent again with a nonce. Each token is sent again once. */
   let repeated: Token | undefined
   while (true) {
-    const response = yield* send(token && (yield* headersFor(token, method, url)))
+    const response: A = sent ?? (yield* send(token && (yield* headersFor(token, method, url))))
+    sent = undefined
     const seen = view(response)
     token?.key?.acceptNonce(url, seen.dpopNonce)
     if (token !== undefined && isRedirect(seen.status)) {
@@ -104,10 +109,16 @@ export const exchange = Effect.fnUntraced(function*<A, E, R>(
   }
 }, Effect.tapError((error) => record("RequestFailed", error)))
 
+/** Returns the `Authorization` header for a token that needs no proof. */
+export const bearer = (token: Redacted.Redacted): string => `Bearer ${Redacted.value(token)}`
+
+/** Tells whether a response ends a request: it does not redirect, and does not ask for another token. */
+export const isFinal = (status: number): boolean => status !== 401 && status !== 403 && !isRedirect(status)
+
 /** Returns the headers of a request with a token. A token that is bound to a key has a new proof in each request (RFC 9449 §7.1). */
 const headersFor = ({ key, value }: Token, method: string, url: string): Effect.Effect<Record<string, string>> =>
   key === undefined
-    ? Effect.succeed({ authorization: `Bearer ${Redacted.value(value)}` })
+    ? Effect.succeed({ authorization: bearer(value) })
     : Effect.map(
       key.prove({ method, url, token: value }),
       (dpop) => ({ authorization: `DPoP ${Redacted.value(value)}`, dpop })

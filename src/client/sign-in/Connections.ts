@@ -177,10 +177,11 @@ export const make = Effect.fnUntraced(function*(
 
   const sessionKey = ({ account, resource }: storedToken.Connection) => JSON.stringify([account, resource])
 
-  const sessionFor = Effect.fnUntraced(function*(connection: storedToken.Connection, resource: URL) {
-    const key = sessionKey(connection)
-    const known = sessions.use(key)
-    if (known !== undefined) return known
+  const makeSession = Effect.fnUntraced(function*(
+    connection: storedToken.Connection,
+    resource: URL,
+    key: string
+  ) {
     const requireSignIn = signIns.requireSignIn(signIn, connection, redirectUri, monotonic.millis)
     const source = yield* signIn.makeSource(connection, requireSignIn)
     const discover = serverDiscovery.make(fetcher, discovery, resource, issuers.allowed, sources)
@@ -243,9 +244,14 @@ export const make = Effect.fnUntraced(function*(
   return {
     fetch: (connection) => {
       const resource = checkConnection(connection)
-      return async (input, init) => {
-        const session = await Effect.runPromiseWith(context)(sessionFor(connection, resource))
-        return send(session, platform, run, input, init)
+      const key = sessionKey(connection)
+      return (input, init) => {
+        const known = sessions.use(key)
+        return known !== undefined
+          ? send(known, platform, run, input, init)
+          : Effect.runPromiseWith(context)(makeSession(connection, resource, key)).then((session) =>
+            send(session, platform, run, input, init)
+          )
       }
     },
     complete: Effect.fnUntraced(function*({ url }, { account }) {

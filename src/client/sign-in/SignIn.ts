@@ -287,24 +287,25 @@ export const requireSignIn = (
   now: Effect.Effect<number>
 ): (acquisition: Acquisition) => Effect.Effect<never, ClientError> => {
   const times: Array<number> = []
-  let latest: SignInRequired | undefined
+  /** The members of the latest error. The error itself would keep its stack in memory. */
+  let latest: ConstructorParameters<typeof SignInRequired>[0] | undefined
   return Effect.fnUntraced(function*(acquisition) {
     const time = yield* now
     while (times.length > 0 && times[0]! <= time - 60_000) times.shift()
     if (latest !== undefined) {
       const { scopes } = latest
       const covers = acquisition.scopes.every((scope) => scopes.includes(scope))
-      if (times.length >= (covers ? flowsPerMinute : 4 * flowsPerMinute)) return yield* latest
+      if (times.length >= (covers ? flowsPerMinute : 4 * flowsPerMinute)) return yield* new SignInRequired(latest)
     }
     const { addsScopes, current, scopes } = acquisition
     const url = yield* begin(connection, acquisition, redirectUri)
     times.push(time)
-    latest = new SignInRequired({
+    latest = {
       ...connection,
       url,
       scopes,
       reason: addsScopes ? "scopes" : current === undefined ? "no-token" : "token-ended"
-    })
-    return yield* latest
+    }
+    return yield* new SignInRequired(latest)
   })
 }

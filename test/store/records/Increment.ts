@@ -1,27 +1,9 @@
 /** A process that increments a counter in a store: reads it, and writes the next number if no other process was faster. */
-import { Effect, Layer } from "effect"
-import { Lease, PostgresStore, RecordStore, RedisStore } from "effect-mcp-auth/store"
-import { FileStore, SqliteStore } from "effect-mcp-auth/store-node"
+import { Effect } from "effect"
+import { Lease, RecordStore } from "effect-mcp-auth/store"
+import { stores } from "./ProcessStores.ts"
 
 const [kind = "", place = "", increments = "0", leased = "0"] = process.argv.slice(2)
-
-/** Each process loads only the client that it needs, because loading one takes longer than the rest of the work. */
-const stores: Record<string, () => Promise<Layer.Layer<RecordStore.RecordStore, unknown>>> = {
-  file: async () => FileStore.layer({ file: place }),
-  sqlite: async () => SqliteStore.layer({ file: place }),
-  redis: async () => {
-    const NodeRedis = await import("@effect/platform-node/NodeRedis")
-    const { Redis } = await import("effect/persistence/Redis")
-    const store = Layer.effect(RecordStore.RecordStore, Effect.map(Redis, (redis) => RedisStore.make(redis)))
-    return Layer.provide(store, NodeRedis.layer({ url: place }))
-  },
-  postgres: async () => {
-    const { clientOf } = await import("../../postgres.ts")
-    const { SqlClient } = await import("effect/sql/SqlClient")
-    const store = Layer.effect(RecordStore.RecordStore, Effect.flatMap(SqlClient, (sql) => PostgresStore.make(sql)))
-    return Layer.provide(store, clientOf(Number(place)))
-  }
-}
 
 const lifetime = "1 hour"
 
@@ -51,4 +33,4 @@ const main = Effect.gen(function*() {
   return [Number((yield* store.get("counter"))?.value), Number((yield* store.get("leased"))?.value)]
 })
 
-console.log(JSON.stringify(await Effect.runPromise(Effect.provide(main, await stores[kind]!()))))
+console.log(JSON.stringify(await Effect.runPromise(Effect.provide(main, await stores[kind]!(place)))))
