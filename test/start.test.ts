@@ -40,8 +40,8 @@ const nameOf = (url: string): string | undefined => /\/node_modules\/effect\/dis
 const budgets = [
   { entry: "node", ours: 124, effect: 70, kB: 54 },
   { entry: "fetch", ours: 122, effect: 70, kB: 52 },
-  { entry: "sdk-v1", ours: 156, effect: 70, kB: 72 },
-  { entry: "sdk-v2", ours: 155, effect: 70, kB: 69 },
+  { entry: "sdk-v1", ours: 157, effect: 70, kB: 72 },
+  { entry: "sdk-v2", ours: 156, effect: 70, kB: 69 },
   { entry: "host", ours: 125, effect: 70, kB: 51 },
   { entry: "protocol", ours: 13, effect: 45, kB: 6.5 },
   { entry: "verification", ours: 69, effect: 73, kB: 30 },
@@ -93,7 +93,7 @@ const bundles = [
     external: peers,
     kB: 48
   },
-  { what: "fetch and all packages", program: "export * from \"effect-mcp-auth/fetch\"", external: [], kB: 70.5 }
+  { what: "fetch and all packages", program: "export * from \"effect-mcp-auth/fetch\"", external: [], kB: 70.6 }
 ]
 
 describe("the bundle", () => {

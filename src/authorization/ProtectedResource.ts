@@ -68,6 +68,8 @@ export interface Options {
   readonly scopeHierarchy?: ScopeHierarchy.ScopeHierarchy | undefined
   /** Whether clients can or must bind tokens to a key (DPoP), and the algorithms of the proofs. Default: they cannot. */
   readonly dpop?: Published | undefined
+  /** Whether callers can have roles, which a claim or a record of theirs contains. If it is missing, they can. */
+  readonly hasRoles?: boolean | undefined
   /** The name that clients show to people (`resource_name`). Default: none. */
   readonly resourceName?: string | undefined
   /** The URL of a page for developers (`resource_documentation`). Default: none. */
@@ -116,6 +118,8 @@ export interface ProtectedResource {
   readonly toPublicPath: Address["toPublicPath"]
   readonly dpop: Published
   readonly effectiveScopes: (granted: ReadonlySet<string>) => ReadonlySet<string>
+  /** Whether callers can have roles. A policy that no caller can satisfy without roles is then an error. Default: `true`. */
+  readonly hasRoles?: boolean | undefined
   readonly requestedScopes: RequestedScopes
 }
 
@@ -172,6 +176,7 @@ export const make = (
       toPublicPath: address?.toPublicPath ?? identity,
       dpop,
       effectiveScopes: ScopeHierarchy.compile(hierarchy),
+      hasRoles: options.hasRoles,
       requestedScopes
     }
   })
@@ -270,6 +275,7 @@ const table: ConfigOption.Table<keyof Options> = {
   resource: true,
   address: true,
   scopes: true,
+  hasRoles: true,
   scopeHierarchy: true,
   dpop: true,
   resourceDocumentation: ConfigOption.rule(

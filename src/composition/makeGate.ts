@@ -88,6 +88,7 @@ export const makeGate = <S extends Scopes, C, A, RD, RT, RR, RK, RS, RQ>(
             address,
             scopes: options.scopes as Scopes,
             scopeHierarchy: options.scopeHierarchy,
+            hasRoles: canHaveRoles(options, servers),
             dpop,
             resourceName: options.resourceName,
             resourceDocumentation: options.resourceDocumentation
@@ -256,6 +257,16 @@ const checkMirrored = <A extends object>(
   }
   return Effect.succeed(metadata)
 }
+
+/** Returns whether callers can have roles: from claims, from records of API keys, from tenants, or from a verifier of the author. */
+const canHaveRoles = (
+  { apiKeys, roles, tenants, verifier }:
+    & Pick<Common<Scopes>, "roles">
+    & Partial<Record<"apiKeys" | "tenants" | "verifier", unknown>>,
+  servers: Servers
+): boolean =>
+  (apiKeys ?? tenants ?? verifier) !== undefined ||
+  (roles ?? servers.flatMap(({ profile }) => profile?.roles ?? [])).length > 0
 
 const issuersOf = (servers: Servers) => servers.map((_) => _.issuer) as [string, ...Array<string>]
 

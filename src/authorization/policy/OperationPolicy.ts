@@ -99,6 +99,8 @@ export interface Server {
   readonly offered: ReadonlySet<string>
   /** Returns some scopes and all scopes that they imply. */
   readonly effectiveScopes: (granted: ReadonlySet<string>) => ReadonlySet<string>
+  /** Whether callers can have roles. Default: `true`. */
+  readonly hasRoles?: boolean | undefined
 }
 
 /**

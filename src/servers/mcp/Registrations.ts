@@ -38,6 +38,7 @@ import { BoundRule, policyOf, unknownServer } from "../../authorization/RequireP
 import type { AnnotatedTool } from "../../authorization/RequireScopes.ts"
 import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import type { Principal } from "../../verification/Principal.ts"
+import { findMissingRoles } from "../host/MissingRoles.ts"
 import { OfferedScopes } from "./internal/registry.ts"
 import { guard, layerObserver, type PolicyForCall, policyFromAnnotations } from "./internal/scopeGuard.ts"
 import { withTemplateTarget } from "./internal/templateTarget.ts"
@@ -142,6 +143,7 @@ const bindTool = (tool: Tool.Any, server: Server | undefined, services: Context.
   const annotations = tool.annotations as Context.Context<never>
   if (Context.get(annotations, RequiredPolicy) === undefined) return tool
   const policy = policyOf(annotations)!
+  checkRoles(policy, server, `tool ${tool.name}`)
   const schema: unknown = tool.parametersSchema
   const decode = Schema.isSchema(schema)
     ? Schema.decodeUnknownEffect(schema as unknown as Schema.ConstraintDecoder<unknown>)
@@ -240,9 +242,16 @@ const registerGuarded = (
   if (!isPolicy(requirement)) return registerWith(Context.make(RequiredScopes, requirement))
   // One layer can be part of several servers with different services, so each server binds the policy for itself.
   return Layer.unwrap(Effect.map(registrationContext, ({ server, services }) => {
+    checkRoles(requirement, server, `${option}.policy`)
     const rule = adapt(requirement.bind(server ?? unknownServer(requirement), { services, decode: decoder() }))
     return registerWith(Context.make(RequiredPolicy, requirement).pipe(Context.add(BoundRule, rule)))
   }))
+}
+
+/** Throws `AuthConfigError` if no caller of the server can satisfy a policy, because callers have no roles. */
+const checkRoles = (policy: AnyValue, server: Server | undefined, what: string): void => {
+  const error = server === undefined ? undefined : findMissingRoles(policy, server, what)
+  if (error !== undefined) throw error
 }
 
 /** Returns the scopes, or the policy if it is more than a list of scopes. Throws `AuthConfigError`. */

@@ -14,6 +14,7 @@ import * as bindPolicy from "../host/BindPolicy.ts"
 import * as body from "../host/Body.ts"
 import * as honoContext from "../host/HonoContext.ts"
 import * as Host from "../host/Host.ts"
+import { findMissingRoles } from "../host/MissingRoles.ts"
 import * as node from "../host/NodeHost.ts"
 import { isEventStream } from "../host/StreamLifetime.ts"
 import * as ToolList from "../host/ToolList.ts"
@@ -167,7 +168,7 @@ export const make = async <E, Schema>(
     register: register.make({
       registry,
       wrap,
-      bind: bindPolicy.make(host.gate.resource, host.services),
+      bind: makeBind(host, log),
       readArguments,
       sdkOptions,
       log: anonymous ? log : undefined
@@ -186,6 +187,17 @@ export const make = async <E, Schema>(
       return (given, ...rest) => serve(honoContext.open(given), readOptions(rest), policies, handler)
     },
     endpoints: makeEndpoints(host)
+  }
+}
+
+/** Creates the function that binds policies. A policy that needs a role which no caller of the gate has is logged. */
+const makeBind = ({ gate, services }: Host.Host, log: SetupLog.SetupLog): bindPolicy.BindPolicy => {
+  const bind = bindPolicy.make(gate.resource, services)
+  return (policy, what) => {
+    const error = findMissingRoles(policy, gate.resource, what)
+    // Not an error: the callers of `local` have the roles that the author states.
+    if (error !== undefined) log("Warn", `${error.message}. Callers of local are not affected`)
+    return bind(policy, what)
   }
 }
 
