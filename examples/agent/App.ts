@@ -13,8 +13,13 @@ export interface Options {
   readonly servers: ReadonlyArray<string>
 }
 
+/** The pages contain links that begin a sign-in, and the URL of a callback contains a code. */
+const headers = { "cache-control": "no-store", "referrer-policy": "no-referrer" }
+
 const page = (body: string) =>
-  HttpServerResponse.html(`<!doctype html><meta charset="utf-8"><title>Agent</title>${body}`)
+  HttpServerResponse.html(`<!doctype html><meta charset="utf-8"><title>Agent</title>${body}`).pipe(
+    HttpServerResponse.setHeaders(headers)
+  )
 
 /** Titles of todos and URLs come from other servers. */
 const escape = (text: string) => text.replaceAll(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`)
@@ -109,11 +114,11 @@ export const routes = ({ origin, servers }: Options) => {
           // The callback of another session, for example: it may be an attack, so the application changes nothing.
           Effect.catchTag(
             "CallbackRejected",
-            ({ message }) => Effect.succeed(HttpServerResponse.text(message, { status: 400 }))
+            ({ message }) => Effect.succeed(HttpServerResponse.text(message, { status: 400, headers }))
           ),
           Effect.catchTag(
             "AuthorizationDenied",
-            ({ message }) => Effect.succeed(HttpServerResponse.text(message, { status: 403 }))
+            ({ message }) => Effect.succeed(HttpServerResponse.text(message, { status: 403, headers }))
           )
         )
       }))

@@ -1,3 +1,4 @@
+/** Two people use the agent in their browsers. Numbers in titles are those of the faults that clients of MCP servers had. */
 import { NodeHttpServer } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { ConfigProvider, Context, Effect, Exit, Layer, References, Scope } from "effect"
@@ -80,8 +81,8 @@ const start = Effect.fnUntraced(function*(environment: Readonly<Record<string, s
   )
   yield* run
   return {
+    origin,
     servers,
-    issuer,
     person: (name: string) => makePerson(origin, name),
     restart: Effect.gen(function*() {
       yield* Scope.close(process, Exit.void)
@@ -150,6 +151,22 @@ describe("the agent", () => {
       assert.strictEqual((yield* alice.submit("/disconnect", { server: home })).status, 303)
       assert.lengthOf((yield* alice.look).links, 1)
       assert.lengthOf((yield* bob.look).links, 0)
+    }))
+
+  it.live("26: sends pages and rejected callbacks that no cache stores, and no referrer from them", () =>
+    Effect.gen(function*() {
+      const { origin } = yield* start({})
+      const signedIn = yield* Effect.promise(() =>
+        fetch(`${origin}/sign-in`, { method: "POST", redirect: "manual", body: new URLSearchParams({ name: "alice" }) })
+      )
+      const [line = ""] = signedIn.headers.getSetCookie()
+      assert.match(line, /; HttpOnly/)
+      assert.match(line, /; SameSite=Lax/)
+      for (const path of ["/", "/oauth/callback?code=a&state=b"]) {
+        const response = yield* Effect.promise(() => fetch(origin + path, { headers: { cookie: line.split(";")[0]! } }))
+        assert.strictEqual(response.headers.get("cache-control"), "no-store", path)
+        assert.strictEqual(response.headers.get("referrer-policy"), "no-referrer", path)
+      }
     }))
 
   it.live("accepts forms for the servers of its configuration only, and needs a session", () =>
