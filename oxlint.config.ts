@@ -190,8 +190,6 @@ export default defineConfig({
         }]
       }
     },
-    // Creates the keys of a client, as its reader does, without the testing kit.
-    { files: ["examples/machine-client/keys.ts"], rules: { "no-restricted-imports": "off" } },
     // Compares the kit with jose.
     {
       files: ["test/testing/**/*.ts"],
