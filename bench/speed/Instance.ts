@@ -3,7 +3,7 @@
  * Redis: `node Instance.ts <count> <issuer> <port of Redis>`. Sends `Ports` to the parent process at the start, and answers each
  * `Question`.
  */
-import { NodeRedis } from "@effect/platform-node"
+import * as NodeRedis from "@effect/platform-node/NodeRedis"
 import { Effect, Layer, References } from "effect"
 import { Dpop } from "effect-mcp-auth/dpop"
 import { McpAuthNode } from "effect-mcp-auth/node"
