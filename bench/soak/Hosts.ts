@@ -1,8 +1,9 @@
 /** The protected servers of the soak test, one for each host. Each has the tool `add_todo`, which requires `todos:write`. */
 import { NodeHttpServer } from "@effect/platform-node"
 import { getRequestListener } from "@hono/node-server"
-import { Effect, Layer, References, Schema, Scope } from "effect"
+import { Effect, Exit, Layer, References, Schema, Scope } from "effect"
 import { AuthLayer, requireScopes } from "effect-mcp-auth"
+import { Dpop } from "effect-mcp-auth/dpop"
 import { McpAuthFetch } from "effect-mcp-auth/fetch"
 import { McpAuth } from "effect-mcp-auth/mcp"
 import { McpProtocol, Tool, Toolkit } from "effect/ai"
@@ -16,8 +17,8 @@ export interface Options {
   readonly times: Layer.Layer<never>
 }
 
-/** Adds the protected endpoint to a server of Node. Does not let it listen. */
-type Serve = (node: Server, options: Options) => Promise<void>
+/** Adds the protected endpoint to a server of Node, and lets it listen. Returns a function that disposes the gate. */
+type Serve = (node: Server, options: Options) => Promise<() => Promise<void>>
 
 const quiet = Layer.succeed(References.MinimumLogLevel, "None")
 
@@ -40,13 +41,15 @@ const onEffect: Serve = async (node, { issuer, resource, times }) => {
     registrations: McpAuth.toolkit(Todos).pipe(
       Layer.provide(Todos.toLayer({ add_todo: ({ title }) => Effect.succeed(`added ${title}`) }))
     )
-  }).pipe(Layer.provide(AuthLayer.make({ resource, authorizationServers: [issuer], scopes })))
+  }).pipe(Layer.provide(AuthLayer.make({ resource, authorizationServers: [issuer], scopes, dpop: Dpop.optional() })))
   const Served = HttpRouter.serve(Mcp, { disableLogger: true, disableListenLog: true }).pipe(
     Layer.provide(NodeHttpServer.layer(() => node, { port: 0, host: "127.0.0.1" })),
     Layer.provide(times),
     Layer.provideMerge(quiet)
   )
-  await Effect.runPromise(Scope.provide(Layer.build(Served), Effect.runSync(Scope.make())))
+  const scope = Effect.runSync(Scope.make())
+  await Effect.runPromise(Scope.provide(Layer.build(Served), scope))
+  return () => Effect.runPromise(Scope.close(scope, Exit.void))
 }
 
 const listen = (node: Server, listener: RequestListener) =>
@@ -61,7 +64,7 @@ const onSdkV1: Serve = async (node, { issuer, resource, times }) => {
   const { McpAuthSdk } = await import("effect-mcp-auth/sdk-v1")
   const { z } = await import("zod")
   const layer = Layer.merge(times, quiet)
-  const auth = await McpAuthSdk.make({ resource, authorizationServers: [issuer], scopes, layer })
+  const auth = await McpAuthSdk.make({ resource, authorizationServers: [issuer], scopes, dpop: Dpop.optional(), layer })
   const make = () => {
     const server = new McpServer(info)
     const config = { inputSchema: { title: z.string() }, scopes: ["todos:write"] as const }
@@ -78,6 +81,7 @@ const onSdkV1: Serve = async (node, { issuer, resource, times }) => {
     await transport.handleRequest(request, response, request.body)
   })
   await listen(node, app)
+  return auth.dispose
 }
 
 const onSdkV2: Serve = async (node, { issuer, resource, times }) => {
@@ -85,7 +89,7 @@ const onSdkV2: Serve = async (node, { issuer, resource, times }) => {
   const { McpAuthSdk } = await import("effect-mcp-auth/sdk-v2")
   const { z } = await import("zod")
   const layer = Layer.merge(times, quiet)
-  const auth = await McpAuthSdk.make({ resource, authorizationServers: [issuer], scopes, layer })
+  const auth = await McpAuthSdk.make({ resource, authorizationServers: [issuer], scopes, dpop: Dpop.optional(), layer })
   const handler = auth.createMcpHandler(() => {
     const server = new McpServer(info)
     const config = { inputSchema: z.object({ title: z.string() }), scopes: ["todos:write"] as const }
@@ -93,15 +97,23 @@ const onSdkV2: Serve = async (node, { issuer, resource, times }) => {
     return server
   })
   await listen(node, getRequestListener((request) => handler.fetch(request)) as RequestListener)
+  return auth.dispose
 }
 
 const onFetch: Serve = async (node, { issuer, resource, times }) => {
   const layer = Layer.merge(times, quiet)
-  const auth = await McpAuthFetch.make({ resource, authorizationServers: [issuer], scopes, layer })
+  const auth = await McpAuthFetch.make({
+    resource,
+    authorizationServers: [issuer],
+    scopes,
+    dpop: Dpop.optional(),
+    layer
+  })
   const handle = auth.protect(() => Response.json({ jsonrpc: "2.0", id: 1, result: added("buy milk") }), {
     policy: ({ target }) => target === "add_todo" ? { scopes: ["todos:write"] } : undefined
   })
   await listen(node, getRequestListener((request) => handle(request)) as RequestListener)
+  return auth.dispose
 }
 
 export const hosts = {

@@ -1,6 +1,6 @@
 /**
  * The protected server. It runs in a separate process, so that its heap can be measured: `node --expose-gc Server.ts <issuer>
- * <resource> <refresh in seconds> <host>`. It sends its port to the parent process at the start, and its heap and CPU time on request.
+ * <resource> <refresh in seconds> <host>`. It sends its port to the parent process at the start, and answers each `Question`.
  */
 import { Duration, Effect, Layer } from "effect"
 import { Freshness } from "effect-mcp-auth/verification"
@@ -14,6 +14,9 @@ export interface State {
   /** CPU time since the start of the process, in seconds. */
   readonly cpu: number
 }
+
+/** `"state"`: sends the state. `"end"`: disposes the gate and closes the server, without a forced end of the process. */
+export type Question = "state" | "end"
 
 const [issuer = "", resource = "", refresh = "", host = ""] = process.argv.slice(2)
 const seconds = Duration.seconds(Number(refresh))
@@ -37,13 +40,21 @@ const times = Layer.effect(
 const node = createServer({ keepAliveTimeout: 0 })
 node.on("listening", () => process.send!((node.address() as AddressInfo).port))
 
-process.on("message", () => {
+process.on("message", async (question: Question) => {
+  if (question === "end") {
+    process.removeAllListeners("disconnect")
+    await dispose()
+    node.close()
+    node.closeAllConnections()
+    // From now on, the process ends by itself, unless a timer, a listener or a socket is left.
+    return process.disconnect()
+  }
   const { gc } = globalThis as { readonly gc?: () => void }
   gc!()
   const { system, user } = process.cpuUsage()
   const state: State = { heap: process.memoryUsage().heapUsed / 1024 / 1024, cpu: (user + system) / 1_000_000 }
-  process.send!(state)
+  return process.send!(state)
 })
 process.on("disconnect", () => process.exit())
 
-await hosts[host as Host](node, { issuer, resource, times })
+const dispose = await hosts[host as Host](node, { issuer, resource, times })

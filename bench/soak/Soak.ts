@@ -12,7 +12,7 @@ import { join } from "node:path"
 import { setTimeout as delay } from "node:timers/promises"
 import * as Connections from "./Connections.ts"
 import type { Host } from "./Hosts.ts"
-import type { State } from "./Server.ts"
+import type { Question, State } from "./Server.ts"
 import * as Traffic from "./Traffic.ts"
 
 export interface Options {
@@ -44,6 +44,11 @@ export interface Outcome extends Omit<ReturnType<Traffic.Traffic["seen"]>, "coun
    */
   readonly cpu: { readonly server: number; readonly load: number }
   readonly keys: number
+  /**
+   * Whether the process of the server ends by itself within 20 seconds after `dispose`. Otherwise a timer, a listener or a socket of
+   * the gate is left.
+   */
+  readonly endsByItself: boolean
   readonly providerRequests: number
   readonly providerFailures: number
   /** Heap of the server after a garbage collection, in MiB: after a third of the run, at its end, and the growth in between. */
@@ -115,17 +120,23 @@ const server = (issuer: string, resource: string, refresh: number, host: Host) =
           new Promise<void>((resolve) => {
             if (child.exitCode !== null) return resolve()
             child.once("exit", () => resolve())
-            child.disconnect()
+            if (child.connected) child.disconnect()
+            else child.kill()
           })
         )
     )
     const port = yield* Effect.promise(() => nextMessage<number>(child))
     const state = () => {
       const answer = nextMessage<State>(child)
-      child.send("state")
+      child.send("state" satisfies Question)
       return answer
     }
-    return { port, state }
+    const end = async (): Promise<boolean> => {
+      const ended = new Promise<boolean>((resolve) => child.once("exit", (code) => resolve(code === 0)))
+      child.send("end" satisfies Question)
+      return await Promise.race([ended, delay(20_000, false, { ref: false })])
+    }
+    return { port, state, end }
   })
 
 /** Runs the soak test. Calls `progress` with lines for the console. */
@@ -134,7 +145,7 @@ export const run = (options: Options, progress: (line: string) => void = () => {
     const resource = "https://todos.example.com/mcp"
     const { host = "effect" } = options
     const { issuer, proxy } = yield* provider(resource)
-    const { port, state } = yield* server(issuer.issuer, resource, options.refresh, host)
+    const { end: endServer, port, state } = yield* server(issuer.issuer, resource, options.refresh, host)
     const connections = yield* Effect.acquireRelease(
       Effect.sync(() => Connections.make(port, 1000)),
       (_) => Effect.sync(_.close)
@@ -266,6 +277,8 @@ export const run = (options: Options, progress: (line: string) => void = () => {
       }
       await Promise.all([watch(), provide(), rotate(), send()])
 
+      connections.close()
+      const endsByItself = await endServer()
       const seen = traffic.seen()
       const settled = heaps.filter(([at]) => at >= options.duration / 3)
       return {
@@ -275,6 +288,7 @@ export const run = (options: Options, progress: (line: string) => void = () => {
         cpu,
         ...seen,
         keys,
+        endsByItself,
         providerRequests: (await does(proxy.received)).length,
         providerFailures: failures,
         heap: { start: settled[0]![1], end: settled.at(-1)![1], growth: rise(settled) }

@@ -56,6 +56,7 @@ const checks: Readonly<Record<string, boolean>> = {
   "each bad token rejected": unexpected.length === 0,
   // In a run of half an hour, the cache of verified tokens is full after a third of the run. Growth after that is a leak.
   "memory flat": heap.growth < 4,
+  "nothing left after dispose": numbers.endsByItself,
   "the rate kept": outcome.achieved > 0.95 * outcome.rate
 }
 const failed = Object.keys(checks).filter((check) => !checks[check])

@@ -31,6 +31,31 @@ describe("twenty seconds of mixed traffic", () => {
         // most once per cooldown. So there are far fewer requests to the provider than tokens.
         assert.isBelow(outcome.providerRequests, 150)
         assert.isBelow(outcome.heap.growth, 16)
+        assert.isTrue(outcome.endsByItself, "no timer, listener or socket is left after dispose")
+      }),
+    120_000
+  )
+})
+
+describe("three seconds of mixed traffic", () => {
+  it.live.each(["sdk-v2", "fetch"] as const)(
+    "leave no timer, listener or socket of a disposed gate that keeps the process: %s",
+    (host) =>
+      Effect.gen(function*() {
+        const outcome = yield* Soak.run({
+          host,
+          duration: 3,
+          calibration: 1,
+          rotation: 6,
+          refresh: 6,
+          people: 20,
+          share: 0.5,
+          most: 60
+        })
+        assert.deepStrictEqual(outcome.goodRejected, [])
+        assert.deepStrictEqual(outcome.badAdmitted, [])
+        assert.isAbove(outcome.good, 20)
+        assert.isTrue(outcome.endsByItself)
       }),
     120_000
   )
