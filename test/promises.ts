@@ -241,6 +241,50 @@ export const promises: Readonly<Record<string, ReadonlyArray<string>>> = {
   "A public authorization server cannot name endpoints on private addresses, and a name that is not resolved in time is not contacted.":
     ["T-AUD-30", "T-AUD-30b"],
   "Requests to authorization servers of tenants go through `AddressGuard`.": ["T-AUD-01g"],
+  "A code of the proxy works once, within 60 seconds, for the client that requested it, with its redirect URI and its verifier.":
+    [
+      "lives for 60 seconds",
+      "attack 26: a redirect URI that differs",
+      "attack 29: another verifier",
+      "attack 32: of several redemptions at once",
+      "attack 33: another client"
+    ],
+  "A replay of a code with the right verifier after 10 seconds ends its grant. Every other replay changes nothing.": [
+    "attack 31: a replay after 10 seconds ends the grant",
+    "attack 31: a replay within 10 seconds is a lost race",
+    "attack 31: a replay with another verifier changes nothing"
+  ],
+  "A refresh token of the proxy works for its client only, and gains neither a scope nor another resource.": [
+    "attack 43: another resource",
+    "attack 48: a scope that the grant lacks",
+    "attack 53: another client"
+  ],
+  "A refresh token that is used again after the retry window (10 minutes by default) ends its grant, and is reported as an event.":
+    ["attack 50: reuse after the window"],
+  "A text that the proxy did not issue as a refresh token changes nothing, also if it contains the id of a grant.": [
+    "attack A7: garbage with the id of a grant"
+  ],
+  "Each rotation checks the person again, and a person that the upstream or `admit` rejects loses the grant.": [
+    "attack 56: each rotation checks the person"
+  ],
+  "While the upstream is unavailable, no session ends, and access tokens live for at most 10 minutes.": [
+    "attack 57: an outage of the upstream gives tokens of 10 minutes",
+    "attack 57: an outage of an hour loses no session"
+  ],
+  "The store of the proxy contains no code, access token or refresh token, and no hash of a token.": [
+    "attack 61: the store contains no code"
+  ],
+  "A client revokes only grants of that client, and learns nothing about others.": [
+    "attack 55: another client cannot revoke the refresh token",
+    "attack 55: another client cannot revoke the access token"
+  ],
+  "A grant that ended is rejected at once on the instance that ended it, and elsewhere within `livenessCache` (5 seconds by default).":
+    ["is read once in five seconds, fails closed, and ends at once where the grant was ended"],
+  "If the store of the proxy fails, no token is issued and no grant counts as alive beyond `livenessCache`.": [
+    "attack A15: a store that evicts the record of a grant ends it"
+  ],
+  "A secret of the proxy that is short or that is not random is rejected at startup, and a removed secret ends what it signed.":
+    ["attack 64: rejects 31 bytes as a secret", "attack 63: a rotation of the secret in two steps keeps sessions"],
   "An opaque token is sent to the introspection endpoint of the one authorization server that issues tokens of its form.":
     ["T-INTR-06", "INTR-01"],
   "A JWT is sent to no endpoint, except with `tokens: \"all\"` of `Introspection`.": ["T-INTR-06"],

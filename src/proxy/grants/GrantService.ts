@@ -80,9 +80,9 @@ const makeWith = (
     id: string,
     record: GrantRecord
   ): Effect.Effect<boolean, RecordStoreUnavailable> =>
-    Effect.suspend(() => {
+    Effect.flatMap(grants.remove(id), (isRemoved) => {
       liveness.evict(id)
-      return Effect.tap(grants.remove(id), (isRemoved) => isRemoved ? report(type, id, record) : Effect.void)
+      return Effect.as(isRemoved ? report(type, id, record) : Effect.void, isRemoved)
     })
 
   const put = (id: string, record: GrantRecord, at: number, expected: Parameters<typeof grants.put>[3]) =>

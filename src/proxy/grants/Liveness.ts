@@ -21,18 +21,24 @@ export interface Liveness {
 /** Creates the cache. `lifetime` is in milliseconds. */
 export const make = (lifetime: number): Liveness => {
   const entries = new BoundedMap<string, number>(capacity)
+  let evictions = 0
   return {
     isAlive: (id, read) =>
       Effect.flatMap(monotonic.millis, (now) => {
         const until = entries.get(id)
         if (until !== undefined && now < until) return Effect.succeed(true)
         entries.delete(id)
+        const before = evictions
         return Effect.tap(read, (isAlive) =>
           Effect.sync(() => {
-            // The time of the request counts, because the grant can end while the store answers.
-            if (isAlive && lifetime > 0) entries.set(id, now + lifetime)
+            // The time of the request counts, because the grant can end while the store answers. If this process ended a grant
+            // meanwhile, it may be this one.
+            if (isAlive && lifetime > 0 && evictions === before) entries.set(id, now + lifetime)
           }))
       }),
-    evict: (id) => void entries.delete(id)
+    evict: (id) => {
+      evictions++
+      entries.delete(id)
+    }
   }
 }

@@ -255,6 +255,34 @@ describe("the liveness of a grant", () => {
     }))
 })
 
+describe("the cache of living grants", () => {
+  it.effect("attack 55: does not keep a grant that was revoked while the store answered", () =>
+    Effect.gen(function*() {
+      const store = yield* MemoryStore.make()
+      const read = yield* Deferred.make<void>()
+      const goOn = yield* Deferred.make<void>()
+      let isSlow = false
+      const slow: RecordStore.Store = {
+        ...store,
+        get: (key) =>
+          Effect.tap(store.get(key), () => {
+            if (!isSlow) return Effect.void
+            isSlow = false
+            return Effect.andThen(Deferred.succeed(read, undefined), Deferred.await(goOn))
+          })
+      }
+      const world = yield* makeWorld({ store: slow })
+      const { refresh } = yield* world.signIn()
+      isSlow = true
+      const early = yield* Effect.forkChild(world.grants.isAlive(idOf(refresh)))
+      yield* Deferred.await(read)
+      yield* world.grants.revoke(refresh, approved.clientId)
+      yield* Deferred.succeed(goOn, undefined)
+      assert.isTrue(yield* Fiber.join(early))
+      assert.isFalse(yield* world.grants.isAlive(idOf(refresh)))
+    }))
+})
+
 describe("the events of grants", () => {
   it.effect("contain no token, no code and no name, and a listener that fails changes no result", () =>
     Effect.gen(function*() {

@@ -271,6 +271,40 @@ describe("a code", () => {
       yield* one.refresh(refresh)
     }))
 
+  it.effect("attack 66: requests without a sign-in write nothing: codes, refresh tokens and revocations of anyone", () =>
+    Effect.gen(function*() {
+      const store = yield* MemoryStore.make()
+      let writes = 0
+      const counting: RecordStore.Store = {
+        ...store,
+        put: (key, value, options) => {
+          writes++
+          return store.put(key, value, options)
+        },
+        remove: (key, expected) => {
+          writes++
+          return store.remove(key, expected)
+        }
+      }
+      const world = yield* makeWorld({ store: counting })
+      const code = yield* issue(world)
+      const { access, refresh } = toTokens(yield* world.redeem(yield* issue(world)))
+      writes = 0
+      const other = { clientId: "https://other.example.com/oauth.json" }
+      for (let time = 0; time < 200; time++) {
+        const random = Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString("base64url")
+        yield* Effect.flip(world.redeem(random))
+        yield* Effect.flip(world.redeem(code, other))
+        yield* Effect.flip(world.refresh(`${random.slice(0, 22)}.0.AAAAAAAA.${random}`))
+        yield* Effect.flip(world.refresh(`${refresh.slice(0, -43)}${random}`))
+        yield* Effect.flip(world.refresh(refresh, other))
+        yield* world.grants.revoke(random, approved.clientId)
+        yield* world.grants.revoke(access, other.clientId)
+        yield* world.grants.isAlive(random)
+      }
+      assert.strictEqual(writes, 0)
+    }))
+
   it.effect("survives a crash after each write: the client gets tokens, or can use the code again", () =>
     Effect.gen(function*() {
       // The writes of a redemption are the list of grants, the grant and the code. A crash is a store that fails from then on.

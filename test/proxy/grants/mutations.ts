@@ -372,5 +372,19 @@ export const mutations: ReadonlyArray<Mutation> = [
     find: "Effect.tap(read,",
     replace: "Effect.tap(Effect.catch(read, () => Effect.succeed(true)) as typeof read,",
     test: refresh
+  },
+  {
+    attack: "66",
+    file: service,
+    find: "const decision = codeUse.decide(record, request, challenge, at)",
+    replace: "const decision = codeUse.decide(record, request, challenge, at)\n        yield* listGrant(record, id)",
+    test: codes
+  },
+  {
+    attack: "55",
+    file: "src/proxy/grants/Liveness.ts",
+    find: "&& evictions === before",
+    replace: "",
+    test: administration
   }
 ]
