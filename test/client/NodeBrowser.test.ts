@@ -8,6 +8,7 @@ import { NodeBrowser } from "effect-mcp-auth/client-node"
 import { AuthorizationCode } from "effect-mcp-auth/sign-in"
 import { MemoryStore } from "effect-mcp-auth/store"
 import { FileStore } from "effect-mcp-auth/store-node"
+import { TestBrowser } from "effect-mcp-auth/testing"
 import { Fetcher } from "effect-mcp-auth/verification"
 import { TestClock } from "effect/testing"
 import { execFile } from "node:child_process"
@@ -17,7 +18,6 @@ import type { AddressInfo } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import * as AuthorizationServer from "../../examples/authorization-server/AuthorizationServer.ts"
-import { UserAgent } from "../../examples/authorization-server/UserAgent.ts"
 import { makeNotes } from "../../examples/hosts/NotesV2.ts"
 import { makeSession } from "../../src/client/Session.ts"
 import { keyOf } from "../../src/client/sign-in/SignInRecords.ts"
@@ -63,7 +63,7 @@ const start = (options: AuthorizationServer.Options = {}) =>
 
 /** A person with a browser: signs in, and opens the callback. */
 const person = () => {
-  const agent = new UserAgent({ username: "alice" })
+  const agent = TestBrowser.start()
   const pages: Array<Response> = []
   const urls: Array<string> = []
   return {
@@ -72,7 +72,7 @@ const person = () => {
     open: (url: string) => {
       urls.push(url)
       // The browser works beside the program, as a real one.
-      void agent.authorize(url).then(async (callback) => void pages.push(await fetch(callback)))
+      void agent.signIn(url).then(async (callback) => void pages.push(await fetch(callback)))
     }
   }
 }

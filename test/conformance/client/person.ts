@@ -1,20 +1,19 @@
 import { Effect } from "effect"
 import { AuthorizationCode } from "effect-mcp-auth/sign-in"
 import { MemoryStore } from "effect-mcp-auth/store"
+import { TestBrowser } from "effect-mcp-auth/testing"
 
 /* Signs a person in at the authorization servers of the suite, which ask nothing and redirect at once. */
 
 const redirectUri = "http://localhost:13316/callback"
 
+const browser = TestBrowser.make()
+
 const redirect: AuthorizationCode.Redirect = {
   redirectUris: [redirectUri],
   listen: Effect.succeed({
     redirectUri,
-    open: (url, complete) =>
-      Effect.flatMap(
-        Effect.promise(() => fetch(url, { redirect: "manual" })),
-        (response) => complete(new URL(response.headers.get("location") ?? "", url).href)
-      )
+    open: (url, complete) => Effect.flatMap(Effect.orDie(browser.signIn(url)), (callback) => complete(callback))
   })
 }
 
