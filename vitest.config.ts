@@ -4,6 +4,7 @@ import { defineConfig } from "vitest/config"
 const slow = [
   "examples/cli-client/test/*.test.ts",
   "examples/todo-manager/instances/*.test.ts",
+  "test/bench/clientFaults.test.ts",
   "test/bench/instances.test.ts",
   "test/client/acceptance/*.test.ts",
   "test/proxy/slow/*.test.ts",
