@@ -14,6 +14,7 @@ import { sanitize } from "../../protocol/RemoteText.ts"
 import { Unavailable } from "../ClientError.ts"
 import type { Listener, Redirect } from "../sign-in/AuthorizationCode.ts"
 import type { DevicePrompt } from "../sign-in/DeviceFlow.ts"
+import { browserCommand } from "./BrowserCommand.ts"
 import * as PastedCallback from "./PastedCallback.ts"
 
 /**
@@ -217,15 +218,6 @@ const write = (response: ServerResponse, status: number, text: string): void => 
   response.end(`<!doctype html><meta charset="utf-8"><title>Sign-in</title><p>${text}`)
 }
 
-/** The program that opens a URL on each operating system. Each receives the URL as one argument, and none is a shell. */
-const programFor = (platform: string): readonly [program: string, ...arguments_: ReadonlyArray<string>] =>
-  platform === "darwin"
-    ? ["open"]
-    : platform === "win32"
-    // `cmd /c start` would expand `&` and `%`.
-    ? ["rundll32", "url.dll,FileProtocolHandler"]
-    : ["xdg-open"]
-
 /**
  * Opens a URL in the browser of the operating system, without a shell. Rejects if there is no browser, and if the URL is neither https nor
  * http.
@@ -235,10 +227,8 @@ const programFor = (platform: string): readonly [program: string, ...arguments_:
  */
 export const open = (url: string): Promise<void> =>
   new Promise((resolve, reject) => {
-    const { protocol } = new URL(url)
-    if (protocol !== "https:" && protocol !== "http:") throw new Error(`A browser does not open ${protocol}`)
-    const [program, ...rest] = programFor(process.platform)
-    const child = spawn(program, [...rest, url], { stdio: "ignore", detached: true, shell: false })
+    const [program, ...rest] = browserCommand(process.platform, url)
+    const child = spawn(program, rest, { stdio: "ignore", detached: true, shell: false })
     child.once("error", reject)
     child.once("exit", (code) => code === 0 ? resolve() : reject(new Error(`${program} exited with ${code}`)))
     child.unref()
