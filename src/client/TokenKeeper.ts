@@ -84,6 +84,8 @@ export const make = Effect.fnUntraced(function*(
   const clock = yield* Clock.Clock
   const times: Array<number> = []
   let token: Token | undefined
+  /** The last token that this client has requested itself. */
+  let issued: Token | undefined
   /** The monotonic time at which the stored token was read. */
   let readAt = Number.NEGATIVE_INFINITY
   let found: Found | undefined
@@ -154,6 +156,32 @@ export const make = Effect.fnUntraced(function*(
   })
 
   /**
+   * Requests a token and stores it. A stored token must not be interrupted in between: the authorization server has replaced the
+   * refresh token already, and the client would lose the new one. The limits of time of the requests apply.
+   */
+  const request = Effect.fnUntraced(function*(
+    acquisition: Acquisition
+  ): Effect.fn.Return<Token | Acquisition, ClientError> {
+    const { current, found } = acquisition
+    const count = Effect.map(monotonic.millis, (now) => void times.push(now))
+    const obtained = yield* Effect.tapError(
+      trace("obtain_token", found.issuer, source.request(acquisition)),
+      // A grant that fails costs requests as well, for example at an identity provider. An outage does not count: the guard of
+      // the endpoint limits its requests.
+      (error) => error._tag === "Unavailable" ? Effect.void : count
+    )
+    if (obtained === undefined) return acquisition
+    yield* count
+    const next = yield* toToken(obtained, acquisition)
+    if (records !== undefined && !(yield* records.write(next, current))) {
+      // Another process has replaced the token, or the account was disconnected.
+      return (yield* read) ?? { ...acquisition, current: undefined }
+    }
+    readAt = yield* monotonic.millis
+    return token = issued = next
+  })
+
+  /**
    * Replaces the token by one with at least these scopes, which are requested together with those of the token before. Returns
    * the acquisition if only a person can give the client another token.
    */
@@ -190,24 +218,11 @@ export const make = Effect.fnUntraced(function*(
       addsScopes: need?.isRequired === true
     }
     yield* limitRequests
-    const count = Effect.map(monotonic.millis, (now) => void times.push(now))
-    const obtained = yield* Effect.tapError(
-      trace("obtain_token", found.issuer, source.request(acquisition)),
-      // A grant that fails costs requests as well, for example at an identity provider. An outage does not count: the guard of
-      // the endpoint limits its requests.
-      (error) => error._tag === "Unavailable" ? Effect.void : count
-    )
-    if (obtained === undefined) return acquisition
-    yield* count
-    const next = yield* toToken(obtained, acquisition)
-    if (records !== undefined && !(yield* records.write(next, current))) {
-      // Another process has replaced the token, or the account was disconnected.
-      return (yield* read) ?? { ...acquisition, current: undefined }
+    const result = yield* (records === undefined ? request(acquisition) : Effect.uninterruptible(request(acquisition)))
+    if (result === issued) {
+      yield* record(records === undefined ? "TokenIssued" : "TokenRefreshed", issued)
     }
-    readAt = yield* monotonic.millis
-    token = next
-    yield* record(records === undefined ? "TokenIssued" : "TokenRefreshed", next)
-    return next
+    return result
   })
 
   const signInTo = Effect.fnUntraced(function*(acquisition: Acquisition): Effect.fn.Return<Token, ClientError> {
