@@ -21,9 +21,14 @@ const codes = /^[\x20-\x7e]{1,8192}$/
 
 /** Reads the URL of a response. Fails if it is not a response to a request of this client. */
 export const parse = (text: string): Result.Result<AuthorizationResponse, "malformed"> => {
-  const malformed = Result.fail("malformed" as const)
   if (text.length > longestUrl || !URL.canParse(text, "http://localhost")) return malformed
-  const { searchParams } = new URL(text, "http://localhost")
+  return read(new URL(text, "http://localhost").searchParams)
+}
+
+const malformed = Result.fail("malformed" as const)
+
+/** Reads the parameters of a response. */
+export const read = (searchParams: URLSearchParams): Result.Result<AuthorizationResponse, "malformed"> => {
   // A repeated parameter is an error (RFC 6749 §3.1): two programs could read different values.
   for (const name of ["state", "code", "error", "iss"]) if (searchParams.getAll(name).length > 1) return malformed
   const state = searchParams.get("state") ?? ""
