@@ -10,7 +10,7 @@ import { type JsonObject, own } from "../protocol/Json.ts"
 import type { Person } from "./grants/Grants.ts"
 import type { Kind } from "./upstream/Preset.ts"
 import type { UpstreamToken } from "./upstream/UpstreamLeg.ts"
-import type { UserResponse, Rejected, Unavailable } from "./upstream/UpstreamRequests.ts"
+import type { Rejected, Unavailable, UserResponse } from "./upstream/UpstreamRequests.ts"
 
 /**
  * Identifies rules of admission.

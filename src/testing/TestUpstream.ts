@@ -152,12 +152,8 @@ export class TestUpstream extends Context.Service<TestUpstream, {
   readonly recover: Effect.Effect<void>
   /** Returns the received requests, and clears the list. */
   readonly takeRequests: Effect.Effect<ReadonlyArray<respond.Received>>
-  /** Signs claims with the current key of an OpenID provider, for ID tokens that a proxy must reject. */
-  readonly keys: Effect.Effect<{
-    readonly kid: string
-    readonly algorithm: string
-    readonly privateKey: CryptoKey
-  }>
+  /** Signs an ID token with exactly these claims, for tokens that a proxy must reject. */
+  readonly signIdToken: (claims: Readonly<Record<string, unknown>>) => Effect.Effect<string>
   /** Responds to a request as over HTTP, with the current fault. Fails if the connection would fail. */
   readonly respond: (request: Request) => Effect.Effect<Response, respond.ConnectionRefused>
   /** Creates a `fetch` that reaches the upstream, and uses the clock of the fiber that creates it. */
@@ -204,7 +200,6 @@ export const make = (
         respondWith: responder.respondWith,
         recover: responder.recover,
         takeRequests: responder.takeRequests,
-        keys: Effect.sync(keys.getCurrent),
         respond: responder.respond,
         fetch: listen.makeFetch(responder.respond)
       }

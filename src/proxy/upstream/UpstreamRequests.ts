@@ -226,15 +226,17 @@ export const make = Effect.fnUntraced(function*<S extends string>(
         Effect.mapError(({ code, reason }) =>
           reason === "too-large" ? unavailable("unusable-answer") : unavailable("network", code)
         ),
-        Effect.flatMap(({ body, headers, status }): Effect.Effect<UserResponse, Rejected | AuthorizationServerUnavailable> => {
-          if (status === 401) return Effect.fail(new Rejected({ code: "401" }))
-          if (isRedirect(status)) return Effect.fail(unavailable("unusable-answer"))
-          // GitHub reports a used-up rate limit with status 403 as well.
-          const isLimited = headers["retry-after"] !== undefined || headers["x-ratelimit-remaining"] === "0"
-          return status >= 500 || status === 429 || (status === 403 && isLimited)
-            ? Effect.fail(unavailable("server-error"))
-            : read(status, headers["content-type"], body)
-        }),
+        Effect.flatMap(
+          ({ body, headers, status }): Effect.Effect<UserResponse, Rejected | AuthorizationServerUnavailable> => {
+            if (status === 401) return Effect.fail(new Rejected({ code: "401" }))
+            if (isRedirect(status)) return Effect.fail(unavailable("unusable-answer"))
+            // GitHub reports a used-up rate limit with status 403 as well.
+            const isLimited = headers["retry-after"] !== undefined || headers["x-ratelimit-remaining"] === "0"
+            return status >= 500 || status === 429 || (status === 403 && isLimited)
+              ? Effect.fail(unavailable("server-error"))
+              : read(status, headers["content-type"], body)
+          }
+        ),
         withTimeLimit(timeLimit, issuer),
         // A custom fetcher may throw. The defect is not logged, because it may contain the token.
         Effect.catchDefect(() =>

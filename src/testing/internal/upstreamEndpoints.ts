@@ -113,6 +113,12 @@ export const make = ({ client, form, isSilent, keys, origin }: Settings, account
     })
   }
 
+  const signIdToken = (claims: Readonly<Record<string, unknown>>): Effect.Effect<string> =>
+    Effect.suspend(() => {
+      const key = keys.getCurrent()
+      return signSegments(key, segment({ alg: key.algorithm, kid: key.kid, typ: "JWT" }), segment(claims))
+    })
+
   const idToken = (
     now: number,
     { login, nonce }: Pick<Authorized, "login" | "nonce">,
@@ -122,8 +128,7 @@ export const make = ({ client, form, isSilent, keys, origin }: Settings, account
       const hash = yield* Effect.promise(() =>
         globalThis.crypto.subtle.digest("SHA-256", new TextEncoder().encode(accessToken))
       )
-      const key = keys.getCurrent()
-      const claims = defined({
+      return yield* signIdToken(defined({
         iss: issuer,
         aud: client.clientId,
         azp: client.clientId,
@@ -132,8 +137,7 @@ export const make = ({ client, form, isSilent, keys, origin }: Settings, account
         nonce: nonce ?? undefined,
         at_hash: base64url.encode(new Uint8Array(hash, 0, 16)),
         ...claimsOf(form, accounts.get(login)!)
-      })
-      return yield* signSegments(key, segment({ alg: key.algorithm, kid: key.kid, typ: "JWT" }), segment(claims))
+      }))
     })
 
   /** Revokes the oldest tokens of a person and a scope set. */
@@ -270,6 +274,7 @@ export const make = ({ client, form, isSilent, keys, origin }: Settings, account
   return {
     issuer,
     serve,
+    signIdToken,
     /** Lets a person sign in at a URL of the authorization endpoint, and returns the URL of the callback. */
     signIn: (url: string, login?: string) =>
       Effect.sync(() => {
