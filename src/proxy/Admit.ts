@@ -36,7 +36,12 @@ export interface Candidate {
   readonly token: UpstreamToken
 }
 
-/** The parts of an upstream that rules use. */
+/**
+ * The parts of an upstream that rules use.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface AdmitContext {
   readonly tenant: string | undefined
   readonly userEndpoint: string | undefined

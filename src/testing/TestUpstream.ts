@@ -50,19 +50,23 @@ export interface Options {
   readonly login?: "silent" | "page" | undefined
 }
 
-const table: ConfigOption.Table<keyof Options> = {
+const servedTable: ConfigOption.Table<Exclude<keyof Options, "origin">> = {
   form: ConfigOption.rule(
     (value) => Object.hasOwn(traits, value),
     `one of ${Object.keys(traits).join(", ")}`,
     "Write one such as \"github\""
   ),
+  accounts: true,
+  login: ConfigOption.oneOf("silent", "page")
+}
+
+const table: ConfigOption.Table<keyof Options> = {
+  ...servedTable,
   origin: ConfigOption.rule(
     (value) => URL.canParse(value) && new URL(value).origin === value,
     "an origin",
     "Write one such as https://upstream.test"
-  ),
-  accounts: true,
-  login: ConfigOption.oneOf("silent", "page")
+  )
 }
 
 /** The accounts of an upstream whose options name none. */
@@ -229,6 +233,7 @@ export const serve = (
   options: Omit<Options, "origin">
 ): Layer.Layer<TestUpstream, never, HttpServer.HttpServer> =>
   Layer.unwrap(Effect.gen(function*() {
+    ConfigOption.check(options, "TestUpstream.serve", servedTable)
     const { address } = yield* HttpServer.HttpServer
     const { upstream } = yield* make({ ...options, origin: listen.getOrigin(HttpServer.formatAddress(address)) })
     const app = listen.makeApp({ issuer: upstream.origin, respond: upstream.respond })

@@ -18,6 +18,7 @@ import { Introspection } from "effect-mcp-auth/introspection"
 import { McpAuth } from "effect-mcp-auth/mcp"
 import { McpAuthNode } from "effect-mcp-auth/node"
 import { Check, Doctor, TokenReport } from "effect-mcp-auth/provider"
+import { Admit, Upstream } from "effect-mcp-auth/proxy"
 import { PublicUrl } from "effect-mcp-auth/public-url"
 import { Quotas } from "effect-mcp-auth/quotas"
 import { McpAuthSdk as SdkV1 } from "effect-mcp-auth/sdk-v1"
@@ -35,7 +36,8 @@ import {
   SigningKey,
   TestBrowser,
   TestClient,
-  TestIssuer
+  TestIssuer,
+  TestUpstream
 } from "effect-mcp-auth/testing"
 import { TokenExchange } from "effect-mcp-auth/token-exchange"
 import { TokenHeader } from "effect-mcp-auth/token-header"
@@ -46,6 +48,7 @@ const resource = "https://server.test/mcp"
 const authorizationServers = ["https://issuer.test"] as const
 export const options = { resource, authorizationServers, scopes: ["todos:read"] } as const
 const token = Redacted.make("a.b.c")
+const upstream = { clientId: "c", clientSecret: Redacted.make("s"), scopes: { "todos:read": [] } } as const
 
 const build = (layer: Layer.Layer<any, any, any>) =>
   Effect.runPromise(Effect.scoped(Layer.build(
@@ -506,6 +509,49 @@ export const entries: Readonly<Record<string, Entry>> = {
     valid: { method: "POST", url: resource },
     misspelled: ["nonc", "nonce"]
   },
+  "proxy/Admit.githubOrganization": {
+    call: (given) => Admit.githubOrganization("acme", given),
+    valid: {},
+    misspelled: ["ids", "id"],
+    isOptional: true
+  },
+  "proxy/Upstream.entra": {
+    call: (given) => Upstream.entra(given),
+    valid: { ...upstream, tenant: "11111111-2222-3333-4444-555555555555" },
+    misspelled: ["authoriti", "authority"]
+  },
+  "proxy/Upstream.github": {
+    call: (given) => Upstream.github(given),
+    valid: upstream,
+    misspelled: ["servr", "server"]
+  },
+  "proxy/Upstream.githubApp": {
+    call: (given) => Upstream.githubApp(given),
+    valid: upstream,
+    misspelled: ["scope", "scopes"]
+  },
+  "proxy/Upstream.google": {
+    call: (given) => Upstream.google(given),
+    valid: upstream,
+    misspelled: ["isuer", "issuer"]
+  },
+  "proxy/Upstream.oauth2": {
+    call: (given) => Upstream.oauth2(given),
+    valid: {
+      ...upstream,
+      name: "slack",
+      authorizationEndpoint: "https://slack.test/authorize",
+      tokenEndpoint: "https://slack.test/token",
+      userEndpoint: "https://slack.test/user",
+      identity: () => ({ id: "1" })
+    },
+    misspelled: ["tokenTyps", "tokenTypes"]
+  },
+  "proxy/Upstream.oidc": {
+    call: (given) => Upstream.oidc(given),
+    valid: { ...upstream, issuer: "https://auth.test" },
+    misspelled: ["baseScope", "baseScopes"]
+  },
   "testing/DpopClient.DpopClient.headers": {
     call: (given) => client.headers(given),
     valid: { method: "POST", url: resource, token: "t" },
@@ -598,6 +644,21 @@ export const entries: Readonly<Record<string, Entry>> = {
     valid: {},
     misspelled: ["cachecontrol", "cacheControl"],
     isOptional: true
+  },
+  "testing/TestUpstream.make": {
+    call: (given) => run(TestUpstream.make(given)),
+    valid: { form: "github" },
+    misspelled: ["acounts", "accounts"]
+  },
+  "testing/TestUpstream.serve": {
+    call: (given) => build(TestUpstream.serve(given)),
+    valid: { form: "github" },
+    misspelled: ["logn", "login"]
+  },
+  "testing/TestUpstream.start": {
+    call: (given) => TestUpstream.start(given),
+    valid: { form: "github" },
+    misspelled: ["orgin", "origin"]
   },
   ...Object.fromEntries((["mintIdToken", "mintIdJag"] as const).map((name) => [
     `testing/TestIssuer.TestIssuer.${name}`,

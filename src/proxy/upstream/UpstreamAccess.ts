@@ -26,7 +26,7 @@ import type { UpstreamLeg, UpstreamToken } from "./UpstreamLeg.ts"
  * import { HttpClient, HttpClientRequest } from "effect/http"
  *
  * const repositories = Effect.gen(function*() {
- *   const upstream = yield* UpstreamAccess.UpstreamAccess
+ *   const upstream = yield* UpstreamAccess
  *   const token = yield* upstream.token
  *   return yield* HttpClient.execute(
  *     HttpClientRequest.get("https://api.github.com/user/repos").pipe(

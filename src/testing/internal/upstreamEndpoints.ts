@@ -31,7 +31,12 @@ export interface Settings {
   readonly isSilent: boolean
 }
 
-/** How often each endpoint answered. */
+/**
+ * How often each endpoint answered.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface Counts {
   readonly authorize: number
   readonly redeem: number

@@ -11,12 +11,12 @@
  * - `google`: an OpenID provider with opaque access tokens, whose refresh tokens do not rotate.
  * - `entra`: an OpenID provider that rejects `resource`, with the claims `tid`, `oid` and `acct`.
  * - `slow`: `rotating`, with a delay of three seconds before each response.
- * - `refusing`: `google`, but each sign-in ends with `access_denied`, and each refresh with `invalid_grant`.
+ * - `rejecting`: `google`, but each sign-in ends with `access_denied`, and each refresh with `invalid_grant`.
  *
  * @category models
  * @since 0.1.0
  */
-export type Form = "github" | "rotating" | "google" | "entra" | "slow" | "refusing"
+export type Form = "github" | "rotating" | "google" | "entra" | "slow" | "rejecting"
 
 /**
  * A person with an account at the upstream.
@@ -105,7 +105,7 @@ export const traits: Readonly<Record<Form, Traits>> = {
   slow: rotating,
   google,
   entra,
-  refusing: { ...google, refuses: true }
+  rejecting: { ...google, refuses: true }
 }
 
 /** The claims of a person in ID tokens and at the userinfo endpoint. */

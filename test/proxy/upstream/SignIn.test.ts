@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Redacted } from "effect"
-import { SigningKey, TestUpstream } from "effect-mcp-auth/testing"
+import { SigningKey, type TestUpstream } from "effect-mcp-auth/testing"
 import { TestClock } from "effect/testing"
 import { createHash } from "node:crypto"
 import * as Admit from "../../../src/proxy/Admit.ts"
@@ -319,7 +319,7 @@ describe("a sign-in", () => {
 
   it.effect("reports the error of the upstream as a denied sign-in", () =>
     Effect.gen(function*() {
-      const { signIn } = yield* world({ form: "refusing" })
+      const { signIn } = yield* world({ form: "rejecting" })
       assert.strictEqual(yield* reasonOf(signIn()), "denied")
     }))
 

@@ -34,7 +34,7 @@ export const presetFor = ({ clientId, clientSecret, form, origin, tenant }: Serv
     case "slow":
       return Upstream.githubApp({ ...common, server: origin, scopes: { "todos:read": [], "todos:write": [] } })
     case "google":
-    case "refusing":
+    case "rejecting":
       return Upstream.google({ ...common, issuer: origin, scopes })
     case "entra":
       return Upstream.entra({ ...common, authority: origin, tenant, scopes })
