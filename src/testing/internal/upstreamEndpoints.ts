@@ -54,7 +54,8 @@ export const make = ({ client, form, isSilent, keys, origin }: Settings, account
   const issuer = `${origin}${trait.issuerPath}`
   const codes = new Map<string, Authorized>()
   const accessTokens = new Map<string, Token>()
-  const refreshTokens = new Map<string, Omit<Token, "expiresAt">>()
+  /** Each one with the access token of its response, which GitHub revokes at the refresh. */
+  const refreshTokens = new Map<string, Omit<Token, "expiresAt"> & { readonly accessToken: string }>()
   const counts = { authorize: 0, redeem: 0, refresh: 0, user: 0 }
   /** How often a refresh token was sent after it had been replaced. */
   let reuses = 0
@@ -165,7 +166,7 @@ export const make = ({ client, form, isSilent, keys, origin }: Settings, account
       })
       dropOldest(login, scopes)
       const refreshToken = kept ?? (trait.lifetime === undefined ? undefined : `refresh-${random()}`)
-      if (refreshToken !== undefined) refreshTokens.set(refreshToken, { login, scopes })
+      if (refreshToken !== undefined) refreshTokens.set(refreshToken, { login, scopes, accessToken })
       return Response.json(defined({
         access_token: accessToken,
         token_type: trait.isGitHub ? "bearer" : "Bearer",
@@ -201,7 +202,10 @@ export const make = ({ client, form, isSilent, keys, origin }: Settings, account
       if (known === undefined || trait.refuses || !accounts.has(known.login)) {
         return Effect.succeed(failure(trait.isGitHub ? "bad_refresh_token" : "invalid_grant"))
       }
-      if (trait.rotates) refreshTokens.delete(refreshToken)
+      if (trait.rotates) {
+        refreshTokens.delete(refreshToken)
+        accessTokens.delete(known.accessToken)
+      }
       return issue({ ...known, nonce: null }, trait.rotates ? undefined : refreshToken)
     })
 

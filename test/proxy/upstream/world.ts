@@ -1,6 +1,6 @@
 /** A proxy at an upstream in memory, with the memory store and the clock of the test. */
 import { Effect, Redacted, Result } from "effect"
-import { MemoryStore, type RecordStore } from "effect-mcp-auth/store"
+import { MemoryStore, type RecordStore, type SealedStore } from "effect-mcp-auth/store"
 import { TestUpstream } from "effect-mcp-auth/testing"
 import { TestClock } from "effect/testing"
 import * as AddressGuard from "../../../src/outbound/AddressGuard.ts"
@@ -41,6 +41,17 @@ export const presetFor = ({ clientId, clientSecret, form, origin, tenant }: Serv
   }
 }
 
+/** A GitHub App whose every check sends its refresh token, which works once. */
+export const refreshingApp = (origin: string): ReturnType<typeof presetFor> => {
+  const preset = Upstream.githubApp({
+    clientId: "proxy-client",
+    clientSecret: Redacted.make("proxy-client-secret"),
+    server: origin,
+    scopes: { "todos:read": [], "todos:write": [] }
+  })
+  return { ...preset, quirks: { ...preset.quirks, check: "refresh" } }
+}
+
 export interface Options<R> {
   readonly form: Form
   readonly admit?: Admit.Admit<R>
@@ -55,12 +66,13 @@ export const proxyAt = <R = never>(
   upstream: ReturnType<typeof presetFor>,
   fetcher: Fetcher["Service"],
   store: RecordStore.Store,
-  admit: Admit.Admit<R> = Admit.anyone as Admit.Admit<R>
+  admit: Admit.Admit<R> = Admit.anyone as Admit.Admit<R>,
+  seal?: SealedStore.Seal
 ) =>
   Effect.gen(function*() {
     const keys = yield* ProxyKeys.make(secret)
     const recordKeys = yield* RecordKeys.make(issuer)
-    return yield* makeUpstreamLeg({ upstream, admit, store, recordKeys, seal: sealWith(keys, issuer) })
+    return yield* makeUpstreamLeg({ upstream, admit, store, recordKeys, seal: seal ?? sealWith(keys, issuer) })
   }).pipe(
     Effect.provideService(Fetcher, fetcher),
     // Names of test servers do not resolve.
