@@ -341,6 +341,28 @@ describe("a sign-in", () => {
       }
     }))
 
+  it.effect("attack 70: sends nothing to an endpoint on a private address that public metadata name", () =>
+    Effect.gen(function*() {
+      for (const member of ["token_endpoint", "userinfo_endpoint", "jwks_uri"]) {
+        const { begin, complete, signIn, upstream } = yield* world({ form: "google" })
+        const documented = yield* upstream.respond(new Request(`${upstream.origin}/.well-known/openid-configuration`))
+        const metadata = yield* Effect.promise(() => documented.json() as Promise<object>)
+        yield* upstream.respondWith(
+          "/.well-known/",
+          () => Response.json({ ...metadata, [member]: "https://10.0.0.1/endpoint" })
+        )
+        // The keys are needed only when an ID token is verified.
+        const attempt = member === "jwks_uri" ?
+          signIn() :
+          Effect.flatMap(
+            begin(),
+            (begun) => complete({ ...begun, parameters: new URLSearchParams({ state: begun.state, code: "code" }) })
+          )
+        assert.strictEqual(yield* reasonOf(attempt), "unavailable")
+        assert.isTrue((yield* upstream.takeRequests).every(({ url }) => !url.includes("10.0.0.1")))
+      }
+    }))
+
   it.effect("reports wrong credentials of the proxy as unavailable, and not as a rejected code", () =>
     Effect.gen(function*() {
       const { signIn } = yield* world({

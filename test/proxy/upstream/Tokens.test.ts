@@ -258,12 +258,17 @@ describe("an outage of the upstream", () => {
 describe("a refresh at the upstream", () => {
   it.effect("attack 58: six checks at once in one process refresh once", () =>
     Effect.gen(function*() {
-      const { leg, signIn, upstream } = yield* world({ form: "rotating" })
+      const { leg, signIn, upstream, writes } = yield* world({ form: "rotating" })
       const { upstreamKey } = yield* signIn()
       yield* TestClock.adjust("8 hours")
-      const verdicts = yield* Effect.all(Array.from({ length: 6 }, () => leg.check(upstreamKey)), {
-        concurrency: "unbounded"
-      })
+      const checks = yield* Effect.forkChild(
+        Effect.all(Array.from({ length: 6 }, () => leg.check(upstreamKey)), { concurrency: "unbounded" }),
+        { startImmediately: true }
+      )
+      yield* until(Effect.andThen(TestClock.adjust("100 millis"), Effect.sync(() => checks.pollUnsafe() !== undefined)))
+      const verdicts = yield* Fiber.join(checks)
+      // One of the checks took the lease for all of them.
+      assert.strictEqual(writes.filter((key) => key.includes(":lease:")).length, 1)
       assert.isTrue(verdicts.every(({ outcome }) => outcome === "alive"))
       assert.strictEqual((yield* upstream.counts).refresh, 1)
       assert.strictEqual(yield* upstream.reuses, 0)
