@@ -1,9 +1,11 @@
 /** Edits that remove a check of the upstream leg. `npm run mutations:proxy` applies them one by one. */
+import type { Mutation } from "../../../tools/mutations/Mutation.ts"
+
 const folder = "src/proxy/upstream"
 const signIn = "test/proxy/upstream/SignIn.test.ts"
 const tokens = "test/proxy/upstream/Tokens.test.ts"
 
-export const mutations = [
+export const mutations: ReadonlyArray<Mutation> = [
   {
     attack: "17",
     file: `${folder}/makeUpstreamLeg.ts`,

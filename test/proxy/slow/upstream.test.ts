@@ -12,7 +12,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { freePort, runs, start } from "../../program.ts"
 import { stores } from "../../store/records/ProcessStores.ts"
-import { browser, proxyAt, refreshingApp } from "./world.ts"
+import { browser, proxyAt, refreshingApp } from "../upstream/world.ts"
 
 const folder = Effect.acquireRelease(
   Effect.sync(() => mkdtempSync(join(tmpdir(), "upstream-"))),
@@ -46,7 +46,7 @@ const serve = Effect.gen(function*() {
 
 const run = (...args: ReadonlyArray<string>) =>
   Effect.callback<ReadonlyArray<string>>((resume) => {
-    const file = join(import.meta.dirname, "RefreshingProcess.ts")
+    const file = join(import.meta.dirname, "../upstream/RefreshingProcess.ts")
     execFile(
       process.execPath,
       ["--no-warnings", "--conditions=effect-mcp-auth/source", file, ...args],
