@@ -7,11 +7,17 @@ import { PostgresStore, RecordStore, RedisStore } from "effect-mcp-auth/store"
 import { SqliteStore } from "effect-mcp-auth/store-node"
 import { createInterface } from "node:readline"
 import type { GrantRejected } from "../../../src/proxy/grants/Grants.ts"
-import { alice, approved, makeWorld, secretA, secretB, toTokens, type World } from "./world.ts"
+import * as RecordKeys from "../../../src/proxy/keys/RecordKeys.ts"
+import { alice, approved, issuer, makeWorld, secretA, secretB, toTokens, type World } from "./world.ts"
 
-/** A command. `crash` ends the process before or after the write with this number. */
+/**
+ * A command. `copy` returns the record of a grant, and `restore` puts it back, as a store does that loses its last writes. `crash` ends
+ * the process before or after the write with this number.
+ */
 export type Command =
   | { readonly id: number; readonly do: "issue" }
+  | { readonly id: number; readonly do: "copy"; readonly grant: string }
+  | { readonly id: number; readonly do: "restore"; readonly grant: string; readonly value: string }
   | { readonly id: number; readonly do: "redeem"; readonly code: string; readonly crash?: Crash }
   | {
     readonly id: number
@@ -74,10 +80,24 @@ const outcome = <E>(tokens: Effect.Effect<{ readonly refresh: string }, E>): Eff
     onFailure: (error) => `rejected: ${(error as unknown as GrantRejected).reason ?? String(error)}`
   })
 
+const keyOf = (grant: string) => Effect.flatMap(RecordKeys.make(issuer), (keyFor) => keyFor("grant", grant))
+
 const run = (world: World, command: Command): Effect.Effect<ReadonlyArray<string>, unknown> => {
   switch (command.do) {
     case "issue":
       return Effect.map(world.grants.issueCode(approved, alice, "upstream-key"), (code) => [code])
+    case "copy":
+      return Effect.gen(function*() {
+        const found = yield* world.store.get(yield* keyOf(command.grant))
+        return [found!.value]
+      })
+    case "restore":
+      return Effect.gen(function*() {
+        const key = yield* keyOf(command.grant)
+        yield* world.store.remove(key)
+        yield* world.store.put(key, command.value, { lifetime: "1 hour", expected: "absent" })
+        return []
+      })
     case "redeem":
       return Effect.map(outcome(Effect.map(world.redeem(command.code), toTokens)), (value) => [value])
     case "refresh":

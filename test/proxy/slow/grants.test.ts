@@ -77,6 +77,31 @@ describe.each(Object.entries(stores).map(([kind, store]) => ({ kind, ...store })
         })
     )
 
+    it.live.skipIf(!exists)(
+      "attack A6: keeps the session when the store loses its last writes",
+      () =>
+        Effect.gen(function*() {
+          const [one, other] = yield* startTwo(kind, yield* place)
+          yield* Effect.promise(async () => {
+            for (let time = 0; time < 20; time++) {
+              const tokens = [await signIn(one)]
+              const grant = tokens[0]!.split(".")[0]!
+              const [value] = (await one.send({ do: "copy", grant }))!.values
+              for (const each of [one, other]) {
+                tokens.push((await each.send({ do: "refresh", token: tokens.at(-1)!, times: 1 }))!.values[0]!)
+              }
+              await one.send({ do: "restore", grant, value: value! })
+              const healed = (await other.send({ do: "refresh", token: tokens[2]!, times: 1 }))!
+              assert.deepStrictEqual(healed.events, ["recovered"])
+              assert.strictEqual(generationOf(healed.values[0]!), 3)
+              for (const token of tokens) {
+                assert.deepStrictEqual((await one.send({ do: "refresh", token, times: 1 }))!.values, healed.values)
+              }
+            }
+          })
+        })
+    )
+
     it.live.each(exists ? crashes : [])(
       "keeps the session after a crash $when write $write of a $at",
       (crash) =>
