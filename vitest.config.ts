@@ -7,7 +7,9 @@ const slow = [
   "test/bench/clientFaults.test.ts",
   "test/bench/instances.test.ts",
   "test/client/acceptance/*.test.ts",
+  "test/proxy/browser.test.ts",
   "test/proxy/slow/*.test.ts",
+  "test/proxy/upstream/races.test.ts",
   "test/soak/*.test.ts"
 ]
 

@@ -5,6 +5,11 @@
  * @since 0.1.0
  */
 export * as Admit from "./Admit.ts"
+export { GrantAdministration } from "./grants/GrantAdministration.ts"
+export type { GrantEvent, OnGrantEvent } from "./grants/GrantEvent.ts"
+export type { GrantOptions } from "./grants/GrantOptions.ts"
+export type { GrantView, Person } from "./grants/Grants.ts"
+export * as OAuthProxy from "./OAuthProxy.ts"
 export * as Upstream from "./upstream/Upstream.ts"
 export { UpstreamAccess } from "./upstream/UpstreamAccess.ts"
 export { AdmissionRejected, UpstreamFailure } from "./upstream/UpstreamFailure.ts"

@@ -18,7 +18,7 @@ import { Introspection } from "effect-mcp-auth/introspection"
 import { McpAuth } from "effect-mcp-auth/mcp"
 import { McpAuthNode } from "effect-mcp-auth/node"
 import { Check, Doctor, TokenReport } from "effect-mcp-auth/provider"
-import { Admit, Upstream } from "effect-mcp-auth/proxy"
+import { Admit, OAuthProxy, Upstream } from "effect-mcp-auth/proxy"
 import { PublicUrl } from "effect-mcp-auth/public-url"
 import { Quotas } from "effect-mcp-auth/quotas"
 import { McpAuthSdk as SdkV1 } from "effect-mcp-auth/sdk-v1"
@@ -49,6 +49,13 @@ const authorizationServers = ["https://issuer.test"] as const
 export const options = { resource, authorizationServers, scopes: ["todos:read"] } as const
 const token = Redacted.make("a.b.c")
 const upstream = { clientId: "c", clientSecret: Redacted.make("s"), scopes: { "todos:read": [] } } as const
+const proxy = {
+  resource,
+  scopes: ["todos:read"],
+  upstream: Upstream.github(upstream),
+  admit: Admit.anyone,
+  secret: Redacted.make("uF9WcLZl8bVtTq3mP0yKx7sJd2hGaRnE5oiC1vQkYwM=")
+} as const
 
 const build = (layer: Layer.Layer<any, any, any>) =>
   Effect.runPromise(Effect.scoped(Layer.build(
@@ -514,6 +521,16 @@ export const entries: Readonly<Record<string, Entry>> = {
     valid: {},
     misspelled: ["ids", "id"],
     isOptional: true
+  },
+  "proxy/OAuthProxy.layer": {
+    call: (given) => build(OAuthProxy.layer(given).pipe(Layer.provide(MemoryStore.layer()))),
+    valid: proxy,
+    misspelled: ["secrets", "secret"]
+  },
+  "proxy/OAuthProxy.make": {
+    call: (given) => OAuthProxy.make(given),
+    valid: proxy,
+    misspelled: ["stor", "store"]
   },
   "proxy/Upstream.entra": {
     call: (given) => Upstream.entra(given),

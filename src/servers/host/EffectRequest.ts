@@ -91,7 +91,7 @@ const hasOwnHeaders = (request: HttpServerRequest.HttpServerRequest): boolean =>
  * and otherwise the value that a middleware has set, replaced or removed. On other platforms, `Headers` joins all lines of a header
  * to one value.
  */
-const linesOf = (request: HttpServerRequest.HttpServerRequest, name: string): ReadonlyArray<string> => {
+export const linesOf = (request: HttpServerRequest.HttpServerRequest, name: string): ReadonlyArray<string> => {
   const onNode = nodeRequestOf(request)
   const sent = onNode === undefined ? undefined : nodeRequest.linesOf(onNode, name)
   if (sent !== undefined && (sent.length > 1 || hasOwnHeaders(request))) return sent

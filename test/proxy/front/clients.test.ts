@@ -171,14 +171,18 @@ describe("registration", () => {
       }
     }))
 
-  it.effect("attacks 66 and 67: ten thousand requests without a sign-in write nothing", () =>
-    Effect.gen(function*() {
-      const proxy = yield* world()
-      for (let index = 0; index < 5_000; index++) {
-        const uri = `https://app${index}.example.com/callback`
-        const id = yield* proxy.registerId([uri])
-        yield* proxy.visit(makeBrowser(), proxy.authorizeUrl({ client_id: id, redirect_uri: uri }))
-      }
-      assert.strictEqual(proxy.count.writes, 0)
-    }), 120_000)
+  it.effect(
+    "attack 66 and attack 67: ten thousand requests without a sign-in write nothing",
+    () =>
+      Effect.gen(function*() {
+        const proxy = yield* world()
+        for (let index = 0; index < 5_000; index++) {
+          const uri = `https://app${index}.example.com/callback`
+          const id = yield* proxy.registerId([uri])
+          yield* proxy.visit(makeBrowser(), proxy.authorizeUrl({ client_id: id, redirect_uri: uri }))
+        }
+        assert.strictEqual(proxy.count.writes, 0)
+      }),
+    120_000
+  )
 })

@@ -47,7 +47,7 @@ describe("GET /authorize", () => {
       assert.deepStrictEqual(transactionsOf(browser), [])
     }))
 
-  it.effect("attack 5, 34, A1, A11: the consent page cannot be framed or stored, and keeps its origin", () =>
+  it.effect("attack 5, attack 34, attack A1 and attack A11: the consent page cannot be framed or stored, and keeps its origin", () =>
     Effect.gen(function*() {
       const proxy = yield* world()
       const client_id = yield* proxy.registerId([webUri])
@@ -431,7 +431,7 @@ describe("GET /callback", () => {
       return { browser, client_id, url }
     })
 
-  it.effect("attack 27, 34, 40: returns to https and loopback with 303, the issuer and no referrer", () =>
+  it.effect("attack 27, attack 34 and attack 40: returns to https and loopback with 303, the issuer and no referrer", () =>
     Effect.gen(function*() {
       const proxy = yield* world()
       for (const uri of [webUri, loopbackUri]) {
@@ -496,7 +496,7 @@ describe("GET /callback", () => {
       assert.strictEqual(proxy.upstream.completions, 0)
     }))
 
-  it.effect("attacks 84 and A16: rejects two cookies of one name", () =>
+  it.effect("attack 84 and attack A16: rejects two cookies of one name", () =>
     Effect.gen(function*() {
       const proxy = yield* world()
       const { browser, url } = yield* approved(proxy)

@@ -42,7 +42,7 @@ const reasonOf = (find: Effect.Effect<unknown, clientDocuments.ClientDocumentErr
 
 describe("client metadata documents", () => {
   it.effect.each(documents)(
-    "the document of $client is accepted, and its redirect URI",
+    "attack 10: the document of $client is accepted, and a redirect to this device shows a warning",
     ({ document, url, uses }) =>
       Effect.gen(function*() {
         const found = yield* cache((requested) =>
@@ -62,7 +62,7 @@ describe("client metadata documents", () => {
   )
 
   it.effect.each(documents)(
-    "attacks 19, 76 and 77: tampered documents of $client are rejected",
+    "attack 19, attack 76 and attack 77: tampered documents of $client are rejected",
     ({ document, url, uses }) =>
       Effect.gen(function*() {
         const tampered: ReadonlyArray<object> = [

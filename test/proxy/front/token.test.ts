@@ -93,7 +93,7 @@ describe("POST /token", () => {
       assert.deepStrictEqual([...bodies].map((body) => JSON.parse(body).error), ["invalid_grant"])
     }))
 
-  it.effect("attacks 43, 48 and 57: maps other failures to the errors that clients expect", () =>
+  it.effect("attack 43, attack 48 and attack 57: maps other failures to the errors that clients expect", () =>
     Effect.gen(function*() {
       const proxy = yield* world()
       const client_id = yield* proxy.registerId([uri])

@@ -1,0 +1,263 @@
+/**
+ * The options of the OAuth proxy.
+ *
+ * @since 0.1.0
+ */
+import * as Config from "effect/Config"
+import * as Effect from "effect/Effect"
+import type * as Redacted from "effect/Redacted"
+import type * as ProtectedResource from "../authorization/ProtectedResource.ts"
+import type { Common, LiteralScopes, Scopes } from "../composition/AuthOptions.ts"
+import * as ConfigOption from "../protocol/ConfigOption.ts"
+import * as UrlOption from "../protocol/UrlOption.ts"
+import type { Seal } from "../store/records/SealedStore.ts"
+import * as admits from "./Admit.ts"
+import * as messages from "./front/Messages.ts"
+import { english } from "./front/Messages.ts"
+import * as redirectUris from "./front/RedirectUri.ts"
+import * as registeredClients from "./front/RegisteredClients.ts"
+import type { OnGrantEvent } from "./grants/GrantEvent.ts"
+import type { GrantOptions } from "./grants/GrantOptions.ts"
+import type { ProxySecrets, Purpose } from "./keys/ProxyKeys.ts"
+import * as presets from "./upstream/Preset.ts"
+
+/**
+ * A secret in `Redacted`, or the `Config` of one.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type SecretOption = Redacted.Redacted | Config.Config<Redacted.Redacted>
+
+/**
+ * One secret, or several during a rotation. The first one signs and seals. All of them verify and open.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type SecretsOption = SecretOption | ReadonlyArray<SecretOption>
+
+/**
+ * The look of the pages that people see.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface PageOptions {
+  /** The name of the application. Default: the host of the resource. */
+  readonly name?: string | undefined
+  /** A color in the form `#rrggbb`, for the header and the main button. Default: `#1d4ed8`. */
+  readonly color?: string | undefined
+  /** Texts that replace the English ones. Default: the English texts. */
+  readonly messages?: Partial<messages.Messages> | undefined
+  /** Descriptions of MCP scopes, as verb phrases such as "read your todos". Default: the scopes themselves. */
+  readonly scopes?: Readonly<Record<string, string>> | undefined
+}
+
+/**
+ * The options of the gate that a proxy passes on. `AuthLayer.make` documents them.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type PassedOptions = Pick<
+  Common<Scopes>,
+  "allowedHosts" | "allowedOrigins" | "decisions" | "resourceDocumentation" | "resourceName" | "tokenCache" | "unlisted"
+>
+
+/**
+ * The options of a proxy. `S` are the scopes, and `R` are the services of the rule of admission.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options<S extends Scopes, R = never> {
+  /** The resource identifier: the URL at which clients reach the MCP server, in canonical form. It must be https, except on loopback. */
+  readonly resource: string
+  /** The issuer identifier of the proxy. Its endpoints are below this URL. Default: the origin of the resource. */
+  readonly issuer?: string | undefined
+  /** The scopes of the server, as literals. */
+  readonly scopes: S & LiteralScopes<S>
+  /** The identity provider that signs people in, and its scopes for each scope of the server. */
+  readonly upstream: presets.Upstream<ProtectedResource.OfferedOf<S>>
+  /** The rule that decides which people of the upstream have access. There is no default. */
+  readonly admit: admits.Admit<R>
+  /**
+   * The secret from which all keys are derived: at least 32 random bytes, for example the output of `openssl rand -base64 32`. To replace
+   * it, add the new secret at the end of a list on every instance, then move it to the front on every instance, and remove the old
+   * one later. Separate secrets for each purpose are possible.
+   */
+  readonly secret: SecretsOption | { readonly [P in Purpose]: SecretsOption }
+  /** The clients that the operator registers by hand. Default: none. */
+  readonly clients?: ReadonlyArray<registeredClients.RegisteredClient> | undefined
+  /**
+   * The redirect URIs with private-use schemes that clients may register, each compared as a whole (RFC 8252 §7.1). The list replaces the
+   * default. Default: the URI of Cursor.
+   */
+  readonly privateUseRedirectUris?: ReadonlyArray<string> | undefined
+  /**
+   * Whether clients can identify themselves with the URL of a metadata document. It works on Node only, where connections are made to
+   * public addresses only; other platforms do not advertise it. Default: `true`.
+   */
+  readonly clientDocuments?: boolean | undefined
+  /** The look of the pages. */
+  readonly pages?: PageOptions | undefined
+  /** The lifetimes and limits of grants. */
+  readonly grants?: GrantOptions | undefined
+  /** Receives the events of grants. Default: no function. */
+  readonly onGrantEvent?: OnGrantEvent | undefined
+  /** Encrypts the tokens of the upstream in the store, for example with a key management service. Default: AES-256-GCM with `secret`. */
+  readonly upstreamSeal?: Seal | undefined
+  /** Further options of the gate. */
+  readonly gate?: PassedOptions | undefined
+}
+
+/** The options after all checks. */
+export interface Checked {
+  readonly resource: string
+  readonly issuer: string
+  readonly clients: registeredClients.RegisteredClients
+  readonly hasClientSecrets: boolean
+  readonly privateUse: ReadonlyArray<string>
+  readonly pages: {
+    readonly name: string
+    readonly color: string
+    readonly messages: messages.Messages
+    readonly scopes: Readonly<Record<string, string>>
+  }
+}
+
+const text = (maximum: number) =>
+  ConfigOption.rule(
+    (value) => typeof value === "string" && value !== "" && value.length <= maximum,
+    `a text of 1 to ${maximum} characters`,
+    "Leave it out for the default"
+  )
+
+const pagesTable: ConfigOption.Table<keyof PageOptions> = {
+  name: text(100),
+  color: ConfigOption.withDefault(
+    "#1d4ed8",
+    (value) => typeof value === "string" && /^#[0-9a-f]{6}$/i.test(value),
+    "a color in the form #rrggbb"
+  ),
+  messages: messages.check,
+  scopes: (value, option) => {
+    const isRecord = typeof value === "object" && value !== null && !Array.isArray(value)
+    if (!isRecord || Object.values(value).some((text) => typeof text !== "string" || text.length > 500)) {
+      throw ConfigOption.invalid(option, value, "an object from scopes to texts", "Leave it out for no descriptions")
+    }
+  }
+}
+
+const passedTable: ConfigOption.Table<keyof PassedOptions> = {
+  allowedHosts: true,
+  allowedOrigins: true,
+  decisions: true,
+  resourceDocumentation: true,
+  resourceName: true,
+  tokenCache: true,
+  unlisted: true
+}
+
+const table: ConfigOption.Table<keyof Options<Scopes>> = {
+  resource: true,
+  issuer: true,
+  scopes: true,
+  upstream: ConfigOption.marked(
+    presets.TypeId,
+    "a value of Upstream (effect-mcp-auth/proxy)",
+    "Write one such as Upstream.github({ … })"
+  ),
+  admit: ConfigOption.marked(
+    admits.TypeId,
+    "a value of Admit (effect-mcp-auth/proxy)",
+    "Write a rule such as Admit.githubOrganization(\"acme\"). Admit.anyone admits everyone with an account at the upstream"
+  ),
+  secret: true,
+  clients: true,
+  privateUseRedirectUris: ConfigOption.listOf(registeredClients.isPrivateUse, {
+    entry: "a URI with a private-use scheme",
+    entries: "URIs",
+    advice: "Write the whole URI, in lower case",
+    example: "com.example.app:/callback"
+  }),
+  clientDocuments: ConfigOption.oneOf(true, false),
+  pages: ConfigOption.object(pagesTable),
+  grants: true,
+  onGrantEvent: ConfigOption.functionThat("takes an event and returns an Effect"),
+  upstreamSeal: ConfigOption.rule(
+    (value) => typeof value?.seal === "function" && typeof value?.open === "function",
+    "an object with the functions seal and open",
+    "Leave it out for AES-256-GCM"
+  ),
+  gate: ConfigOption.object(passedTable)
+}
+
+/** The names of all options. */
+export const names: ReadonlyArray<PropertyKey> = Reflect.ownKeys(table)
+
+const required = ["resource", "scopes", "upstream", "admit", "secret"] as const
+
+const urlKind = {
+  allowsHttp: false,
+  allowsQuery: false,
+  advice: "Write one such as https://todos.example.com",
+  adviceOnHttp: "Use https",
+  adviceOnParts: "Write it without user, query and fragment"
+}
+
+/** Checks the options that need no service. Throws `AuthConfigError`. */
+export const check = (options: Options<any, any>): Checked => {
+  ConfigOption.check(options, "", table)
+  for (const name of required) {
+    if (options[name] === undefined) {
+      throw ConfigOption.error(name, "the option is missing. Set it", "missing")
+    }
+  }
+  const resource = UrlOption.check(options.resource, "resource", { ...urlKind, allowsQuery: true })
+  const issuer = options.issuer ?? resource.origin
+  const url = UrlOption.check(issuer, "issuer", urlKind)
+  if (url.href !== issuer && url.href !== `${issuer}/`) {
+    throw ConfigOption.error("issuer", `${issuer} is not in its normalized form, which is ${url.href}. Write that form`)
+  }
+  const { clients = [], pages = {}, privateUseRedirectUris = redirectUris.privateUseDefaults } = options
+  return {
+    resource: options.resource,
+    issuer,
+    clients: registeredClients.read(clients, "clients"),
+    hasClientSecrets: clients.some(({ clientSecret }) => clientSecret !== undefined),
+    privateUse: privateUseRedirectUris,
+    pages: {
+      name: pages.name ?? resource.host,
+      color: pages.color ?? "#1d4ed8",
+      messages: { ...english, ...pages.messages },
+      scopes: pages.scopes ?? {}
+    }
+  }
+}
+
+const readSecret = (secret: SecretOption): Effect.Effect<Redacted.Redacted, Config.ConfigError> =>
+  Config.isConfig(secret) ? Effect.flatMap(secret, Effect.succeed) : Effect.succeed(secret)
+
+const readSecrets = (
+  secrets: SecretsOption
+): Effect.Effect<Redacted.Redacted | ReadonlyArray<Redacted.Redacted>, Config.ConfigError> =>
+  Array.isArray(secrets)
+    ? Effect.forEach(secrets as ReadonlyArray<SecretOption>, readSecret)
+    : readSecret(secrets as SecretOption)
+
+/** Reads the secrets that are given as `Config`. */
+export const readProxySecrets = (
+  secret: Options<any>["secret"]
+): Effect.Effect<ProxySecrets, Config.ConfigError> => {
+  const isSeparate = typeof secret === "object" && secret !== null && "signing" in secret
+  if (!isSeparate) return readSecrets(secret as SecretsOption)
+  return Effect.map(
+    Effect.forEach(
+      Object.entries<SecretsOption>(secret as Readonly<Record<Purpose, SecretsOption>>),
+      ([purpose, secrets]) => Effect.map(readSecrets(secrets), (read) => [purpose, read] as const)
+    ),
+    (entries) => Object.fromEntries(entries) as unknown as ProxySecrets
+  )
+}

@@ -1,0 +1,166 @@
+import type * as Config from "effect/Config"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type { Options as AuthOptions, Scopes } from "../composition/AuthOptions.ts"
+import type { Fetcher } from "../outbound/Fetcher.ts"
+import { type AuthConfigError, RevocationStoreUnavailable } from "../protocol/AuthError.ts"
+import * as ConfigOption from "../protocol/ConfigOption.ts"
+import { own } from "../protocol/Json.ts"
+import { RecordStore } from "../store/records/RecordStore.ts"
+import * as TokenType from "../verification/claims/TokenType.ts"
+import * as Revocations from "../verification/revocation/Revocations.ts"
+import * as clients from "./front/Clients.ts"
+import * as cookies from "./front/Cookies.ts"
+import * as dynamicClient from "./front/DynamicClient.ts"
+import { type Front, urlsOf } from "./front/Front.ts"
+import * as pages from "./front/Pages.ts"
+import * as routes from "./front/Routes.ts"
+import * as transaction from "./front/Transaction.ts"
+import type { Grants } from "./grants/Grants.ts"
+import * as grantService from "./grants/GrantService.ts"
+import * as proxyKeys from "./keys/ProxyKeys.ts"
+import * as recordKeys from "./keys/RecordKeys.ts"
+import * as proxyOptions from "./ProxyOptions.ts"
+import { makeUpstreamLeg } from "./upstream/makeUpstreamLeg.ts"
+import * as upstreamAccess from "./upstream/UpstreamAccess.ts"
+import { sealWith } from "./upstream/UpstreamRecord.ts"
+
+/* Connects the endpoints, the grants and the upstream of a proxy, and configures its gate. */
+
+/**
+ * The options of the gate of a proxy, for `make` of every adapter.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type GateOptions<S extends Scopes> = AuthOptions<S>
+
+/** A proxy without a host. */
+export interface Proxy<S extends Scopes> {
+  readonly issuer: string
+  readonly routes: routes.Routes
+  readonly grants: Grants
+  readonly gate: GateOptions<S>
+  /** Returns the access of the caller with these claims to the upstream. */
+  readonly accessFor: (claims: unknown) => upstreamAccess.UpstreamAccess["Service"]
+}
+
+/** Creates a proxy. Fails with the error of a wrong option. */
+export const makeProxy = <const S extends Scopes, R>(
+  options: proxyOptions.Options<S, R>
+): Effect.Effect<
+  Proxy<S>,
+  AuthConfigError | Config.ConfigError,
+  RecordStore | Fetcher | Scope.Scope | R
+> =>
+  Effect.gen(function*() {
+    const checked = yield* Effect.fromResult(ConfigOption.attempt(() => proxyOptions.check(options)))
+    const { issuer, privateUse, resource } = checked
+    const keys = yield* proxyKeys.make(yield* proxyOptions.readProxySecrets(options.secret))
+    const store = yield* RecordStore
+    const recordKey = yield* recordKeys.make(issuer)
+    const scopes = options.scopes as Scopes
+    const { baseline, stepUp = [] } = "baseline" in scopes
+      ? scopes as { readonly baseline: ReadonlyArray<string>; readonly stepUp?: ReadonlyArray<string> }
+      : { baseline: scopes as ReadonlyArray<string> }
+    const offered = [...new Set([...baseline, ...stepUp])]
+    yield* checkScopes(options.upstream.scopes, offered)
+    const leg = yield* makeUpstreamLeg({
+      upstream: options.upstream,
+      admit: options.admit,
+      store,
+      recordKeys: recordKey,
+      seal: options.upstreamSeal ?? sealWith(keys, issuer)
+    })
+    const grants = yield* grantService.make({
+      issuer,
+      store,
+      keys,
+      offeredScopes: offered,
+      options: options.grants,
+      onEvent: options.onGrantEvent
+    })
+    const registrations = dynamicClient.make(keys.mac("registration", "client"), privateUse)
+    const documents = (options.clientDocuments ?? true)
+      // Loaded on demand, because the code works on Node only.
+      ? yield* Effect.flatMap(
+        Effect.promise(() => import("./front/ClientDocuments.ts")),
+        (loaded) => loaded.forPlatform(privateUse)
+      )
+      : undefined
+    const front: Front = {
+      issuer,
+      urls: urlsOf(issuer, leg.name),
+      resources: [{ resource, baseline, offered }],
+      clients: clients.make(checked.clients, registrations, documents, checked.hasClientSecrets),
+      hasDocuments: documents !== undefined,
+      registrations,
+      pages: yield* pages.make(checked.pages),
+      cookies: yield* cookies.make(issuer),
+      transactions: transaction.make(keys, issuer),
+      upstream: { title: titleOf(options.upstream.kind, leg.name), leg },
+      grants,
+      store,
+      recordKey,
+      publicKeys: keys.publicKeys
+    }
+    const grantIdOf = (claims: unknown): string | undefined => {
+      const id = own(claims, "sid")
+      return typeof id === "string" ? id : undefined
+    }
+    const accessFor: Proxy<S>["accessFor"] = (claims) => {
+      const id = grantIdOf(claims)
+      return upstreamAccess.make(
+        leg,
+        id === undefined ? Effect.undefined : Effect.map(grants.get(id), (grant) => grant?.upstreamKey)
+      )
+    }
+    const gate = {
+      ...options.gate,
+      resource,
+      scopes: options.scopes,
+      // The keys are given, so the gate sends no request to its own server.
+      authorizationServers: [{
+        issuer,
+        metadata: routes.metadataOf(front),
+        jwks: { keys: keys.publicKeys },
+        algorithms: ["ES256"]
+      }],
+      tokenType: TokenType.strict,
+      // A token without the id of its grant is rejected as well.
+      revocation: Revocations.check(({ claims }) => {
+        const id = grantIdOf(claims)
+        return id === undefined ? Effect.succeed(true) : grants.isAlive(id).pipe(
+          Effect.map((isAlive) => !isAlive),
+          Effect.mapError(({ retryAfter }) =>
+            new RevocationStoreUnavailable({ reason: "revocation-store-down", retryAfter })
+          )
+        )
+      })
+    }
+    return { issuer, routes: routes.routesOf(front), grants, gate: gate as unknown as GateOptions<S>, accessFor }
+  })
+
+/** Fails if the scopes of the upstream are not exactly those of the server. The compiler reports this as well. */
+const checkScopes = (
+  mapped: ReadonlyMap<string, unknown>,
+  offered: ReadonlyArray<string>
+): Effect.Effect<void, AuthConfigError> => {
+  const missing = offered.find((scope) => !mapped.has(scope))
+  const unknown = [...mapped.keys()].find((scope) => !offered.includes(scope))
+  return missing !== undefined
+    ? Effect.fail(
+      ConfigOption.error("upstream.scopes", `${missing} is missing. Add it, with [] for no upstream scope`, "missing")
+    )
+    : unknown !== undefined
+    ? Effect.fail(
+      ConfigOption.error("upstream.scopes", `${unknown} is not one of the option scopes. Remove it`, "conflict")
+    )
+    : Effect.void
+}
+
+const titles: Readonly<Record<string, string>> = { github: "GitHub", google: "Google", entra: "Microsoft" }
+
+/** Returns the name of the upstream for pages. */
+const titleOf = (kind: string, name: string): string =>
+  titles[kind] ?? `${name.charAt(0).toUpperCase()}${name.slice(1)}`

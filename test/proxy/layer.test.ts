@@ -1,0 +1,177 @@
+/** The proxy on the `HttpRouter` of Effect, with an upstream on loopback. */
+import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import { Effect, Layer, Redacted } from "effect"
+import { Principal } from "effect-mcp-auth"
+import { MemoryStore } from "effect-mcp-auth/store"
+import { TestUpstream } from "effect-mcp-auth/testing"
+import { HttpRouter, HttpServerResponse } from "effect/http"
+import type { RequestListener, Server } from "node:http"
+import * as Admit from "../../src/proxy/Admit.ts"
+import { GrantAdministration } from "../../src/proxy/grants/GrantAdministration.ts"
+import * as OAuthProxy from "../../src/proxy/OAuthProxy.ts"
+import * as Upstream from "../../src/proxy/upstream/Upstream.ts"
+import { UpstreamAccess } from "../../src/proxy/upstream/UpstreamAccess.ts"
+import { challengeOf, secret, verifier } from "./front/world.ts"
+import { close, listen, makeVisitor } from "./server.ts"
+
+const origin = "http://127.0.0.1:9"
+const redirectUri = "http://127.0.0.1/callback"
+
+let upstream: Awaited<ReturnType<typeof TestUpstream.start>>
+let server: Server
+let web: { readonly handler: (request: Request) => Promise<Response>; readonly dispose: () => Promise<void> }
+
+beforeAll(async () => {
+  const listening = await listen()
+  server = listening.server
+  upstream = await TestUpstream.start({ form: "github", origin: listening.origin })
+  server.on("request", upstream.listener as RequestListener)
+  const Proxy = OAuthProxy.layer({
+    resource: `${origin}/todos`,
+    scopes: { baseline: ["todos:read"], stepUp: ["todos:write"] },
+    upstream: Upstream.github({
+      clientId: upstream.clientId,
+      clientSecret: Redacted.make(upstream.clientSecret),
+      server: upstream.origin,
+      scopes: { "todos:read": [], "todos:write": ["repo"] }
+    }),
+    admit: Admit.anyone,
+    secret
+  }).pipe(Layer.provide(MemoryStore.layer()))
+  const Todos = HttpRouter.add(
+    "GET",
+    "/todos",
+    Effect.gen(function*() {
+      const { subject } = yield* Principal
+      const token = yield* Effect.orDie((yield* UpstreamAccess).token)
+      return HttpServerResponse.text(JSON.stringify({ subject, token: Redacted.value(token) }))
+    })
+  )
+  const Off = Layer.unwrap(Effect.map(GrantAdministration, (grants) =>
+    HttpRouter.add(
+      "POST",
+      "/off",
+      Effect.gen(function*() {
+        const { subject } = yield* Principal
+        return HttpServerResponse.text(String(yield* Effect.orDie(grants.revokeAll(subject!))))
+      })
+    )))
+  const { dispose, handler } = HttpRouter.toWebHandler(Layer.mergeAll(Todos, Off).pipe(Layer.provide(Proxy)), {
+    disableLogger: true
+  })
+  web = { handler: (request) => handler(request), dispose }
+})
+afterAll(async () => {
+  await web.dispose()
+  await close(server)
+})
+
+const post = (path: string, body: URLSearchParams | string, type = "application/x-www-form-urlencoded") =>
+  web.handler(
+    new Request(`${origin}${path}`, { method: "POST", headers: { "content-type": type }, body: String(body) })
+  )
+
+const todos = (token: string) =>
+  web.handler(new Request(`${origin}/todos`, { headers: { authorization: `Bearer ${token}` } }))
+
+describe("OAuthProxy.layer", () => {
+  it("provides the gate, the endpoints, the upstream token of the caller and the administration of grants", async () => {
+    const unauthorized = await web.handler(new Request(`${origin}/todos`))
+    assert.strictEqual(unauthorized.status, 401)
+    const metadataUrl = /resource_metadata="([^"]*)"/.exec(unauthorized.headers.get("www-authenticate")!)![1]!
+    const metadata = await (await web.handler(new Request(metadataUrl))).json() as Record<string, unknown>
+    assert.deepStrictEqual(metadata["authorization_servers"], [origin])
+
+    const registration = await post("/register", JSON.stringify({ redirect_uris: [redirectUri] }), "application/json")
+    assert.strictEqual(registration.status, 201)
+    const { client_id } = await registration.json() as { client_id: string }
+    const parameters = new URLSearchParams({
+      response_type: "code",
+      client_id,
+      redirect_uri: redirectUri,
+      code_challenge: challengeOf(verifier),
+      code_challenge_method: "S256",
+      scope: "todos:read todos:write"
+    })
+    const callback = await makeVisitor((url, init) =>
+      url.startsWith(origin) ? web.handler(new Request(url, init)) : fetch(url, init)
+    )(`${origin}/authorize?${parameters}`)
+    const response = await post(
+      "/token",
+      new URLSearchParams({
+        grant_type: "authorization_code",
+        code: callback.searchParams.get("code")!,
+        client_id,
+        redirect_uri: redirectUri,
+        code_verifier: verifier
+      })
+    )
+    const tokens = await response.json() as { access_token: string; scope: string }
+    assert.strictEqual(response.status, 200)
+    assert.strictEqual(tokens.scope, "todos:read todos:write")
+
+    const called = await (await todos(tokens.access_token)).json() as { subject: string; token: string }
+    assert.strictEqual(called.subject, "github|1001")
+    assert.deepStrictEqual(await upstream.liveTokens("alice"), [called.token])
+
+    const off = await web.handler(
+      new Request(`${origin}/off`, { method: "POST", headers: { authorization: `Bearer ${tokens.access_token}` } })
+    )
+    assert.strictEqual(await off.text(), "1")
+    assert.strictEqual((await todos(tokens.access_token)).status, 401)
+  })
+
+  it("attack 73: rejects a body that is too long", async () => {
+    assert.strictEqual((await post("/register", "x".repeat(16 * 1024 + 1), "application/json")).status, 413)
+  })
+})
+
+describe("OAuthProxy.make", () => {
+  const options = {
+    resource: `${origin}/mcp`,
+    scopes: ["todos:read"],
+    upstream: Upstream.github({
+      clientId: "id",
+      clientSecret: Redacted.make("secret"),
+      scopes: { "todos:read": [] }
+    }),
+    admit: Admit.anyone,
+    secret
+  } as const
+
+  const errors: ReadonlyArray<readonly [string, object, RegExp]> = [
+    ["an unknown option", { secrets: 1 }, /secrets/],
+    ["attack 64: a short secret", { secret: Redacted.make("short") }, /secret/],
+    ["attack 17: no rule of admission", { admit: undefined }, /admit: the option is missing/],
+    ["a resource over plain http", { resource: "http://todos.example.com/mcp" }, /resource/],
+    ["an issuer with a query", { issuer: "https://todos.example.com?x=1" }, /issuer/],
+    ["an unknown text", { pages: { messages: { hello: "x" } } }, /pages\.messages/],
+    ["a color with other text", { pages: { color: "red}body{display:none" } }, /pages\.color/],
+    ["a private-use URI that runs code", { privateUseRedirectUris: ["javascript://x/"] }, /privateUseRedirectUris/],
+    ["a client with a redirect URI over plain http", {
+      clients: [{ clientId: "x", redirectUris: ["http://evil.example/"] }]
+    }, /clients\[0\]\.redirectUris/],
+    ["scopes that the upstream does not map", { scopes: ["todos:read", "todos:write"] }, /upstream\.scopes/],
+    ["an option that is not passed to the gate", { gate: { audience: "x" } }, /gate\.audience/]
+  ]
+  it.each(errors)("rejects %s", async (_, wrong, expected) => {
+    const error = await OAuthProxy.make({ ...options, ...wrong } as never).then(
+      () => undefined,
+      (thrown: unknown) => thrown
+    )
+    assert.match(String((error as Error | undefined)?.message), expected)
+  })
+
+  it("answers the requests of a fetch handler, and no others", async () => {
+    await using proxy = await OAuthProxy.make({ ...options, clientDocuments: false })
+    const metadata = await proxy.fetch(new Request(`${origin}/.well-known/oauth-authorization-server`))
+    assert.notProperty(await metadata!.json(), "client_id_metadata_document_supported")
+    const resource = await proxy.fetch(new Request(`${origin}/.well-known/oauth-protected-resource/mcp`))
+    assert.strictEqual(resource!.status, 200)
+    assert.isUndefined(proxy.fetch(new Request(`${origin}/mcp`)))
+    const page = await proxy.fetch(new Request(`${origin}/authorize`))
+    assert.strictEqual(page!.status, 400)
+    const mcp = proxy.web.protect(() => new Response("in"))
+    assert.strictEqual((await mcp(new Request(`${origin}/mcp`, { method: "POST", body: "{}" }))).status, 401)
+  })
+})

@@ -1,0 +1,192 @@
+/** MCP clients sign in through the proxy, over loopback sockets. */
+import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { McpAuthClient } from "effect-mcp-auth/client"
+import { AuthorizationCode } from "effect-mcp-auth/sign-in"
+import { MemoryStore } from "effect-mcp-auth/store"
+import { decodeJwt, decodeProtectedHeader } from "jose"
+import * as oauth from "oauth4webapi"
+import { clients, redirectUri } from "../providers/officialClients.ts"
+import { makeVisitor, start } from "./server.ts"
+
+let world: Awaited<ReturnType<typeof start>>
+beforeAll(async () => {
+  world = await start()
+})
+afterAll(async () => {
+  await world.stop()
+})
+
+const textOf = (result: Readonly<Record<string, unknown>>) => (result["content"] as [{ readonly text: string }])[0].text
+
+describe.each(clients)("the client of $name", ({ signIn }) => {
+  it("registers, signs in with consent, calls tools, and refreshes", async () => {
+    const signedIn = await signIn({ url: world.resource, browse: makeVisitor() })
+    assert.match(signedIn.clientId, /^c1\./)
+    const claims = decodeJwt(signedIn.tokens.access_token)
+    assert.strictEqual(decodeProtectedHeader(signedIn.tokens.access_token).typ, "at+jwt")
+    assert.strictEqual(claims.iss, world.origin)
+    assert.strictEqual(claims.aud, world.resource)
+    assert.strictEqual(claims.sub, "github|1001")
+    assert.strictEqual(claims["client_id"], signedIn.clientId)
+    assert.strictEqual(textOf(await signedIn.callTool("list_notes", {})), "The notes of github|1001")
+    // Attack 46: the tool receives the token of the upstream, and the client never does.
+    const upstreamToken = textOf(await signedIn.callTool("upstream_token", {}))
+    assert.include(await world.upstream.liveTokens("alice"), upstreamToken)
+    assert.notInclude(JSON.stringify(signedIn.tokens), upstreamToken)
+    await signedIn.close()
+
+    const refreshed = await fetch(`${world.origin}/token`, {
+      method: "POST",
+      body: new URLSearchParams({
+        grant_type: "refresh_token",
+        refresh_token: signedIn.tokens.refresh_token!,
+        client_id: signedIn.clientId
+      })
+    })
+    assert.strictEqual(refreshed.status, 200)
+    const { access_token } = await refreshed.json() as { access_token: string }
+    assert.strictEqual(decodeJwt(access_token)["sid"], claims["sid"])
+  })
+})
+
+const ping = (token: string) =>
+  fetch(world.resource, {
+    method: "POST",
+    headers: {
+      authorization: `Bearer ${token}`,
+      "content-type": "application/json",
+      accept: "application/json, text/event-stream"
+    },
+    body: JSON.stringify({ jsonrpc: "2.0", id: 1, method: "ping" })
+  }).then(({ status }) => status)
+
+describe("the client of this library", () => {
+  it("registers and signs in with a browser", async () => {
+    const visit = makeVisitor()
+    const auth = await McpAuthClient.make({
+      resource: world.resource,
+      grant: AuthorizationCode.grant({
+        client: { name: "Test" },
+        redirect: {
+          redirectUris: [redirectUri],
+          listen: Effect.succeed({
+            redirectUri,
+            open: (url, complete) => Effect.flatMap(Effect.promise(() => visit(url)), ({ href }) => complete(href))
+          })
+        },
+        store: MemoryStore.make()
+      })
+    })
+    const response = await auth.fetch(world.resource, {
+      method: "POST",
+      headers: { "content-type": "application/json", accept: "application/json, text/event-stream" },
+      body: JSON.stringify({ jsonrpc: "2.0", id: 1, method: "ping" })
+    })
+    assert.strictEqual(response.status, 200)
+    await response.body?.cancel()
+    await auth.dispose()
+  })
+})
+
+describe("oauth4webapi", () => {
+  it("accepts the metadata, the callback with its issuer, and the tokens, and revokes them", async () => {
+    const insecure = { [oauth.allowInsecureRequests]: true }
+    const issuer = new URL(world.origin)
+    const server = await oauth.processDiscoveryResponse(
+      issuer,
+      await oauth.discoveryRequest(issuer, { algorithm: "oauth2", ...insecure })
+    )
+    const registered = await oauth.processDynamicClientRegistrationResponse(
+      await oauth.dynamicClientRegistrationRequest(server, { redirect_uris: [redirectUri] }, insecure)
+    )
+    const client: oauth.Client = { client_id: registered.client_id }
+    const verifier = oauth.generateRandomCodeVerifier()
+    const state = oauth.generateRandomState()
+    const url = new URL(server.authorization_endpoint!)
+    url.search = String(
+      new URLSearchParams({
+        response_type: "code",
+        client_id: client.client_id,
+        redirect_uri: redirectUri,
+        state,
+        code_challenge: await oauth.calculatePKCECodeChallenge(verifier),
+        code_challenge_method: "S256",
+        resource: world.resource
+      })
+    )
+    const parameters = oauth.validateAuthResponse(server, client, await makeVisitor()(url), state)
+    const tokens = await oauth.processAuthorizationCodeResponse(
+      server,
+      client,
+      await oauth.authorizationCodeGrantRequest(
+        server,
+        client,
+        oauth.None(),
+        parameters,
+        redirectUri,
+        verifier,
+        insecure
+      )
+    )
+    assert.strictEqual(await ping(tokens.access_token), 200)
+    const refreshed = await oauth.processRefreshTokenResponse(
+      server,
+      client,
+      await oauth.refreshTokenGrantRequest(server, client, oauth.None(), tokens.refresh_token!, insecure)
+    )
+    assert.strictEqual(await ping(refreshed.access_token), 200)
+    await oauth.processRevocationResponse(
+      await oauth.revocationRequest(server, client, oauth.None(), refreshed.refresh_token!, insecure)
+    )
+    // The gate of the same process knows at once that the grant has ended.
+    assert.strictEqual(await ping(refreshed.access_token), 401)
+  })
+
+  it("attack 45: a refresh token is not an access token, and the reverse", async () => {
+    const [{ signIn }] = clients as [(typeof clients)[number]]
+    const { clientId, close, tokens } = await signIn({ url: world.resource, browse: makeVisitor() })
+    await close()
+    assert.strictEqual(await ping(tokens.refresh_token!), 401)
+    const response = await fetch(`${world.origin}/token`, {
+      method: "POST",
+      body: new URLSearchParams({
+        grant_type: "refresh_token",
+        refresh_token: tokens.access_token,
+        client_id: clientId
+      })
+    })
+    assert.strictEqual(response.status, 400)
+    // Attack 46: the token of the upstream is not valid here.
+    const [upstreamToken] = await world.upstream.liveTokens("alice")
+    assert.strictEqual(await ping(upstreamToken!), 401)
+  })
+
+  it("a person whose grants are revoked is rejected at the gate", async () => {
+    const [{ signIn }] = clients as [(typeof clients)[number]]
+    const { close, tokens } = await signIn({ url: world.resource, browse: makeVisitor() })
+    await close()
+    assert.strictEqual(await ping(tokens.access_token), 200)
+    assert.isAbove((await world.proxy.grants.list("github|1001")).length, 0)
+    assert.isAbove(await world.proxy.grants.revokeAll("github|1001"), 0)
+    assert.strictEqual(await ping(tokens.access_token), 401)
+  })
+
+  it("a person who denies returns to the client with access_denied and the issuer", async () => {
+    const registered = await fetch(`${world.origin}/register`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ redirect_uris: [redirectUri] })
+    })
+    const { client_id } = await registered.json() as { client_id: string }
+    const url = `${world.origin}/authorize?${new URLSearchParams({
+      response_type: "code",
+      client_id,
+      redirect_uri: redirectUri,
+      code_challenge: "A".repeat(43),
+      code_challenge_method: "S256"
+    })}`
+    const callback = await makeVisitor()(url, "deny")
+    assert.deepStrictEqual(Object.fromEntries(callback.searchParams), { error: "access_denied", iss: world.origin })
+  })
+})
