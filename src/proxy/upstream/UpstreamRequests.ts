@@ -79,6 +79,9 @@ const maximumBytes = 128 * 1024
 /** Error codes with which a token endpoint rejects the client of the proxy, and not a person. */
 const clientErrors = new Set(["invalid_client", "unauthorized_client", "incorrect_client_credentials"])
 
+/** Error codes with which a token endpoint reports an outage (RFC 6749 §4.1.2.1). */
+const outages = new Set(["server_error", "temporarily_unavailable"])
+
 /**
  * Creates the requests to an upstream. `server` is the checked issuer of an OpenID provider. Fails with `AuthConfigError` or
  * `ConfigError` if the credentials of the proxy cannot be used.
@@ -131,38 +134,44 @@ export const make = Effect.fnUntraced(function*<S extends string>(
       }
     })
 
-  const readTokens = (answered: FormPost.Answered): Effect.Effect<Issued, Rejected | Unavailable> =>
-    Clock.clockWith((clock): Effect.Effect<Issued, Rejected | Unavailable> => {
-      const answer = FormPost.readObject(answered)
-      // GitHub and Slack report errors with status 200.
-      const error = errorOf(answer)
-      if (error !== undefined && rejections.has(error)) return Effect.fail(new Rejected({ code: error }))
-      if (answered.status === 401 || answered.status === 403 || (error !== undefined && clientErrors.has(error))) {
-        return Effect.fail(unavailable("client-rejected", error))
-      }
-      const nested = quirks.tokenMember === undefined ? undefined : own(answer, quirks.tokenMember)
-      const tokens = own(nested, "access_token") === undefined ? answer : nested
-      const accessToken = own(tokens, "access_token")
-      const type = own(tokens, "token_type")
-      const isUsable = answered.status === 200 && error === undefined && own(answer, "ok") !== false &&
-        isToken(accessToken) && typeof type === "string" && quirks.tokenTypes.includes(type.toLowerCase())
-      if (!isUsable) return Effect.fail(unavailable("unusable-answer", error))
-      const refreshToken = own(tokens, "refresh_token")
-      const lifetime = readLifetime(own(tokens, "expires_in"))
-      const scope = own(tokens, "scope")
-      const idToken = own(answer, "id_token")
-      return Effect.succeed({
-        accessToken: toUpstreamToken(accessToken),
-        refreshToken: isToken(refreshToken)
-          ? Redacted.make(refreshToken, { label: "upstream-refresh-token" })
-          : undefined,
-        expiresAt: lifetime === undefined ? undefined : clock.currentTimeMillisUnsafe() + lifetime,
-        granted: typeof scope === "string" && !quirks.hasNoScopes
-          ? scope.slice(0, 8_192).split(/[ ,]+/).filter(ScopeToken.isScopeToken)
-          : undefined,
-        idToken: typeof idToken === "string" ? idToken : undefined
+  const readTokens =
+    (tokenStatus: EndpointGuard.TokenStatus) =>
+    (answered: FormPost.Answered): Effect.Effect<Issued, Rejected | Unavailable> =>
+      Clock.clockWith((clock): Effect.Effect<Issued, Rejected | Unavailable> => {
+        const answer = FormPost.readObject(answered)
+        // GitHub and Slack report errors with status 200.
+        const error = errorOf(answer)
+        if (error !== undefined && rejections.has(error)) return Effect.fail(new Rejected({ code: error }))
+        if (answered.status === 401 || answered.status === 403 || (error !== undefined && clientErrors.has(error))) {
+          return Effect.fail(unavailable("client-rejected", error))
+        }
+        // Entra ID answers `invalid_request` for a junk code. It must not count as an outage, which would delay all other sign-ins.
+        if (tokenStatus === "unverified" && error !== undefined && !outages.has(error)) {
+          return Effect.fail(new Rejected({ code: error }))
+        }
+        const nested = quirks.tokenMember === undefined ? undefined : own(answer, quirks.tokenMember)
+        const tokens = own(nested, "access_token") === undefined ? answer : nested
+        const accessToken = own(tokens, "access_token")
+        const type = own(tokens, "token_type")
+        const isUsable = answered.status === 200 && error === undefined && own(answer, "ok") !== false &&
+          isToken(accessToken) && typeof type === "string" && quirks.tokenTypes.includes(type.toLowerCase())
+        if (!isUsable) return Effect.fail(unavailable("unusable-answer", error))
+        const refreshToken = own(tokens, "refresh_token")
+        const lifetime = readLifetime(own(tokens, "expires_in"))
+        const scope = own(tokens, "scope")
+        const idToken = own(answer, "id_token")
+        return Effect.succeed({
+          accessToken: toUpstreamToken(accessToken),
+          refreshToken: isToken(refreshToken)
+            ? Redacted.make(refreshToken, { label: "upstream-refresh-token" })
+            : undefined,
+          expiresAt: lifetime === undefined ? undefined : clock.currentTimeMillisUnsafe() + lifetime,
+          granted: typeof scope === "string" && !quirks.hasNoScopes
+            ? scope.slice(0, 8_192).split(/[ ,]+/).filter(ScopeToken.isScopeToken)
+            : undefined,
+          idToken: typeof idToken === "string" ? idToken : undefined
+        })
       })
-    })
 
   const request = (
     tokenStatus: EndpointGuard.TokenStatus,
@@ -179,7 +188,7 @@ export const make = Effect.fnUntraced(function*<S extends string>(
         reads: [401, 403],
         timeLimit
       }, { issuer, allowInsecureHttp: false })
-      return yield* tokenGuard.protect(tokenStatus, Effect.flatMap(send, readTokens))
+      return yield* tokenGuard.protect(tokenStatus, Effect.flatMap(send, readTokens(tokenStatus)))
     })
 
   return {

@@ -262,6 +262,15 @@ describe("a sign-in", () => {
       yield* Effect.forEach(fibers, Fiber.interrupt)
     }))
 
+  it.effect("attack A10: junk codes that the upstream calls invalid requests do not delay other sign-ins", () =>
+    Effect.gen(function*() {
+      const { approve, complete, signIn, upstream } = yield* world({ form: "entra" })
+      yield* upstream.respondWith("/token", () => Response.json({ error: "invalid_request" }, { status: 400 }))
+      for (let time = 0; time < 10; time++) assert.strictEqual(yield* reasonOf(complete(yield* approve())), "code")
+      yield* upstream.respondWith("/token", undefined)
+      assert.strictEqual(yield* reasonOf(signIn()), "success")
+    }))
+
   it.effect("attack 49: only the scopes that the upstream granted count", () =>
     Effect.gen(function*() {
       for (const form of ["github", "google", "entra"] as const) {

@@ -233,9 +233,16 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     attack: "A10",
     file: `${folder}/UpstreamRequests.ts`,
-    find: "return yield* tokenGuard.protect(tokenStatus, Effect.flatMap(send, readTokens))",
+    find: "return yield* tokenGuard.protect(tokenStatus, Effect.flatMap(send, readTokens(tokenStatus)))",
     replace:
-      "return yield* tokenStatus === \"verified\" ? tokenGuard.protect(tokenStatus, Effect.flatMap(send, readTokens)) : Effect.flatMap(send, readTokens)",
+      "return yield* tokenStatus === \"verified\" ? tokenGuard.protect(tokenStatus, Effect.flatMap(send, readTokens(tokenStatus))) : Effect.flatMap(send, readTokens(tokenStatus))",
+    test: signIn
+  },
+  {
+    attack: "A10",
+    file: `${folder}/UpstreamRequests.ts`,
+    find: "if (tokenStatus === \"unverified\" && error !== undefined && !outages.has(error)) {",
+    replace: "if (error === \"\") {",
     test: signIn
   },
   {
