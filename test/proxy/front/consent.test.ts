@@ -166,7 +166,7 @@ describe("GET /authorize", () => {
   ]
 
   it.effect.each(invalid)(
-    "%s: shows a page, and redirects on loopback only",
+    "%s: shows a page (attack A3), and redirects on loopback only",
     ([, parameters, error]) =>
       Effect.gen(function*() {
         const proxy = yield* world()
@@ -305,6 +305,8 @@ describe("POST /consent", () => {
       const client_id = yield* proxy.registerId([webUri])
       const attackers = yield* proxy.visit(makeBrowser(), proxy.authorizeUrl({ client_id, redirect_uri: webUri }))
       const victim = makeBrowser()
+      // The victim has the cookie of the own browser, which is another one.
+      yield* proxy.visit(victim, proxy.authorizeUrl({ client_id, redirect_uri: webUri }))
       const again = yield* proxy.decide(victim, attackers, "approve")
       assert.isUndefined(refreshOf(again))
       assert.deepStrictEqual(transactionsOf(victim), [])

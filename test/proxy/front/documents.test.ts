@@ -180,7 +180,7 @@ describe("client metadata documents", () => {
   const rejections: ReadonlyArray<readonly [string, Response]> = [
     ["404", respond("", 404)],
     ["410", respond("", 410)],
-    ["attack 72: a redirect", respond("", 302, { location: url })],
+    ["attack 72: a redirect", respond(document, 302, { location: url })],
     ["another content type", respond(document, 200, { "content-type": "text/html" })],
     ["no JSON", respond("{")],
     ["another client id", respond({ ...document, client_id: "https://evil.example/x" })]

@@ -17,13 +17,6 @@ export const mutations: ReadonlyArray<Mutation> = [
     test: consent
   },
   {
-    attack: "2",
-    file: `${folder}/Transaction.ts`,
-    find: "approved.open(sealed, `${issuer} ${key}`)",
-    replace: "approved.open(sealed, issuer)",
-    test: consent
-  },
-  {
     attack: "4",
     file: `${folder}/Consent.ts`,
     find: "if (site.length > 0) return site.length === 1 && site[0] === \"same-origin\"",
