@@ -32,6 +32,7 @@ import { type Format, formats, write } from "./format/reportFormat.ts"
 import * as Network from "./Network.ts"
 import * as Page from "./page/Page.ts"
 import * as Progress from "./Progress.ts"
+import { proxy } from "./ProxyCommand.ts"
 import * as Secret from "./Secret.ts"
 import * as TokenFlags from "./TokenFlags.ts"
 
@@ -351,7 +352,7 @@ const page = Command.make(
   ])
 )
 
-const subcommands = [check, doctor, decode, call, page] as const
+const subcommands = [check, doctor, decode, call, page, proxy] as const
 
 /** Runs the command that is selected in the prompts. */
 const runSelected = Command.runWith(
@@ -365,7 +366,7 @@ const prompt = Effect.gen(function*() {
   if (!canPrompt) {
     return yield* new Check.InvalidInput({
       detail:
-        "missing argument: a URL, or one of the commands check, doctor, decode, call and page. Run effect-mcp-auth --help"
+        "missing argument: a URL, or one of the commands check, doctor, decode, call, page and proxy. Run effect-mcp-auth --help"
     })
   }
   const chosen = yield* Prompt.run(Prompt.Select({
@@ -406,7 +407,7 @@ const bare = Command.make(
       return yield* new Check.InvalidInput({
         detail: `${shown(url.value)} is neither a command nor a URL. ` +
           (closest === undefined ? "" : `The closest command is ${closest}. `) +
-          "The commands are check, doctor, decode, call and page. A URL begins with https://"
+          "The commands are check, doctor, decode, call, page and proxy. A URL begins with https://"
       })
     }
     return yield* printChecked(

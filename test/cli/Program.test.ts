@@ -72,6 +72,10 @@ describe("check", () => {
     `chekc ${issuer}`,
     "page --port 65536",
     "page --local --host 0.0.0.0",
+    "proxy",
+    "proxy secrets",
+    "proxy secret 32",
+    "proxy secret --length 8",
     `check ${issuer} --spec`,
     `${issuer} ${issuer}`,
     `${issuer} --token abc`,
@@ -418,7 +422,15 @@ describe("decode", () => {
 })
 
 describe("help", () => {
-  it.effect.each(["--help", "check --help", "decode --help", "page --help", "--completions bash"])(
+  it.effect.each([
+    "--help",
+    "check --help",
+    "decode --help",
+    "page --help",
+    "proxy --help",
+    "proxy secret --help",
+    "--completions bash"
+  ])(
     "is printed for %s",
     (line) =>
       Effect.gen(function*() {
@@ -428,11 +440,11 @@ describe("help", () => {
       })
   )
 
-  it.effect.each(["", "check", "doctor", "decode", "page"])(
+  it.effect.each(["", "check", "doctor", "decode", "page", "proxy", "proxy secret"])(
     "fits 60 columns for the command %j",
     (command) =>
       Effect.gen(function*() {
-        const { stdout } = yield* run([...(command === "" ? [] : [command]), "--help"], { columns: 60 })
+        const { stdout } = yield* run([...command.split(" ").filter((_) => _ !== ""), "--help"], { columns: 60 })
         assert.isAtMost(Math.max(...stdout.split("\n").map((line) => line.length)), 60)
       })
   )

@@ -1,0 +1,64 @@
+/**
+ * Defines the command `proxy`, which helps to set up the OAuth proxy.
+ *
+ * @since 0.1.0
+ */
+import * as Command from "effect/cli/Command"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as Base64 from "effect/encoding/Base64"
+import { InvalidInput } from "../provider/check/Check.ts"
+import { problemOf } from "../proxy/keys/SecretStrength.ts"
+
+/**
+ * Creates a secret for the OAuth proxy: 32 random bytes in base64, which are 44 characters.
+ *
+ * **Details**
+ *
+ * The proxy rejects a secret that contains a word of an example. A random text contains one in one of ten million cases, so the
+ * function then takes further bytes.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const makeSecret = (random: () => Uint8Array = () => crypto.getRandomValues(new Uint8Array(32))): string => {
+  const secret = Base64.encode(random())
+  return problemOf(secret) === undefined ? secret : makeSecret(random)
+}
+
+const secret = Command.make(
+  "secret",
+  {},
+  // Only the secret is printed, so that the output can be piped into a file or a secret manager.
+  () => Effect.flatMap(Effect.sync(() => makeSecret()), (text) => Console.log(text))
+).pipe(
+  Command.withDescription(
+    "Prints a new secret for the option secret of OAuthProxy: 32 random bytes in base64. Prints nothing else and stores nothing, so " +
+      "pass the output to the place where you keep secrets."
+  ),
+  Command.withShortDescription("Print a new secret"),
+  Command.withExamples([
+    { command: "effect-mcp-auth proxy secret", description: "Print a secret" },
+    {
+      command: "(umask 077 && effect-mcp-auth proxy secret > proxy-secret)",
+      description: "Write one to a private file"
+    }
+  ])
+)
+
+/**
+ * The command `proxy`.
+ *
+ * @category commands
+ * @since 0.1.0
+ */
+export const proxy = Command.make(
+  "proxy",
+  {},
+  // Without a handler, the help would be printed to standard output, as if it were a secret.
+  () => new InvalidInput({ detail: "missing argument: the command secret. Run effect-mcp-auth proxy --help" })
+).pipe(
+  Command.withDescription("Helps to set up the OAuth proxy of effect-mcp-auth/proxy, which is experimental."),
+  Command.withShortDescription("Set up the OAuth proxy (experimental)"),
+  Command.withSubcommands([secret])
+)
