@@ -27,8 +27,9 @@ export type ChallengeForm = "http" | "tool-result"
  *
  * Only the challenge for a single `tools/call` request can be a tool result: for a caller without credentials, for an invalid or
  * expired token, and for a missing scope. Everything else is answered with the status of HTTP: other methods, batches,
- * notifications, errors of DPoP proofs and API keys, and rejections without a challenge (see `structuredDenials`). The decision, its
- * event and its metrics are the same in both forms, and the handler does not run in either.
+ * notifications, errors of DPoP proofs and API keys, rejections without a challenge (see `structuredDenials`), and requests whose URL
+ * names a session of the HTTP+SSE transport (MCP 2024-11-05), whose clients ignore a result in the response. The decision, its event and
+ * its metrics are the same in both forms, and the handler does not run in either.
  *
  * To know the method and the id, the gate reads the body of a rejected `POST` request, within the limits that apply to every body.
  *
@@ -175,8 +176,7 @@ const toToolResult = (
   isRecord(message) && own(message, "method") === "tools/call" && own(message, "id") !== undefined
     ? Effect.map(
       load,
-      (module) =>
-        module?.make(rejection, message, request.header("mcp-protocol-version"), structuredDenials) ?? rejection
+      (module) => module?.make(rejection, message, request, structuredDenials) ?? rejection
     )
     : Effect.succeed(rejection)
 

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import type { Request } from "./Caller.ts"
 import type { Rejection } from "./Rejection.ts"
 
 /* The gate and the servers load this file with the first such result. It imports only types, so a bundler that splits code moves no shared
@@ -32,12 +33,17 @@ interface Content {
 }
 
 /**
- * Makes the response of status 200 to the request `message`. ChatGPT starts a sign-in only if the challenge has `error` and
+ * Makes the response of status 200 to the message of a request. ChatGPT starts a sign-in only if the challenge has `error` and
  * `error_description`, so they are added to the challenge of a caller without credentials, as in the example of OpenAI.
  *
  * With `structuredDenials`, the result contains the envelope of SEP-2643. Whether there is a remediation follows from the challenge, so
- * both always agree. Without a challenge, the rejection is returned unchanged if the client asked for a task (MCP 2025-11-25), because such
- * a client reads no other result.
+ * both always agree.
+ *
+ * Returns the rejection unchanged if the client would not read the result:
+ *
+ * - If the URL names a session of the HTTP+SSE transport (MCP 2024-11-05), the client expects the result on its stream. It ignores the
+ *   body of a successful response, so the call would wait until it times out.
+ * - If the client asked for a task (MCP 2025-11-25) and there is no challenge, the client reads no other result than a task.
  *
  * @category constructors
  * @since 0.1.0
@@ -45,9 +51,11 @@ interface Content {
 export const make = (
   rejection: Rejection,
   message: Readonly<Record<string, unknown>>,
-  protocolVersion: string | undefined,
+  request: Request,
   structuredDenials: boolean
 ): Rejection => {
+  if (request.streams !== undefined && request.streams.length > 0) return rejection
+  const protocolVersion = request.header("mcp-protocol-version")
   const challenge = rejection.headers["www-authenticate"]?.replace(
     withoutError,
     `$1 error="insufficient_scope", $2$3, error_description="${signIn}"`

@@ -6,6 +6,7 @@ import { SSEServerTransport } from "@modelcontextprotocol/sdk/server/sse.js"
 import { Effect } from "effect"
 import { McpAuthFetch } from "effect-mcp-auth/fetch"
 import { McpAuthNode } from "effect-mcp-auth/node"
+import { Policy } from "effect-mcp-auth/policy"
 import { McpAuthSdk } from "effect-mcp-auth/sdk-v1"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import express5 from "express"
@@ -321,5 +322,54 @@ describe("A stream of the transport of 2024-11-05", () => {
     close()
     assert.isTrue((await reader.read()).done)
     assert.strictEqual(await status("alice"), 404)
+  })
+})
+
+describe("A call that is rejected over the transport of 2024-11-05", () => {
+  const policy = Policy.role("admin")
+  const inResults = { ...options, roles: [["roles"]], authChallenge: "tool-result", structuredDenials: true } as const
+  const onNode = async (): Promise<Gate> => {
+    const auth = await McpAuthNode.make(inResults)
+    return {
+      protect: () => auth.protect({ policy: ({ kind }) => kind === "tool" ? policy : undefined }),
+      [Symbol.asyncDispose]: auth.dispose
+    }
+  }
+  const onSdk = async (): Promise<Gate> => {
+    const auth = await McpAuthSdk.make(inResults)
+    const server = new McpServer({ name: "test", version: "1.0.0" })
+    auth.registerTool(server, "whoami", { policy }, () => ({ content: [] }))
+    return { protect: () => auth.protect(server), [Symbol.asyncDispose]: auth.dispose }
+  }
+
+  it.each([["node:http", onNode], ["SDK v1", onSdk]] as const)(
+    "[T-LAZY-02] [T-DENY-02] keeps its status, because the client ignores the body of a response: %s",
+    async (_, gate) => {
+      await using auth = await gate()
+      const ran: Array<string> = []
+      await using server = await listen(bare(auth.protect(), makeHandler(ran)))
+      await using connected = await connect(server.url, await tokenOf("alice"))
+      const failure: unknown = await connected.client.callTool({ name: "whoami", arguments: {} }).catch((error) =>
+        error
+      )
+      assert.include(String(failure), "HTTP 403")
+      assert.strictEqual((await call(connected.messages(), undefined)).status, 401)
+      assert.lengthOf(ran, 0)
+    }
+  )
+
+  it("[T-LAZY-02] keeps its status on fetch hosts", async () => {
+    await using auth = await McpAuthFetch.make(inResults)
+    const handle = auth.protect(() => new Response(null, { status: 202 }))
+    const body = JSON.stringify({
+      jsonrpc: "2.0",
+      id: 9,
+      method: "tools/call",
+      params: { name: "whoami", arguments: {} }
+    })
+    const headers = { "content-type": "application/json" }
+    const statusAt = async (url: string) => (await handle(new Request(url, { method: "POST", headers, body }))).status
+    assert.strictEqual(await statusAt("https://server.test/messages?session_id=s1"), 401)
+    assert.strictEqual(await statusAt("https://server.test/mcp"), 200)
   })
 })
