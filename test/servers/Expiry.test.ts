@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Layer, Logger, Schema } from "effect"
+import { type Duration, Effect, Fiber, Layer, Logger, Schema } from "effect"
 import { requireScopes } from "effect-mcp-auth"
 import { McpAuth } from "effect-mcp-auth/mcp"
 import { TestIssuer } from "effect-mcp-auth/testing"
@@ -10,6 +10,16 @@ import * as Host from "./Host.ts"
 import * as Mcp from "./Mcp.ts"
 import * as TodoServer from "./TodoServer.ts"
 
+const sendTo =
+  (handle: Effect.Success<ReturnType<typeof Host.webHandler>>) => ({ body, headers, method, path }: Host.Sent) =>
+    handle(
+      new Request(`https://server.test${path}`, {
+        method,
+        headers: headers as Array<[string, string]>,
+        body: body ?? null
+      })
+    )
+
 const start = Effect.gen(function*() {
   yield* TestClock.setTime(1_800_000_000_000)
   const { client, issuer } = yield* TestIssuer.make({ resource: TodoServer.resource })
@@ -19,15 +29,7 @@ const start = Effect.gen(function*() {
       Layer.provide(Layer.succeed(HttpClient.HttpClient, client))
     )
   )
-  const send = ({ body, headers, method, path }: Host.Sent) =>
-    handle(
-      new Request(`https://server.test${path}`, {
-        method,
-        headers: headers as Array<[string, string]>,
-        body: body ?? null
-      })
-    )
-  return { issuer, send }
+  return { issuer, send: sendTo(handle) }
 }).pipe(Effect.provide(Logger.layer([])))
 
 const listen = (token: string, notifications: Readonly<Record<string, unknown>> = { toolsListChanged: true }) =>
@@ -48,8 +50,18 @@ const reading = Effect.fnUntraced(function*(response: Response) {
   return { state, fiber }
 })
 
-/** Lets the woken fibers run. */
-const settle = Effect.promise(() => new Promise(setImmediate))
+/**
+ * Advances the clock, and waits until a stream that was opened last and expires at that time has ended. By then, each stream that
+ * expires at that time or before has ended as well.
+ */
+const advance = Effect.fnUntraced(function*(
+  duration: Duration.Input,
+  { issuer, send }: Effect.Success<typeof start>
+) {
+  const last = yield* reading(yield* send(listen(yield* issuer.mint({ expiresIn: duration }))))
+  yield* TestClock.adjust(duration)
+  yield* Fiber.join(last.fiber)
+})
 
 describe("The end of a token", () => {
   it.effect("ends a running response five minutes later", () =>
@@ -72,20 +84,15 @@ describe("The end of a token", () => {
           Layer.provide(Layer.succeed(HttpClient.HttpClient, client))
         )
       )
+      const send = sendTo(handle)
       const token = yield* issuer.mint({ scopes: ["todos:read"], expiresIn: "1 minute" })
-      const { body, headers } = Mcp.modern(
-        "tools/call",
-        { name: "slow", arguments: {}, _meta: { progressToken: "p" } },
-        { token }
-      )
-      const response = yield* handle(
-        new Request(TodoServer.resource, { method: "POST", headers: headers as Array<[string, string]>, body: body! })
+      const response = yield* send(
+        Mcp.modern("tools/call", { name: "slow", arguments: {}, _meta: { progressToken: "p" } }, { token })
       )
       assert.strictEqual(response.status, 200)
       const { fiber, state } = yield* reading(response)
       for (const step of ["1 minute", "4 minutes", "59 seconds"] as const) {
-        yield* TestClock.adjust(step)
-        yield* settle
+        yield* advance(step, { issuer, send })
         assert.isFalse(state.ended)
       }
       yield* TestClock.adjust("1 second")
@@ -95,15 +102,14 @@ describe("The end of a token", () => {
 
   it.effect("ends the stream that the server keeps open for it, to the second", () =>
     Effect.gen(function*() {
-      const { issuer, send } = yield* start
+      const server = yield* start
+      const { issuer, send } = server
       const response = yield* send(listen(yield* issuer.mint({ expiresIn: "5 minutes" })))
       assert.strictEqual(response.status, 200)
       assert.match(response.headers.get("content-type")!, /^text\/event-stream/)
       const { fiber, state } = yield* reading(response)
-      yield* TestClock.adjust("4 minutes")
-      yield* settle
-      yield* TestClock.adjust("59 seconds")
-      yield* settle
+      yield* advance("4 minutes", server)
+      yield* advance("59 seconds", server)
       assert.isFalse(state.ended)
       // The chunks are the acknowledgement and the messages that keep the connection alive.
       assert.isAbove(state.chunks, 1)

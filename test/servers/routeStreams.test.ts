@@ -1,7 +1,7 @@
 /** Tests event streams of routes behind the gate, on every server adapter that has such routes. */
 import { afterAll, assert, beforeAll, describe, it, onTestFinished, vi } from "@effect/vitest"
 import { serve } from "@hono/node-server"
-import { Effect, Exit, Fiber, Layer, Logger, Scope, Stream } from "effect"
+import { type Duration, Effect, Exit, Fiber, Layer, Logger, Scope, Stream } from "effect"
 import { Principal } from "effect-mcp-auth"
 import { McpAuthFetch } from "effect-mcp-auth/fetch"
 import { McpAuthNode } from "effect-mcp-auth/node"
@@ -284,53 +284,61 @@ describe.each(all)("A route that answers with an event stream, %s", (name, launc
   })
 })
 
-/** Waits until the fibers that the clock has resumed have run. */
-const settle = Effect.promise(() => new Promise(setImmediate))
-
 describe("A route that answers with an event stream", () => {
   const start = (route: Route) =>
     Effect.gen(function*() {
       yield* TestClock.setTime(1_800_000_000_000)
       const { client, issuer } = yield* TestIssuer.make({ resource })
       const handle = yield* Host.webHandler(
-        routes(route, () => {}).pipe(
+        Layer.merge(
+          routes(route, () => {}),
+          HttpRouter.add("GET", "/last", Effect.sync(() => web["a stream"]!(() => {})))
+        ).pipe(
           Layer.provide(authLayer(Functions.written(hosts.optionsOf(issuer.issuer, {})))),
           Layer.provide(Layer.succeed(HttpClient.HttpClient, client))
         )
       )
-      const open = Effect.fnUntraced(function*(method: string) {
-        const token = yield* issuer.mint({ scopes: ["todos:read"], expiresIn: "1 minute" })
-        const response = yield* handle(
-          new Request("https://server.test/events", { method, headers: { authorization: `Bearer ${token}` } })
-        )
-        assert.strictEqual(response.status, 200)
-        const reader = response.body!.getReader()
-        const state = { ended: false }
-        const fiber = yield* Effect.forkChild(Effect.promise(async () => {
-          while (!(await reader.read()).done);
-          state.ended = true
-        }))
-        return { state, fiber, cancel: () => reader.cancel() }
+      const open = Effect.fnUntraced(
+        function*(method: string, expiresIn: Duration.Input = "1 minute", path = "/events") {
+          const token = yield* issuer.mint({ scopes: ["todos:read"], expiresIn })
+          const response = yield* handle(
+            new Request(`https://server.test${path}`, { method, headers: { authorization: `Bearer ${token}` } })
+          )
+          assert.strictEqual(response.status, 200)
+          const reader = response.body!.getReader()
+          const state = { ended: false }
+          const fiber = yield* Effect.forkChild(Effect.promise(async () => {
+            while (!(await reader.read()).done);
+            state.ended = true
+          }))
+          return { state, fiber, cancel: () => reader.cancel() }
+        }
+      )
+      /**
+       * Advances the clock, and waits until a stream that was opened last and expires at that time has ended. By then, each stream
+       * that expires at that time or before has ended as well.
+       */
+      const advance = Effect.fnUntraced(function*(duration: Duration.Input) {
+        const last = yield* open("GET", duration, "/last")
+        yield* TestClock.adjust(duration)
+        yield* Fiber.join(last.fiber)
       })
-      return { open }
+      return { advance, open }
     }).pipe(Effect.provide(Logger.layer([])))
 
   it.effect.each(Object.entries(web))(
     "[T-AUD-03g] ends with its token, or five minutes later if it answers a POST: %s",
     ([, route]) =>
       Effect.gen(function*() {
-        const { open } = yield* start(route)
+        const { advance, open } = yield* start(route)
         const get = yield* open("GET")
         const post = yield* open("POST")
-        yield* TestClock.adjust("59 seconds")
-        yield* settle
+        yield* advance("59 seconds")
         assert.deepStrictEqual([get.state.ended, post.state.ended], [false, false])
         yield* TestClock.adjust("1 second")
         yield* Fiber.join(get.fiber)
-        yield* TestClock.adjust("4 minutes")
-        yield* settle
-        yield* TestClock.adjust("59 seconds")
-        yield* settle
+        yield* advance("4 minutes")
+        yield* advance("59 seconds")
         assert.isFalse(post.state.ended)
         yield* TestClock.adjust("1 second")
         yield* Fiber.join(post.fiber)
@@ -339,14 +347,13 @@ describe("A route that answers with an event stream", () => {
 
   it.effect("a stream of another type, such as a download, is not ended", () =>
     Effect.gen(function*() {
-      const { open } = yield* start(() =>
+      const { advance, open } = yield* start(() =>
         HttpServerResponse.stream(Stream.concat(Stream.make(opening), Stream.never), {
           contentType: "application/octet-stream"
         })
       )
       const download = yield* open("GET")
-      yield* TestClock.adjust("1 hour")
-      yield* settle
+      yield* advance("1 hour")
       assert.isFalse(download.state.ended)
       yield* Effect.promise(download.cancel)
     }))
