@@ -5,7 +5,7 @@ import { TestClock } from "effect/testing"
 import { createHash } from "node:crypto"
 import * as Admit from "../../../src/proxy/Admit.ts"
 import * as Upstream from "../../../src/proxy/upstream/Upstream.ts"
-import { type Form, proxyAt, reasonOf, redirectUri, startTime, world } from "./world.ts"
+import { type Form, proxyAt, reasonOf, redirectUri, startTime, until, world } from "./world.ts"
 
 const forms: ReadonlyArray<Form> = ["github", "rotating", "google", "entra"]
 
@@ -387,7 +387,7 @@ describe("a sign-in", () => {
       const approved = yield* approve()
       yield* upstream.hang("/access_token")
       const fiber = yield* Effect.forkChild(reasonOf(complete(approved)), { startImmediately: true })
-      yield* TestClock.adjust("8 seconds")
+      yield* until(Effect.andThen(TestClock.adjust("8 seconds"), Effect.sync(() => fiber.pollUnsafe() !== undefined)))
       assert.strictEqual(yield* Fiber.join(fiber), "unavailable")
     }))
 
@@ -397,8 +397,7 @@ describe("a sign-in", () => {
       const begun = yield* begin()
       const parameters = new URL(yield* upstream.signIn(begun.url)).searchParams
       const fiber = yield* Effect.forkChild(complete({ ...begun, parameters }), { startImmediately: true })
-      yield* TestClock.adjust("3 seconds")
-      yield* TestClock.adjust("3 seconds")
+      yield* until(Effect.andThen(TestClock.adjust("3 seconds"), Effect.sync(() => fiber.pollUnsafe() !== undefined)))
       assert.strictEqual((yield* Fiber.join(fiber)).person.subject, "github|1001")
     }))
 

@@ -10,16 +10,10 @@ import * as RecordKeys from "../../../src/proxy/keys/RecordKeys.ts"
 import * as Upstream from "../../../src/proxy/upstream/Upstream.ts"
 import * as UpstreamAccess from "../../../src/proxy/upstream/UpstreamAccess.ts"
 import { make as makeRecords, sealWith } from "../../../src/proxy/upstream/UpstreamRecord.ts"
-import { browser, type Form, issuer, proxyAt, reasonOf, secret, world } from "./world.ts"
+import { browser, type Form, issuer, proxyAt, reasonOf, secret, until, world } from "./world.ts"
 
 type Account = TestUpstream.Account
 const alice: Account = { id: 1001, login: "alice", email: "alice@acme.test", hostedDomain: "acme.test", acct: 0 }
-
-/** Waits until a condition holds. Requests and keys take real time, which the clock of the test does not measure. */
-const until = <E>(condition: Effect.Effect<boolean, E>): Effect.Effect<void, E> =>
-  Effect.gen(function*() {
-    while (!(yield* condition)) yield* Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 1)))
-  })
 
 const isAlive = { outcome: "alive" } as const
 

@@ -144,3 +144,9 @@ export const reasonOf = <A, E extends { readonly _tag: string; readonly reason?:
     Effect.result(effect),
     (result) => Result.isSuccess(result) ? "success" : result.failure.reason ?? result.failure._tag
   )
+
+/** Waits until a condition holds. Requests and keys take real time, which the clock of the test does not measure. */
+export const until = <E>(condition: Effect.Effect<boolean, E>): Effect.Effect<void, E> =>
+  Effect.gen(function*() {
+    while (!(yield* condition)) yield* Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 1)))
+  })
