@@ -1,18 +1,19 @@
 /**
  * Sends mixed traffic while keys rotate and the authorization server fails a third of the time. No good token may be rejected
- * (a 503 counts as a rejection), no bad token may be admitted, and memory must not grow. The test uses real sockets and real
- * time. The protected server runs in one process, the authorization server and the traffic in another.
+ * (a 503 counts as a rejection), no bad token may be admitted, and memory must not grow. Meanwhile, clients open event streams, and
+ * the configuration of the server is reloaded. The test uses real sockets and real time. The protected server runs in one process, the authorization server and the traffic in another.
  */
-import { NodeHttpServer } from "@effect/platform-node"
-import { Context, Effect, Exit, Layer, References, Scope } from "effect"
-import { FaultProxy, TestIssuer } from "effect-mcp-auth/testing"
+import { Effect } from "effect"
+import type { FaultProxy } from "effect-mcp-auth/testing"
 import { type ChildProcess, fork } from "node:child_process"
-import { createServer } from "node:http"
 import { join } from "node:path"
 import { setTimeout as delay } from "node:timers/promises"
+import { callTool } from "../speed/Load.ts"
 import * as Connections from "./Connections.ts"
 import type { Host } from "./Hosts.ts"
+import * as Issuers from "./Issuers.ts"
 import type { Question, State } from "./Server.ts"
+import * as Streams from "./Streams.ts"
 import * as Traffic from "./Traffic.ts"
 
 export interface Options {
@@ -23,6 +24,8 @@ export interface Options {
   /** Time between two new keys. Must not be shorter than `refresh`. A key begins to sign one rotation after it is published. */
   readonly rotation: number
   readonly refresh: number
+  /** Time between two reloads of the configuration. */
+  readonly reload: number
   /** Number of good tokens per key. Choose it so that the cache of verified tokens is full after a third of the run. */
   readonly people: number
   /** Share of the maximum rate that is sent, from 0 to 1. */
@@ -44,6 +47,12 @@ export interface Outcome extends Omit<ReturnType<Traffic.Traffic["seen"]>, "coun
    */
   readonly cpu: { readonly server: number; readonly load: number }
   readonly keys: number
+  readonly streams: Streams.Seen
+  /**
+   * How often the configuration was reloaded, how often the server postponed it because of an outage, and after which reloads the
+   * partner was accepted or rejected wrongly.
+   */
+  readonly reloads: { readonly done: number; readonly postponed: number; readonly failed: ReadonlyArray<string> }
   /**
    * Whether the process of the server ends by itself within 20 seconds after `dispose`. Otherwise a timer, a listener or a socket of
    * the gate is left.
@@ -51,8 +60,17 @@ export interface Outcome extends Omit<ReturnType<Traffic.Traffic["seen"]>, "coun
   readonly endsByItself: boolean
   readonly providerRequests: number
   readonly providerFailures: number
-  /** Heap of the server after a garbage collection, in MiB: after a third of the run, at its end, and the growth in between. */
-  readonly heap: { readonly start: number; readonly end: number; readonly growth: number }
+  /**
+   * Heap of the server after a garbage collection, in MiB: a value for each `minutes`, after a third of the run, at its end, the slope
+   * in between in MiB per minute, and the growth, which is the slope multiplied by the time in between.
+   */
+  readonly heap: {
+    readonly minutes: ReadonlyArray<number>
+    readonly start: number
+    readonly end: number
+    readonly slope: number
+    readonly growth: number
+  }
 }
 
 /** Faults of an authorization server. With the last two, a fetch ends only at its time limit of five seconds. */
@@ -67,35 +85,12 @@ const faults: ReadonlyArray<FaultProxy.Fault> = [
   { _tag: "Drip", every: "100 millis" }
 ]
 
-/** Returns the rise from the first to the last point. It uses the median of all slopes, so that a single peak has no effect. */
-const rise = (points: ReadonlyArray<readonly [x: number, y: number]>): number => {
+/** Returns the slope of a line through the points. It is the median of all slopes, so that a single peak has no effect. */
+const slopeOf = (points: ReadonlyArray<readonly [x: number, y: number]>): number => {
   const slopes = points.flatMap(([x, y], i) => points.slice(i + 1).map(([later, other]) => (other - y) / (later - x)))
     .sort((a, b) => a - b)
-  return slopes[slopes.length >> 1]! * (points.at(-1)![0] - points[0]![0])
+  return slopes[slopes.length >> 1]!
 }
-
-const provider = (resource: string) =>
-  Effect.gen(function*() {
-    const node = createServer()
-    const scope = yield* Scope.make()
-    yield* Effect.addFinalizer(() => {
-      node.closeAllConnections()
-      return Scope.close(scope, Exit.void)
-    })
-    const context = yield* FaultProxy.serve({ resource }).pipe(
-      Layer.provide(
-        NodeHttpServer.layer(() => node, { port: 0, host: "127.0.0.1", gracefulShutdownTimeout: "1 second" })
-      ),
-      Layer.provideMerge(Layer.succeed(References.MinimumLogLevel, "None")),
-      Layer.build,
-      Scope.provide(scope),
-      Effect.orDie
-    )
-    return {
-      issuer: Context.get(context, TestIssuer.TestIssuer),
-      proxy: Context.get(context, FaultProxy.FaultProxy)
-    }
-  })
 
 const nextMessage = <A>(child: ChildProcess) =>
   new Promise<A>((resolve, reject) => {
@@ -106,11 +101,11 @@ const nextMessage = <A>(child: ChildProcess) =>
     })
   })
 
-const server = (issuer: string, resource: string, refresh: number, host: Host) =>
+const server = (issuers: Issuers.Names, resource: string, refresh: number, host: Host) =>
   Effect.gen(function*() {
     const child = yield* Effect.acquireRelease(
       Effect.sync(() =>
-        fork(join(import.meta.dirname, "Server.ts"), [issuer, resource, String(refresh), host], {
+        fork(join(import.meta.dirname, "Server.ts"), [JSON.stringify(issuers), resource, String(refresh), host], {
           execArgv: ["--expose-gc", "--conditions=effect-mcp-auth/source"],
           stdio: ["ignore", "inherit", "inherit", "ipc"]
         })
@@ -126,17 +121,29 @@ const server = (issuer: string, resource: string, refresh: number, host: Host) =
         )
     )
     const port = yield* Effect.promise(() => nextMessage<number>(child))
-    const state = () => {
-      const answer = nextMessage<State>(child)
-      child.send("state" satisfies Question)
-      return answer
+    let last: Promise<unknown> = Promise.resolve()
+    // One question at a time, because an answer does not name its question.
+    const ask = <A>(question: Question): Promise<A> => {
+      const answered = last.then(() => {
+        const answer = nextMessage<A>(child)
+        child.send(question)
+        return answer
+      })
+      last = answered.catch(() => {})
+      return answered
     }
     const end = async (): Promise<boolean> => {
       const ended = new Promise<boolean>((resolve) => child.once("exit", (code) => resolve(code === 0)))
       child.send("end" satisfies Question)
       return await Promise.race([ended, delay(20_000, false, { ref: false })])
     }
-    return { port, state, end }
+    return {
+      port,
+      state: () => ask<State>("state"),
+      revoke: (token: string) => ask<void>({ revoke: token }),
+      reload: (hasPartner: boolean) => ask<boolean>({ reload: hasPartner }),
+      end
+    }
   })
 
 /** Runs the soak test. Calls `progress` with lines for the console. */
@@ -144,19 +151,22 @@ export const run = (options: Options, progress: (line: string) => void = () => {
   Effect.scoped(Effect.gen(function*() {
     const resource = "https://todos.example.com/mcp"
     const { host = "effect" } = options
-    const { issuer, proxy } = yield* provider(resource)
-    const { end: endServer, port, state } = yield* server(issuer.issuer, resource, options.refresh, host)
+    const issuers = yield* Issuers.start(resource)
+    const { main: issuer, partner, proxy } = issuers
+    const { end: endServer, port, reload, revoke, state } = yield* server(
+      issuers.names,
+      resource,
+      options.refresh,
+      host
+    )
     const connections = yield* Effect.acquireRelease(
       Effect.sync(() => Connections.make(port, 1000)),
       (_) => Effect.sync(_.close)
     )
-    const traffic = yield* Traffic.make(
-      issuer,
-      connections,
-      options.people,
-      // SDK v1 supports no later revision.
-      host === "sdk-v1" ? "2025-11-25" : "2026-07-28"
-    )
+    // SDK v1 supports no later revision.
+    const revision = host === "sdk-v1" ? "2025-11-25" : "2026-07-28"
+    const traffic = yield* Traffic.make(issuers, connections, options.people, revision)
+    const call = (token: string) => connections.send(callTool(token, revision))
     const does = <A>(effect: Effect.Effect<A>) => Effect.runPromise(effect)
 
     // Calibration runs before any fault, so the server starts with keys. `npm run faults` covers servers that start in an
@@ -168,6 +178,7 @@ export const run = (options: Options, progress: (line: string) => void = () => {
           for (let now = performance.now(); now < end; now = performance.now()) await traffic.send(now)
         }))
       }
+      await traffic.warm()
       // Gives V8 the time to compile the code before the measurement.
       await many(options.calibration / 4)
       traffic.begin()
@@ -275,12 +286,51 @@ export const run = (options: Options, progress: (line: string) => void = () => {
         achieved = sent / elapsed()
         end.abort()
       }
-      await Promise.all([watch(), provide(), rotate(), send()])
+      let reloads = 0
+      const reloaded = { done: 0, postponed: 0, failed: [] as Array<string> }
+      const partnerToken = await does(partner.mint({ scopes: ["todos:read", "todos:write"], expiresIn: "2 hours" }))
+      const reconfigure = async () => {
+        const postpone = async () => {
+          reloaded.postponed++
+          await pause(0.5)
+        }
+        for (let hasPartner = true;; hasPartner = !hasPartner) {
+          await pause(options.reload)
+          if (signal.aborted) return
+          reloads++
+          // During an outage the new gate has no keys, so the server keeps the previous one.
+          while (!signal.aborted && !(await reload(hasPartner))) await postpone()
+          reloads++
+          if (signal.aborted) return
+          reloaded.done++
+          const status = await call(partnerToken)
+          const expected = hasPartner ? "200" : "401"
+          if (status !== expected) reloaded.failed.push(`the partner's token: ${status} instead of ${expected}`)
+        }
+      }
+      const stream = () =>
+        Streams.run({
+          port,
+          revision,
+          mint: () =>
+            does(issuers.tenants.acme.mint({
+              subject: `listener-${crypto.randomUUID()}`,
+              scopes: ["todos:read", "todos:write"],
+              expiresIn: "2 hours",
+              claims: { org_id: "acme" }
+            })),
+          revoke,
+          call,
+          reloads: () => reloads,
+          signal
+        })
+      const [streams] = await Promise.all([stream(), watch(), provide(), rotate(), send(), reconfigure()])
 
       connections.close()
       const endsByItself = await endServer()
       const seen = traffic.seen()
       const settled = heaps.filter(([at]) => at >= options.duration / 3)
+      const slope = slopeOf(settled)
       return {
         maximum,
         rate,
@@ -288,10 +338,19 @@ export const run = (options: Options, progress: (line: string) => void = () => {
         cpu,
         ...seen,
         keys,
+        streams,
+        reloads: reloaded,
         endsByItself,
         providerRequests: (await does(proxy.received)).length,
         providerFailures: failures,
-        heap: { start: settled[0]![1], end: settled.at(-1)![1], growth: rise(settled) }
+        heap: {
+          minutes: heaps.filter(([at], i) => Math.floor(at / 60) > Math.floor((heaps[i - 1]?.[0] ?? 0) / 60))
+            .map(([, heap]) => Math.round(heap * 10) / 10),
+          start: settled[0]![1],
+          end: settled.at(-1)![1],
+          slope: slope * 60,
+          growth: slope * (settled.at(-1)![0] - settled[0]![0])
+        }
       }
     })
   }))

@@ -2,12 +2,16 @@ import { NodeHttpServer } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Layer, Scope } from "effect"
 import { Principal } from "effect-mcp-auth"
+import { McpAuthFetch } from "effect-mcp-auth/fetch"
+import { McpAuthNode } from "effect-mcp-auth/node"
+import { McpAuthSdk as SdkV1 } from "effect-mcp-auth/sdk-v1"
+import { McpAuthSdk as SdkV2 } from "effect-mcp-auth/sdk-v2"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import { HttpClient, HttpRouter, HttpServerResponse } from "effect/http"
 import { TestClock } from "effect/testing"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
-import { authLayer } from "./gates.ts"
+import { authLayer, fetcherWith } from "./gates.ts"
 
 const Whoami = HttpRouter.add("GET", "/mcp", Effect.map(Principal, (_) => HttpServerResponse.text(_.subject ?? "")))
 
@@ -97,4 +101,38 @@ describe("the start", () => {
         assert.isFalse(node.listening)
       }
     }))
+})
+
+describe("gate.ready of hosts outside Effect", () => {
+  interface Options {
+    readonly resource: string
+    readonly authorizationServers: readonly [string]
+    readonly scopes: readonly ["todos:read"]
+    readonly layer: ReturnType<typeof fetcherWith>
+  }
+  type Make = (options: Options) => Promise<AsyncDisposable & Pick<McpAuthFetch.McpAuthFetch<string>, "gate">>
+  const makers: ReadonlyArray<readonly [host: string, make: Make]> = [
+    ["fetch", (options) => McpAuthFetch.make(options)],
+    ["node:http", (options) => McpAuthNode.make(options)],
+    ["SDK v1", (options) => SdkV1.make(options)],
+    ["SDK v2", (options) => SdkV2.make(options)]
+  ]
+
+  it.each(makers)("fetches the keys before the first token, and fails during an outage: %s", async (_, make) => {
+    const { client, issuer } = await Effect.runPromise(TestIssuer.make())
+    const options: Options = {
+      resource: "https://server.test/mcp",
+      authorizationServers: [issuer.issuer],
+      scopes: ["todos:read"],
+      layer: fetcherWith(client)
+    }
+    await using auth = await make(options)
+    assert.deepStrictEqual(await Effect.runPromise(issuer.requests), [])
+    await Effect.runPromise(auth.gate.ready)
+    assert.strictEqual((await Effect.runPromise(issuer.requests)).length, 2)
+
+    await Effect.runPromise(issuer.goDown())
+    await using other = await make(options)
+    assert.isTrue(Exit.isFailure(await Effect.runPromiseExit(other.gate.ready)))
+  })
 })

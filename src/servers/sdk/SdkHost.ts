@@ -306,6 +306,7 @@ const makeEndpoints = (host: Host.Host): Endpoints => ({
     else await answered
   },
   metadata: (request) => web.document(host, request),
+  gate: host.gate,
   dispose: host.dispose,
   [Symbol.asyncDispose]: host.dispose
 })

@@ -3,6 +3,7 @@
  */
 import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
+import type { Gate } from "../../authorization/Gate.ts"
 import type { RequiredScopesOf } from "../../authorization/Policy.ts"
 import type { AnyPolicy, ArgsOf, ScopesOf } from "../../authorization/policy/Policy.ts"
 import type { RequestState } from "../../authorization/RequestState.ts"
@@ -214,7 +215,7 @@ export interface FetchOptions {
 }
 
 /**
- * The members of a gate that do not depend on a transport: metadata documents and disposal.
+ * The members of a gate that do not depend on a transport: metadata documents, the service of the gate, and disposal.
  *
  * @category models
  * @since 0.1.0
@@ -232,6 +233,12 @@ export interface Endpoints extends AsyncDisposable {
    * @since 0.1.0
    */
   readonly metadata: (request: Request) => Promise<Response> | undefined
+  /**
+   * The service of the gate, such as for `ready` and `invalidate`.
+   *
+   * @since 0.1.0
+   */
+  readonly gate: Gate
   /**
    * Releases the resources of the layers. Requests that wait for a decision, and all later ones, are answered with 503.
    *
