@@ -24,15 +24,54 @@ export const close = (server: Server): Promise<void> =>
     server.close(() => resolve())
   })
 
+/** The forms of the upstream at which people sign in here. */
+export type UpstreamForm = "github" | "google" | "entra"
+
 export interface ServerOptions {
+  readonly form?: UpstreamForm
   readonly login?: "silent" | "page"
   readonly pages?: OAuthProxy.PageOptions
 }
 
+/** The upstream of a proxy, in the form of the provider. The scope for writing is one that the provider knows. */
+const upstreamOf = (form: UpstreamForm, upstream: TestUpstream.PromisedTestUpstream) => {
+  const client = { clientId: upstream.clientId, clientSecret: Redacted.make(upstream.clientSecret) }
+  switch (form) {
+    case "github":
+      return Upstream.github({
+        ...client,
+        server: upstream.origin,
+        scopes: { "notes:read": [], "notes:write": ["repo"] }
+      })
+    case "google":
+      return Upstream.google({
+        ...client,
+        issuer: upstream.origin,
+        scopes: { "notes:read": [], "notes:write": ["https://www.googleapis.com/auth/drive.file"] }
+      })
+    case "entra":
+      return Upstream.entra({
+        ...client,
+        authority: upstream.origin,
+        tenant: upstream.tenant,
+        scopes: { "notes:read": [], "notes:write": ["Notes.ReadWrite"] }
+      })
+  }
+}
+
+/** A rule that admits `alice` and not `mallory`, by what the provider says about them. */
+const admits = {
+  github: Admit.githubOrganization("acme", { id: 9919 }),
+  google: Admit.hostedDomain("acme.test"),
+  entra: Admit.tenantMembers
+} as const
+
 /** Starts the servers. `stop` ends them. */
-export const start = async ({ login = "silent", pages = { name: "Notes" } }: ServerOptions = {}) => {
+export const start = async (
+  { form = "github", login = "silent", pages = { name: "Notes" } }: ServerOptions = {}
+) => {
   const upstreamServer = await listen()
-  const upstream = await TestUpstream.start({ form: "github", origin: upstreamServer.origin, login })
+  const upstream = await TestUpstream.start({ form, origin: upstreamServer.origin, login })
   upstreamServer.server.on("request", upstream.listener as RequestListener)
 
   const { origin, server } = await listen()
@@ -41,13 +80,8 @@ export const start = async ({ login = "silent", pages = { name: "Notes" } }: Ser
   const proxy = await OAuthProxy.make({
     resource,
     scopes,
-    upstream: Upstream.github({
-      clientId: upstream.clientId,
-      clientSecret: Redacted.make(upstream.clientSecret),
-      server: upstream.origin,
-      scopes: { "notes:read": [], "notes:write": ["repo"] }
-    }),
-    admit: Admit.anyone,
+    upstream: upstreamOf(form, upstream),
+    admit: admits[form],
     secret,
     pages
   })

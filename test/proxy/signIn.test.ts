@@ -9,6 +9,133 @@ import * as oauth from "oauth4webapi"
 import { clients, redirectUri } from "../providers/officialClients.ts"
 import { makeVisitor, start } from "./server.ts"
 
+const textOf = (result: Readonly<Record<string, unknown>>) => (result["content"] as [{ readonly text: string }])[0].text
+
+/** Registers a client of oauth4webapi, which signs in with a new browser each time. */
+const register = async ({ origin, resource }: { readonly origin: string; readonly resource: string }) => {
+  const insecure = { [oauth.allowInsecureRequests]: true }
+  const issuer = new URL(origin)
+  const server = await oauth.processDiscoveryResponse(
+    issuer,
+    await oauth.discoveryRequest(issuer, { algorithm: "oauth2", ...insecure })
+  )
+  const registered = await oauth.processDynamicClientRegistrationResponse(
+    await oauth.dynamicClientRegistrationRequest(server, { redirect_uris: [redirectUri] }, insecure)
+  )
+  const client: oauth.Client = { client_id: registered.client_id }
+  const signIn = async (scope?: string) => {
+    const verifier = oauth.generateRandomCodeVerifier()
+    const state = oauth.generateRandomState()
+    const url = new URL(server.authorization_endpoint!)
+    url.search = String(
+      new URLSearchParams({
+        response_type: "code",
+        client_id: client.client_id,
+        redirect_uri: redirectUri,
+        state,
+        code_challenge: await oauth.calculatePKCECodeChallenge(verifier),
+        code_challenge_method: "S256",
+        resource,
+        ...(scope === undefined ? {} : { scope })
+      })
+    )
+    const parameters = oauth.validateAuthResponse(server, client, await makeVisitor()(url), state)
+    return oauth.processAuthorizationCodeResponse(
+      server,
+      client,
+      await oauth.authorizationCodeGrantRequest(
+        server,
+        client,
+        oauth.None(),
+        parameters,
+        redirectUri,
+        verifier,
+        insecure
+      )
+    )
+  }
+  const refresh = (token: string) => oauth.refreshTokenGrantRequest(server, client, oauth.None(), token, insecure)
+  return { client, insecure, refresh, server, signIn }
+}
+
+/** The upstreams, the subject of alice at each, and the upstream scope of `notes:write`. */
+const upstreams = [
+  { form: "github", subject: "github|1001", writing: "repo" },
+  { form: "google", subject: "google|sub-1001", writing: "https://www.googleapis.com/auth/drive.file" },
+  {
+    form: "entra",
+    subject: "entra|11111111-2222-3333-4444-555555555555.00000000-0000-4000-8000-000000001001",
+    writing: "Notes.ReadWrite"
+  }
+] as const
+
+describe.each(upstreams)("with an upstream like $form", ({ form, subject, writing }) => {
+  let world: Awaited<ReturnType<typeof start>>
+  beforeAll(async () => {
+    world = await start({ form })
+  })
+  afterAll(async () => {
+    await world.stop()
+  })
+
+  it.each(clients)(
+    "the client of $name registers, signs in with consent, calls tools, and refreshes",
+    async ({ signIn }) => {
+      const signedIn = await signIn({ url: world.resource, browse: makeVisitor() })
+      assert.match(signedIn.clientId, /^c1\./)
+      const claims = decodeJwt(signedIn.tokens.access_token)
+      assert.strictEqual(decodeProtectedHeader(signedIn.tokens.access_token).typ, "at+jwt")
+      assert.strictEqual(claims.iss, world.origin)
+      assert.strictEqual(claims.aud, world.resource)
+      assert.strictEqual(claims.sub, subject)
+      assert.strictEqual(claims["client_id"], signedIn.clientId)
+      assert.strictEqual(textOf(await signedIn.callTool("list_notes", {})), `The notes of ${subject}`)
+      // Attack 46: the tool receives the token of the upstream, and the client never does.
+      const upstreamToken = textOf(await signedIn.callTool("upstream_token", {}))
+      assert.include(await world.upstream.liveTokens("alice"), upstreamToken)
+      assert.notInclude(JSON.stringify(signedIn.tokens), upstreamToken)
+      await signedIn.close()
+
+      const refreshed = await fetch(`${world.origin}/token`, {
+        method: "POST",
+        body: new URLSearchParams({
+          grant_type: "refresh_token",
+          refresh_token: signedIn.tokens.refresh_token!,
+          client_id: signedIn.clientId
+        })
+      })
+      assert.strictEqual(refreshed.status, 200)
+      const { access_token } = await refreshed.json() as { access_token: string }
+      assert.strictEqual(decodeJwt(access_token)["sid"], claims["sid"])
+    }
+  )
+
+  it("oauth4webapi gets the scopes that the upstream grants, and attack 49: no scope that a person withholds", async () => {
+    const { signIn } = await register(world)
+    assert.strictEqual((await signIn("notes:read notes:write")).scope, "notes:read notes:write")
+    await world.upstream.withholdScopes(writing)
+    const { access_token, scope } = await signIn("notes:read notes:write")
+    await world.upstream.withholdScopes()
+    assert.strictEqual(scope, "notes:read")
+    assert.strictEqual(decodeJwt(access_token)["scope"], "notes:read")
+  })
+
+  it("attack 56: a person that the rule of admission no longer admits loses the grant at the next refresh", async () => {
+    const { refresh, signIn } = await register(world)
+    const { access_token, refresh_token } = await signIn("notes:read")
+    assert.strictEqual(await ping(access_token, world.resource), 200)
+    // The account leaves the organization and the Workspace, and is a guest of the tenant.
+    await world.upstream.setAccount({ id: 1001, login: "alice", email: "alice@acme.test", acct: 1 })
+    const rejected = await refresh(refresh_token!)
+    assert.strictEqual(rejected.status, 400)
+    assert.strictEqual((await rejected.json())["error"], "invalid_grant")
+    assert.strictEqual(await ping(access_token, world.resource), 401)
+    // The next sign-in is rejected as well, and the client learns no more than that.
+    const error = await signIn("notes:read").then(() => undefined, (thrown: unknown) => thrown)
+    assert.strictEqual((error as oauth.AuthorizationResponseError).error, "access_denied")
+  })
+})
+
 let world: Awaited<ReturnType<typeof start>>
 beforeAll(async () => {
   world = await start()
@@ -17,41 +144,8 @@ afterAll(async () => {
   await world.stop()
 })
 
-const textOf = (result: Readonly<Record<string, unknown>>) => (result["content"] as [{ readonly text: string }])[0].text
-
-describe.each(clients)("the client of $name", ({ signIn }) => {
-  it("registers, signs in with consent, calls tools, and refreshes", async () => {
-    const signedIn = await signIn({ url: world.resource, browse: makeVisitor() })
-    assert.match(signedIn.clientId, /^c1\./)
-    const claims = decodeJwt(signedIn.tokens.access_token)
-    assert.strictEqual(decodeProtectedHeader(signedIn.tokens.access_token).typ, "at+jwt")
-    assert.strictEqual(claims.iss, world.origin)
-    assert.strictEqual(claims.aud, world.resource)
-    assert.strictEqual(claims.sub, "github|1001")
-    assert.strictEqual(claims["client_id"], signedIn.clientId)
-    assert.strictEqual(textOf(await signedIn.callTool("list_notes", {})), "The notes of github|1001")
-    // Attack 46: the tool receives the token of the upstream, and the client never does.
-    const upstreamToken = textOf(await signedIn.callTool("upstream_token", {}))
-    assert.include(await world.upstream.liveTokens("alice"), upstreamToken)
-    assert.notInclude(JSON.stringify(signedIn.tokens), upstreamToken)
-    await signedIn.close()
-
-    const refreshed = await fetch(`${world.origin}/token`, {
-      method: "POST",
-      body: new URLSearchParams({
-        grant_type: "refresh_token",
-        refresh_token: signedIn.tokens.refresh_token!,
-        client_id: signedIn.clientId
-      })
-    })
-    assert.strictEqual(refreshed.status, 200)
-    const { access_token } = await refreshed.json() as { access_token: string }
-    assert.strictEqual(decodeJwt(access_token)["sid"], claims["sid"])
-  })
-})
-
-const ping = (token: string) =>
-  fetch(world.resource, {
+const ping = (token: string, resource = world.resource) =>
+  fetch(resource, {
     method: "POST",
     headers: {
       authorization: `Bearer ${token}`,
@@ -91,50 +185,10 @@ describe("the client of this library", () => {
 
 describe("oauth4webapi", () => {
   it("accepts the metadata, the callback with its issuer, and the tokens, and revokes them", async () => {
-    const insecure = { [oauth.allowInsecureRequests]: true }
-    const issuer = new URL(world.origin)
-    const server = await oauth.processDiscoveryResponse(
-      issuer,
-      await oauth.discoveryRequest(issuer, { algorithm: "oauth2", ...insecure })
-    )
-    const registered = await oauth.processDynamicClientRegistrationResponse(
-      await oauth.dynamicClientRegistrationRequest(server, { redirect_uris: [redirectUri] }, insecure)
-    )
-    const client: oauth.Client = { client_id: registered.client_id }
-    const verifier = oauth.generateRandomCodeVerifier()
-    const state = oauth.generateRandomState()
-    const url = new URL(server.authorization_endpoint!)
-    url.search = String(
-      new URLSearchParams({
-        response_type: "code",
-        client_id: client.client_id,
-        redirect_uri: redirectUri,
-        state,
-        code_challenge: await oauth.calculatePKCECodeChallenge(verifier),
-        code_challenge_method: "S256",
-        resource: world.resource
-      })
-    )
-    const parameters = oauth.validateAuthResponse(server, client, await makeVisitor()(url), state)
-    const tokens = await oauth.processAuthorizationCodeResponse(
-      server,
-      client,
-      await oauth.authorizationCodeGrantRequest(
-        server,
-        client,
-        oauth.None(),
-        parameters,
-        redirectUri,
-        verifier,
-        insecure
-      )
-    )
+    const { client, insecure, refresh, server, signIn } = await register(world)
+    const tokens = await signIn()
     assert.strictEqual(await ping(tokens.access_token), 200)
-    const refreshed = await oauth.processRefreshTokenResponse(
-      server,
-      client,
-      await oauth.refreshTokenGrantRequest(server, client, oauth.None(), tokens.refresh_token!, insecure)
-    )
+    const refreshed = await oauth.processRefreshTokenResponse(server, client, await refresh(tokens.refresh_token!))
     assert.strictEqual(await ping(refreshed.access_token), 200)
     await oauth.processRevocationResponse(
       await oauth.revocationRequest(server, client, oauth.None(), refreshed.refresh_token!, insecure)
