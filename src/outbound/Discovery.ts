@@ -182,8 +182,8 @@ export const make: Effect.Effect<Discovery["Service"], never, Fetcher | Scope.Sc
   function*() {
     const fetcher = yield* Fetcher
     const remote = yield* RefreshedDocument.factory
-    // Needs no limit, because one service has only the authorization servers of one gate or of one tenant.
-    const documents = new Map<
+    // Weak, because a client has authorization servers that MCP servers name, and evicts them.
+    const documents = new WeakMap<
       Source,
       Map<Needed, RefreshedDocument.RefreshedDocument<Metadata.AuthorizationServerMetadata>>
     >()
