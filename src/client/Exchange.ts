@@ -101,7 +101,7 @@ export const exchange = Effect.fnUntraced(function*<A, E, R>(
     } else {
       isFresh = true
     }
-    const obtained: Token = yield* Effect.tapError(keeper.obtain(need), () => discard(response))
+    const obtained: Token = yield* Effect.onError(keeper.obtain(need), () => discard(response))
     // The next request of the client has the token. This one cannot be repeated.
     if (!isRepeatable) return response
     yield* discard(response)

@@ -74,6 +74,18 @@ describe("sign-in", () => {
       assert.lengthOf(yield* world.tokenRequests, 1)
     }))
 
+  it.effect("32: frees the connection of a 401 if the request is interrupted while it waits for the token", () =>
+    Effect.gen(function*() {
+      const world = yield* servers
+      yield* world.issuer.slow("1 second", "/token")
+      const { discarded, send } = yield* clientOf(world)
+      const sending = yield* Effect.forkChild(send())
+      yield* TestClock.adjust("500 millis")
+      assert.strictEqual(discarded(), 0)
+      yield* Fiber.interrupt(sending)
+      assert.strictEqual(discarded(), 1)
+    }))
+
   it.effect("42: sends a token only to its own server, and there only to the path of the resource", () =>
     Effect.gen(function*() {
       const world = yield* servers

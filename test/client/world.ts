@@ -87,6 +87,7 @@ export const clientOf = (
     const { keeper, observe, resource: url } = yield* makeSession({ resource, grant, ...options }).pipe(
       Effect.provideService(Fetcher.Fetcher, Fetcher.make(fetch))
     )
+    let discarded = 0
     const send = (to = resource, isRepeatable = true) =>
       observe(exchange(keeper, url, {
         url: to,
@@ -106,7 +107,7 @@ export const clientOf = (
           wwwAuthenticate: headers.get("www-authenticate") ?? undefined,
           location: headers.get("location") ?? undefined
         }),
-        discard: () => Effect.void
+        discard: () => Effect.sync(() => void discarded++)
       }))
-    return { keeper, send }
+    return { keeper, send, discarded: () => discarded }
   })
