@@ -92,11 +92,17 @@ export const make = Effect.fnUntraced(function*(
   /** The generation of the token whose rejection led to the last discovery. */
   let discoveredFor: number | undefined
   let foundAt = Number.NEGATIVE_INFINITY
+  /** A token that the store did not accept during an outage, and the one that it replaces. */
+  let unwritten: readonly [next: Token, replaced: Token | undefined] | undefined
 
   /** Returns the latest token. */
   const read: Effect.Effect<Token | undefined, ClientError> = records === undefined
     ? Effect.sync(() => token)
     : Effect.gen(function*() {
+      if (unwritten !== undefined) {
+        yield* records.write(...unwritten)
+        unwritten = undefined
+      }
       token = yield* records.read
       readAt = yield* monotonic.millis
       return token
@@ -162,22 +168,34 @@ export const make = Effect.fnUntraced(function*(
   const request = Effect.fnUntraced(function*(
     acquisition: Acquisition
   ): Effect.fn.Return<Token | Acquisition, ClientError> {
-    const { current, found } = acquisition
-    const count = Effect.map(monotonic.millis, (now) => void times.push(now))
+    const { current } = acquisition
+    const count = Effect.map(monotonic.millis, (now) => {
+      times.push(now)
+      return now
+    })
     const obtained = yield* Effect.tapError(
-      trace("obtain_token", found.issuer, source.request(acquisition)),
+      trace("obtain_token", acquisition.found.issuer, source.request(acquisition)),
       // A grant that fails costs requests as well, for example at an identity provider. An outage does not count: the guard of
       // the endpoint limits its requests.
-      (error) => error._tag === "Unavailable" ? Effect.void : count
+      (error) =>
+        error._tag === "Unavailable" ? Effect.void : Effect.map(count, (now) => {
+          // The metadata can name another token endpoint now.
+          if (now - foundAt >= discoveryTime) found = undefined
+        })
     )
     if (obtained === undefined) return acquisition
     yield* count
     const next = yield* toToken(obtained, acquisition)
-    if (records !== undefined && !(yield* records.write(next, current))) {
+    const isWritten = records === undefined || (yield* Effect.catch(records.write(next, current), () => {
+      // The refresh token before is no longer valid, so this one must survive an outage of the store.
+      unwritten = [next, current]
+      return Effect.succeed(true)
+    }))
+    if (!isWritten) {
       // Another process has replaced the token, or the account was disconnected.
       return (yield* read) ?? { ...acquisition, current: undefined }
     }
-    readAt = yield* monotonic.millis
+    readAt = unwritten === undefined ? yield* monotonic.millis : Number.NEGATIVE_INFINITY
     return token = issued = next
   })
 
@@ -267,7 +285,14 @@ export const make = Effect.fnUntraced(function*(
 
   const use = (known: Token | undefined, now: number): Effect.Effect<Token | undefined, ClientError> => {
     if (known === undefined || now < known.renewAt) return Effect.succeed(known)
-    if (now >= known.expiresAt) return share("renew", replaceOrSignIn(undefined))
+    if (now >= known.expiresAt) {
+      // Only the challenge of the MCP server may name the URL of its metadata. It answers with one to the expired token.
+      return Effect.catchTag(
+        share("renew", replaceOrSignIn(undefined)),
+        "DiscoveryError",
+        () => Effect.succeed(known)
+      )
+    }
     // In a Worker, work in the background ends with its request, and each request would start it again.
     if (!shares) return Effect.succeed(known)
     return Effect.as(

@@ -1,16 +1,33 @@
 /** An application acts for people. Numbers in titles are those of the faults that clients of MCP servers had. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Deferred, Effect, Exit, Fiber, Scope } from "effect"
 import { Grant } from "effect-mcp-auth/client"
+import { RecordStore } from "effect-mcp-auth/store"
 import { TestClock } from "effect/testing"
 import { keyOf } from "../../src/client/sign-in/SignInRecords.ts"
-import { application, options, people, redirectUri, whileTimePasses } from "./people.ts"
+import { application, options, type People, people, redirectUri, whileTimePasses } from "./people.ts"
 import { resource } from "./world.ts"
 
 const stepUp = (scope: string) =>
   new Response(null, {
     status: 403,
     headers: { "www-authenticate": `Bearer error="insufficient_scope", scope="${scope}"` }
+  })
+
+/** Returns a `fetch` that holds the response to a token request back until it is released. */
+const heldFetch = (world: People) =>
+  Effect.gen(function*() {
+    const reached = yield* Deferred.make<void>()
+    const released = yield* Deferred.make<void>()
+    const fetch: typeof globalThis.fetch = async (input, init) => {
+      const response = await world.fetch(input, init)
+      if (!String(input).endsWith("/token")) return response
+      Deferred.doneUnsafe(reached, Exit.void)
+      await Effect.runPromise(Deferred.await(released))
+      init?.signal?.throwIfAborted()
+      return response
+    }
+    return { fetch, hold: { reached: Deferred.await(reached), release: Deferred.succeed(released, undefined) } }
   })
 
 describe("sign-in of an account", () => {
@@ -547,6 +564,136 @@ describe("the end of a connection", () => {
         { account: "alice", resource, isRevoked: false }
       ])
       assert.strictEqual((yield* Effect.flip(app.call()))._tag, "SignInRequired")
+    }))
+
+  it.effect("33: stores the rotated refresh token of a refresh that runs while the program ends", () =>
+    Effect.gen(function*() {
+      const world = yield* people
+      yield* (yield* application(world)).signIn()
+      yield* TestClock.adjust("2 hours")
+      const { fetch, hold } = yield* heldFetch(world)
+      const scope = yield* Scope.make()
+      const ending = yield* Effect.provideService(application(world, { fetch }), Scope.Scope, scope)
+      yield* Effect.forkChild(ending.call())
+      yield* hold.reached
+      const closed = yield* Effect.forkChild(Scope.close(scope, Exit.void), { startImmediately: true })
+      yield* hold.release
+      yield* Fiber.join(closed)
+      assert.strictEqual((yield* (yield* application(world)).call()).status, 200)
+      assert.lengthOf(yield* world.forms("refresh_token"), 1)
+    }))
+
+  it.effect("33: keeps a rotated refresh token while the store is unavailable, and stores it afterwards", () =>
+    Effect.gen(function*() {
+      const world = yield* people
+      let isDown = false
+      const store: RecordStore.Store = {
+        ...world.store,
+        put: (key, ...rest) =>
+          isDown && key.startsWith("mcp-client/token/") && !key.endsWith("/lease")
+            ? Effect.fail(new RecordStore.RecordStoreUnavailable({ reason: "down", retryAfter: 1 }))
+            : world.store.put(key, ...rest)
+      }
+      const app = yield* application({ ...world, store })
+      yield* app.signIn()
+      yield* TestClock.adjust("2 hours")
+      isDown = true
+      assert.strictEqual((yield* app.call()).status, 200)
+      assert.strictEqual((yield* app.call()).status, 200)
+      isDown = false
+      assert.strictEqual((yield* app.call()).status, 200)
+      yield* TestClock.adjust("2 hours")
+      assert.strictEqual((yield* (yield* application(world)).call()).status, 200)
+      assert.lengthOf(yield* world.forms("refresh_token"), 2)
+    }))
+
+  it.effect("33: refreshes after a restart if only the challenge names the URL of the metadata", () =>
+    Effect.gen(function*() {
+      const world = yield* people
+      world.state.metadataAnswer = ({ pathname }) =>
+        pathname === "/.well-known/elsewhere"
+          ? Response.json(world.state.metadata)
+          : new Response(null, { status: 404 })
+      let isExpired = false
+      world.state.answer = ({ authorization }) =>
+        authorization === null || isExpired
+          ? new Response(null, {
+            status: 401,
+            headers: { "www-authenticate": "Bearer resource_metadata=\"https://todos.test/.well-known/elsewhere\"" }
+          })
+          : undefined
+      yield* (yield* application(world)).signIn()
+      yield* TestClock.adjust("2 hours")
+      world.people.token = () => void (isExpired = false)
+      isExpired = true
+      assert.strictEqual((yield* (yield* application(world)).call()).status, 200)
+      assert.lengthOf(yield* world.forms("refresh_token"), 1)
+    }))
+
+  it.effect("36: refreshes at the new token endpoint if the authorization server has moved it", () =>
+    Effect.gen(function*() {
+      const world = yield* people
+      const app = yield* application(world)
+      yield* app.signIn()
+      yield* world.issuer.publishMetadata({ token_endpoint: `${world.issuer.issuer}/moved` })
+      yield* world.issuer.respondWith(
+        "/moved",
+        () => Response.json({ access_token: "moved", token_type: "Bearer", expires_in: 3600 })
+      )
+      yield* TestClock.adjust("1 day")
+      world.people.token = () => new Response(null, { status: 404 })
+      yield* Effect.exit(app.call())
+      yield* TestClock.adjust("1 minute")
+      assert.strictEqual((yield* app.call()).status, 200)
+      assert.strictEqual(world.received.at(-1)!.authorization, "Bearer moved")
+    }))
+
+  it.effect("completes a sign-in whose callback the person interrupts", () =>
+    Effect.gen(function*() {
+      const world = yield* people
+      const { fetch, hold } = yield* heldFetch(world)
+      const app = yield* application(world, { fetch })
+      const callback = world.approve(yield* app.signInUrl())
+      const completing = yield* Effect.forkChild(app.complete(callback, { account: "alice" }))
+      yield* hold.reached
+      const interrupted = yield* Effect.forkChild(Fiber.interrupt(completing), { startImmediately: true })
+      yield* hold.release
+      yield* Fiber.join(interrupted)
+      assert.strictEqual((yield* app.call()).status, 200)
+      assert.lengthOf(yield* app.disconnect({ account: "alice" }), 1)
+    }))
+
+  it.effect("requests no token for a connection that its account cannot list", () =>
+    Effect.gen(function*() {
+      const world = yield* people
+      const store: RecordStore.Store = {
+        ...world.store,
+        put: (key, ...rest) =>
+          key.startsWith("mcp-client/account/")
+            ? Effect.fail(new RecordStore.RecordStoreUnavailable({ reason: "down", retryAfter: 1 }))
+            : world.store.put(key, ...rest)
+      }
+      const app = yield* application({ ...world, store })
+      assert.isTrue(Exit.isFailure(yield* Effect.exit(app.signIn())))
+      assert.lengthOf(yield* world.forms("authorization_code"), 0)
+    }))
+
+  it.effect("revokes the tokens of a refresh that runs while the account disconnects", () =>
+    Effect.gen(function*() {
+      const world = yield* people
+      yield* (yield* application(world)).signIn()
+      yield* TestClock.adjust("2 hours")
+      const { fetch, hold } = yield* heldFetch(world)
+      const app = yield* application(world, { fetch })
+      const calling = yield* Effect.forkChild(app.call())
+      yield* hold.reached
+      const used = (yield* world.forms("refresh_token"))[0]!.get("refresh_token")
+      const disconnecting = yield* Effect.forkChild(app.disconnect({ account: "alice" }), { startImmediately: true })
+      yield* hold.release
+      yield* whileTimePasses(Fiber.join(calling))
+      assert.lengthOf(yield* whileTimePasses(Fiber.join(disconnecting)), 1)
+      assert.lengthOf(world.people.revoked, 1)
+      assert.notStrictEqual(world.people.revoked[0], used)
     }))
 })
 

@@ -168,8 +168,8 @@ export const make = Effect.fnUntraced(function*(
   const { client, redirectUri } = options
   const keys = options.dpop?.[dpopMark]()
   const registrations = yield* registration.make({ store, fetcher, client, issuers, redirectUris: [redirectUri] })
-  const signIn = signIns.make({ store, fetcher, issuers, registrations, keys })
   const index = accounts.make(store)
+  const signIn = signIns.make({ store, fetcher, issuers, registrations, keys, addConnection: index.add })
   const sources = serverDiscovery.makeSources()
   const sessions = new BoundedMap<string, Session>(maximumSessions)
   const run = Effect.runPromiseExitWith(context)
@@ -229,9 +229,13 @@ export const make = Effect.fnUntraced(function*(
 
   const disconnectFrom = Effect.fnUntraced(function*(connection: storedToken.Connection) {
     const stored = yield* storedToken.make(store, connection, keys)
-    const token = yield* stored.read
-    // Removed first, so that no process uses the token again, even if the authorization server does not answer.
-    if (token !== undefined) yield* stored.remove(token)
+    const take = Effect.tap(stored.read, (token) => token === undefined ? Effect.void : stored.remove(token))
+    // Removed before the revocation, so that no process uses the token again, even if the authorization server does not answer. A
+    // refresh that runs ends first, because its new tokens would be neither stored nor revoked.
+    const token = yield* stored.exclusively(take).pipe(
+      Effect.timeout("10 seconds"),
+      Effect.catch(() => take)
+    )
     yield* invalidate(connection)
     yield* index.remove(connection)
     if (token === undefined) return undefined
@@ -256,7 +260,6 @@ export const make = Effect.fnUntraced(function*(
     },
     complete: Effect.fnUntraced(function*({ url }, { account }) {
       const completed = yield* observe(signIn.complete(url, account), { account })
-      yield* index.add(completed)
       yield* invalidate(completed)
       return completed
     }),

@@ -76,6 +76,8 @@ export interface Options {
   readonly registrations: Registrations
   /** The keys of the option `dpop`. */
   readonly keys: BoundKeys | undefined
+  /** Adds a connection to those of its account. Runs before its token is requested, so that no token is stored without it. */
+  readonly addConnection?: ((connection: storedToken.Connection) => Effect.Effect<void, Unavailable>) | undefined
 }
 
 /** The time within which a person must end a sign-in. */
@@ -87,7 +89,7 @@ const flowsPerMinute = 5
 const option = "allowIssuers"
 
 /** Creates the sign-in of a client. */
-export const make = ({ fetcher, issuers, keys, registrations, store }: Options): SignIn => {
+export const make = ({ addConnection, fetcher, issuers, keys, registrations, store }: Options): SignIn => {
   const kept = records.make(store)
   const requestToken = TokenEndpoint.make(fetcher)
 
@@ -159,62 +161,68 @@ export const make = ({ fetcher, issuers, keys, registrations, store }: Options):
     return found !== undefined && (yield* kept.remove(key, found.version)) ? found : undefined
   })
 
-  const complete: SignIn["complete"] = Effect.fnUntraced(function*(
-    callback,
-    account
-  ): Effect.fn.Return<Completed, CompleteError> {
-    const parsed = AuthorizationResponse.parse(callback)
-    if (Result.isFailure(parsed)) return yield* new CallbackRejected({ reason: parsed.failure })
-    const { issuer: sender, result, state } = parsed.success
-    const flow = yield* take(state)
-    if (flow === undefined) return yield* new CallbackRejected({ reason: "unknown-state" })
-    const text = (name: string) => records.text(flow, name) ?? ""
-    if (text("account") !== account) return yield* new CallbackRejected({ reason: "other-account" })
-    const issuer = text("issuer")
-    // Checked before the error is read, because another server must not end the sign-in either.
-    if (!AuthorizationResponse.hasIssuer(sender, issuer, flow.members["sendsIssuer"] === true)) {
-      return yield* new CallbackRejected({ reason: "issuer" })
-    }
-    const clientId = text("clientId")
-    const registration = yield* registrations.known(issuer, clientId)
-    if ("error" in result) {
-      const { description, error: code } = result
-      if (code === "unauthorized_client" || code === "invalid_client") yield* registration?.remove ?? Effect.void
-      return yield* new AuthorizationDenied({ reason: "sign-in", issuer, code, description })
-    }
-    const key = yield* storedToken.readKey(flow, keys)
-    // The client was registered again in the meantime, or its option `dpop` has changed.
-    if (registration === undefined || key === "lost") return yield* new CallbackRejected({ reason: "unknown-state" })
-    const requested = records.texts(flow, "requested") ?? []
-    const sentResource = records.text(flow, "sentResource")
-    const request = requestToken({
-      issuer,
-      endpoint: text("tokenEndpoint"),
-      parameters: [
-        ["grant_type", "authorization_code"],
-        ["code", result.code],
-        ["redirect_uri", text("redirectUri")],
-        ["code_verifier", text("verifier")],
-        ...(sentResource === undefined ? [] : [["resource", sentResource] as const])
-      ],
-      proof: clientProof.make(
-        registration.credentials,
-        { issuer, methods: records.texts(flow, "methods") },
-        option
-      ),
-      key,
-      scopes: requested
-    })
-    const obtained = yield* trace("complete_sign_in", issuer, request).pipe(
-      Effect.tapError((error) => isCode(error, "invalid_client") ? registration.remove ?? Effect.void : Effect.void)
-    )
-    const resource = text("resource")
-    const stored = yield* storedToken.make(store, { account, resource }, keys)
-    yield* stored.replace({ ...obtained, clientId, requested, issuer })
-    const completed = { account, resource, issuer, granted: obtained.granted }
-    yield* record("SignInCompleted", completed)
-    return completed
-  }, Effect.tapError((error) => record("SignInFailed", error)))
+  const complete: SignIn["complete"] = Effect.fnUntraced(
+    function*(
+      callback,
+      account
+    ): Effect.fn.Return<Completed, CompleteError> {
+      const parsed = AuthorizationResponse.parse(callback)
+      if (Result.isFailure(parsed)) return yield* new CallbackRejected({ reason: parsed.failure })
+      const { issuer: sender, result, state } = parsed.success
+      const flow = yield* take(state)
+      if (flow === undefined) return yield* new CallbackRejected({ reason: "unknown-state" })
+      const text = (name: string) => records.text(flow, name) ?? ""
+      if (text("account") !== account) return yield* new CallbackRejected({ reason: "other-account" })
+      const issuer = text("issuer")
+      // Checked before the error is read, because another server must not end the sign-in either.
+      if (!AuthorizationResponse.hasIssuer(sender, issuer, flow.members["sendsIssuer"] === true)) {
+        return yield* new CallbackRejected({ reason: "issuer" })
+      }
+      const clientId = text("clientId")
+      const registration = yield* registrations.known(issuer, clientId)
+      if ("error" in result) {
+        const { description, error: code } = result
+        if (code === "unauthorized_client" || code === "invalid_client") yield* registration?.remove ?? Effect.void
+        return yield* new AuthorizationDenied({ reason: "sign-in", issuer, code, description })
+      }
+      const key = yield* storedToken.readKey(flow, keys)
+      // The client was registered again in the meantime, or its option `dpop` has changed.
+      if (registration === undefined || key === "lost") return yield* new CallbackRejected({ reason: "unknown-state" })
+      const resource = text("resource")
+      yield* addConnection?.({ account, resource }) ?? Effect.void
+      const requested = records.texts(flow, "requested") ?? []
+      const sentResource = records.text(flow, "sentResource")
+      const request = requestToken({
+        issuer,
+        endpoint: text("tokenEndpoint"),
+        parameters: [
+          ["grant_type", "authorization_code"],
+          ["code", result.code],
+          ["redirect_uri", text("redirectUri")],
+          ["code_verifier", text("verifier")],
+          ...(sentResource === undefined ? [] : [["resource", sentResource] as const])
+        ],
+        proof: clientProof.make(
+          registration.credentials,
+          { issuer, methods: records.texts(flow, "methods") },
+          option
+        ),
+        key,
+        scopes: requested
+      })
+      const obtained = yield* trace("complete_sign_in", issuer, request).pipe(
+        Effect.tapError((error) => isCode(error, "invalid_client") ? registration.remove ?? Effect.void : Effect.void)
+      )
+      const stored = yield* storedToken.make(store, { account, resource }, keys)
+      yield* stored.replace({ ...obtained, clientId, requested, issuer })
+      const completed = { account, resource, issuer, granted: obtained.granted }
+      yield* record("SignInCompleted", completed)
+      return completed
+    },
+    Effect.tapError((error) => record("SignInFailed", error)),
+    // The code can be used once, so a person who closes the page early must not interrupt the sign-in.
+    Effect.uninterruptible
+  )
 
   const refresh = Effect.fnUntraced(function*(
     { current, found }: Acquisition,
