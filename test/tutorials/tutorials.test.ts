@@ -18,6 +18,7 @@ const pages = [
   "tenants",
   "policies",
   "upstream",
+  "proxy",
   "observability",
   "testing",
   "machine-client",
