@@ -241,6 +241,65 @@ export const promises: Readonly<Record<string, ReadonlyArray<string>>> = {
   "A public authorization server cannot name endpoints on private addresses, and a name that is not resolved in time is not contacted.":
     ["T-AUD-30", "T-AUD-30b"],
   "Requests to authorization servers of tenants go through `AddressGuard`.": ["T-AUD-01g"],
+  "The proxy shows a consent page for each sign-in, before the browser reaches the upstream, and keeps no consent.": [
+    "attack 1: always shows a consent page before the upstream, also after an earlier approval",
+    "attack 3: the page sets no cookie of a transaction, and creates no upstream state"
+  ],
+  "A callback of the upstream is accepted only in the browser that approved the sign-in, and once.": [
+    "attack 2: rejects a callback in a browser that did not approve it, and stores nothing",
+    "attack 38: a transaction is spent once, also by two callbacks at once"
+  ],
+  "A form of the consent page is accepted only from that page and that browser, and no page can be framed.": [
+    "attack 4: a form from another site shows the page again",
+    "attack 4: a page of another browser shows the page again, and that page then works",
+    "attack 5: error pages cannot be framed and send no referrer"
+  ],
+  "No value of a client or of the upstream becomes markup, and the pages contain no script.": [
+    "attack 11: no value of a request becomes markup"
+  ],
+  "A browser is sent only to a redirect URI that the client registered, of which only the port of a loopback URI may differ.":
+    [
+      "attack 19: rejects other redirect URIs of Claude on the web on a page",
+      "attack 23: only the port of a loopback URI may differ"
+    ],
+  "Before consent, an error redirects to loopback only, and every other error is a page.": [
+    "shows a page (attack A3), and redirects on loopback only"
+  ],
+  "PKCE with S256 is required of every client, also of clients with a secret.": [
+    "attack 28: without PKCE: shows a page",
+    "attack 28: with plain PKCE: shows a page"
+  ],
+  "A token of the proxy is valid for one resource, and contains only scopes that the person approved and that the upstream granted.":
+    [
+      "attack 44: two resources have separate codes, and a request must name one",
+      "attack 15: shows the MCP scopes and the scopes that the upstream will be asked for",
+      "attack 49: no scope that a person withholds"
+    ],
+  "A client never receives a token of the upstream, and a token of the upstream is not valid at the server.": [
+    "the client of SDK v2 registers, signs in with consent, calls tools, and refreshes",
+    "attack 45: a refresh token is not an access token, and the reverse"
+  ],
+  "A person is identified by the upstream and an immutable id, and is admitted only by a rule that you write.": [
+    "attack 18: the subject is the name of the upstream and an immutable id",
+    "attack 17: a person outside the rule of admission gets no tokens stored",
+    "rejects attack 17: no rule of admission"
+  ],
+  "Requests without a sign-in write nothing to the store.": [
+    "attack 66 and attack 67: ten thousand requests without a sign-in write nothing"
+  ],
+  "A document of a client is fetched only from public addresses, without redirects, with limits of size, time and rate.":
+    [
+      "attack 70: opens no connection to private addresses, also if a name resolves to one",
+      "attack 72: a redirect",
+      "attack 73: a document that takes more than 5 seconds is unavailable",
+      "attack 74: coalesces requests for one URL, and limits them for each origin and in total"
+    ],
+  "A rejected code and a rejected refresh token have one response for all reasons.": [
+    "attack 60: all rejected codes and tokens have the same response"
+  ],
+  "Every URL of the proxy comes from the configuration, and never from a header of a request.": [
+    "attack 82: every URL comes from the configuration"
+  ],
   "A code of the proxy works once, within 60 seconds, for the client that requested it, with its redirect URI and its verifier.":
     [
       "lives for 60 seconds",
