@@ -278,6 +278,25 @@ describe.each(["web", "node"] as const)("Registrations of the stock functions, %
     }))
 })
 
+/** Reads the event stream of a response. */
+const readText = (response: Response) => {
+  const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader()
+  let text = ""
+  return {
+    /** Reads the stream until the received text contains `awaited` or the stream ends. Returns the text. */
+    until: (awaited: string) =>
+      Effect.promise(async () => {
+        while (!text.includes(awaited)) {
+          const { done, value } = await reader.read()
+          if (done) break
+          text += value
+        }
+        return text
+      }),
+    close: Effect.promise(() => reader.cancel())
+  }
+}
+
 describe("Subscriptions on Effect's server", () => {
   const open = Effect.fnUntraced(
     function*(uris: ReadonlyArray<string>, scopes: ReadonlyArray<string>) {
@@ -298,20 +317,9 @@ describe("Subscriptions on Effect's server", () => {
       const response = yield* handle(
         new Request(TodoServer.resource, { method: "POST", headers: headers as Array<[string, string]>, body: body! })
       )
-      const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader()
-      let text = ""
-      /** Reads the stream until the received text contains `awaited` or the stream ends. Returns the text. */
-      const until = (awaited: string) =>
-        Effect.promise(async () => {
-          while (!text.includes(awaited)) {
-            const { done, value } = await reader.read()
-            if (done) break
-            text += value
-          }
-          return text
-        })
+      const { close, until } = readText(response)
       const update = (uri: string) => made.server().notifications["notifications/resources/updated"]({ uri })
-      return { response, until, update, made, close: Effect.promise(() => reader.cancel()) }
+      return { response, until, update, made, close }
     },
     Effect.provide(Logger.layer([]))
   )
@@ -347,5 +355,70 @@ describe("Subscriptions on Effect's server", () => {
       yield* update("stock://secret/1")
       assert.include(yield* until("stock://secret/1\"}"), "stock://hidden")
       yield* close
+    }))
+
+  /** Opens a subscription to two resources, of which one is hidden from callers without the role `admin`. */
+  const openForRoles = Effect.fnUntraced(
+    function*(callers: ReadonlyArray<ReadonlyArray<string>>) {
+      const { client, issuer } = yield* TestIssuer.make({ resource: TodoServer.resource })
+      let server: McpServer.McpServer["Service"] | undefined
+      const content = Effect.succeed("text")
+      const policy = Policy.role("admin")
+      const handle = yield* Host.webHandler(
+        McpAuth.layerHttp({
+          ...TodoServer.make().options,
+          protocols: TodoServer.protocols,
+          registrations: Layer.mergeAll(
+            McpAuth.resource({ uri: "role://hidden", name: "hidden", policy, unauthorized: "hide", content }),
+            McpAuth.resource`role://${id}/hidden`({
+              name: "hidden template",
+              policy,
+              unauthorized: "hide",
+              content: () => content
+            }),
+            McpServer.resource({ uri: "role://open", name: "open", content }),
+            Layer.effectDiscard(Effect.map(McpServer.McpServer, (_) => void (server = _)))
+          )
+        }).pipe(
+          Layer.provide(TodoServer.auth(issuer.issuer, { roles: [["roles"]] })),
+          Layer.provide(Layer.succeed(HttpClient.HttpClient, client))
+        ) as Layer.Layer<never, any, any>
+      )
+      const streams = yield* Effect.forEach(callers, (roles) =>
+        Effect.gen(function*() {
+          const token = yield* issuer.mint({ scopes: ["todos:read"], claims: { roles } })
+          const { body, headers } = Mcp.modern(
+            "subscriptions/listen",
+            { notifications: { resourceSubscriptions: ["role://hidden", "role://1/hidden", "role://open"] } },
+            { token }
+          )
+          const response = yield* handle(
+            new Request(TodoServer.resource, {
+              method: "POST",
+              headers: headers as Array<[string, string]>,
+              body: body!
+            })
+          )
+          assert.strictEqual(response.status, 200)
+          return readText(response)
+        }))
+      return { streams, update: (uri: string) => server!.notifications["notifications/resources/updated"]({ uri }) }
+    },
+    Effect.provide(Logger.layer([]))
+  )
+
+  it.live("[T-AUD-13a] a caller without the role receives no update of a resource that its policy hides, and a caller with the role does", () =>
+    Effect.gen(function*() {
+      const { streams, update } = yield* openForRoles([["admin"], []])
+      const acknowledged = yield* Effect.forEach(streams, ({ until }) => until("\n\n"))
+      assert.include(acknowledged[0], `"resourceSubscriptions":["role://hidden","role://1/hidden","role://open"]`)
+      assert.include(acknowledged[1], `"resourceSubscriptions":["role://open"]`)
+      for (const uri of ["role://hidden", "role://1/hidden", "role://open"]) yield* update(uri)
+      const received = yield* Effect.forEach(streams, ({ until }) => until("role://open\"}"))
+      const updates = received.map((text) =>
+        [...text.matchAll(/resources\/updated[^\n]*"uri":"([^"]*)"/g)].map(([, uri]) => uri)
+      )
+      assert.deepStrictEqual(updates, [["role://hidden", "role://1/hidden", "role://open"], ["role://open"]])
+      yield* Effect.forEach(streams, ({ close }) => close)
     }))
 })
