@@ -56,7 +56,7 @@ export class DiscoveryError extends Data.TaggedError("DiscoveryError")<{
 const mismatches = {
   resource: "The metadata describe another resource",
   issuer: "The MCP server names another authorization server",
-  redirect: "The server redirects a request with credentials. Redirects are not followed",
+  redirect: "The server redirects a request. Redirects are not followed",
   "token-type": "The authorization server issued a token of another type",
   "dpop-algorithm": "The authorization server does not list the algorithm of the option dpop",
   "redirect-uri": "The authorization server did not register this redirect URI",

@@ -24,7 +24,10 @@ export interface Exchange<A, E, R> {
   readonly url: string
   /** Whether the request can be sent again: its body is not a stream. */
   readonly isRepeatable: boolean
-  /** Sends the request with these headers in addition. `undefined` means that it has no token. */
+  /**
+   * Sends the request with these headers in addition, and does not follow redirects. `undefined` means that it is for another server, so
+   * it is sent as it is.
+   */
   readonly send: (headers: Readonly<Record<string, string>> | undefined) => Effect.Effect<A, E, R>
   readonly view: (response: A) => View
   /** Frees the connection of a response that the caller does not receive. */
@@ -68,11 +71,12 @@ export const exchange = Effect.fnUntraced(function*<A, E, R>(
   /** The token that was sent again with a nonce. Each token is sent again once. */
   let repeated: Token | undefined
   while (true) {
-    const response: A = sent ?? (yield* send(token && (yield* headersFor(token, method, url))))
+    const response: A = sent ?? (yield* send(token === undefined ? {} : yield* headersFor(token, method, url)))
     sent = undefined
     const seen = view(response)
     token?.key?.acceptNonce(url, seen.dpopNonce)
-    if (token !== undefined && isRedirect(seen.status)) {
+    // Without a token, the body and the caller's own headers would still reach the other URL.
+    if (isRedirect(seen.status)) {
       yield* discard(response)
       return yield* redirected(url, seen.location)
     }

@@ -304,7 +304,7 @@ describe.skipIf(process.platform !== "linux")("the browser of the operating syst
         const { open } = yield* NodeBrowser.loopback({ ports: [port] }).listen
         const url = `https://auth.test/authorize?a=$(touch ${file}.evil)&calc;\`id\``
         yield* Effect.timeoutOption(open(url, () => Effect.void), "1 second")
-        assert.strictEqual(readFileSync(file, "utf8"), `1\n${url}\n`)
+        assert.strictEqual(readFileSync(file, "utf8"), `1\n${new URL(url).href}\n`)
       })))
 
   it.live("names the other ways if the browser cannot be opened", () =>

@@ -67,6 +67,28 @@ describe("the hosts of requests", () => {
       assert.strictEqual((yield* send()).status, 200)
       assert.deepStrictEqual(urls.filter((url) => url.endsWith("/token")), ["https://tokens.test/token"])
     }).pipe(resolving))
+
+  it.effect("43: does not follow a redirect of the first request, which has no token, so its body and API key stay at the server", () =>
+    Effect.gen(function*() {
+      const world = yield* servers
+      const modes: Array<RequestInit["redirect"]> = []
+      const fetch: typeof globalThis.fetch = (_, init) => {
+        modes.push(init?.redirect)
+        return Promise.resolve(redirect("https://evil.test/mcp"))
+      }
+      const client = yield* Effect.promise(() => McpAuthClient.make({ grant: world.grant, resource, fetch }))
+      const call = (url: string) =>
+        Effect.promise(() =>
+          client.fetch(url, { method: "POST", body: "{}", headers: { "x-api-key": "key" } }).catch((error: unknown) =>
+            error
+          )
+        )
+      assert.deepInclude(yield* call(resource), { _tag: "Mismatch", what: "redirect", found: "https://evil.test/mcp" })
+      // A request to another server is the caller's own.
+      assert.strictEqual((yield* call("https://other.test/")) instanceof Response, true)
+      assert.deepStrictEqual(modes, ["manual", undefined])
+      yield* Effect.promise(() => client.dispose())
+    }))
 })
 
 describe("redirects", () => {

@@ -438,7 +438,7 @@ describe("tokens", () => {
       assert.notInclude(JSON.stringify([failure, failure.message, failure.stack]), "marker")
     }))
 
-  it.effect("43: does not follow a redirect of a request with a token, and names the target", () =>
+  it.effect("43: follows no redirect of a request with a token, and names the target", () =>
     Effect.gen(function*() {
       const world = yield* servers
       const { send } = yield* clientOf(world)
