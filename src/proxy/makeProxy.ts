@@ -127,11 +127,11 @@ export const makeProxy = <const S extends Scopes, R>(
         algorithms: ["ES256"]
       }],
       tokenType: TokenType.strict,
-      // A token without the id of its grant is rejected as well.
+      // A token without the id of its grant is rejected as well. A thief of the secret can sign tokens, but no grant covers them.
       revocation: Revocations.check(({ claims }) => {
         const id = grantIdOf(claims)
-        return id === undefined ? Effect.succeed(true) : grants.isAlive(id).pipe(
-          Effect.map((isAlive) => !isAlive),
+        return id === undefined ? Effect.succeed(true) : grants.covers(id, claims).pipe(
+          Effect.map((isCovered) => !isCovered),
           Effect.mapError(({ retryAfter }) =>
             new RevocationStoreUnavailable({ reason: "revocation-store-down", retryAfter })
           )

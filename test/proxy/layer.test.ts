@@ -5,9 +5,11 @@ import { Principal } from "effect-mcp-auth"
 import { MemoryStore } from "effect-mcp-auth/store"
 import { TestUpstream } from "effect-mcp-auth/testing"
 import { HttpRouter, HttpServerResponse } from "effect/http"
+import { decodeJwt } from "jose"
 import type { RequestListener, Server } from "node:http"
 import * as Admit from "../../src/proxy/Admit.ts"
 import { GrantAdministration } from "../../src/proxy/grants/GrantAdministration.ts"
+import * as proxyKeys from "../../src/proxy/keys/ProxyKeys.ts"
 import * as OAuthProxy from "../../src/proxy/OAuthProxy.ts"
 import * as Upstream from "../../src/proxy/upstream/Upstream.ts"
 import { UpstreamAccess } from "../../src/proxy/upstream/UpstreamAccess.ts"
@@ -113,6 +115,18 @@ describe("OAuthProxy.layer", () => {
     const called = await (await todos(tokens.access_token)).json() as { subject: string; token: string }
     assert.strictEqual(called.subject, "github|1001")
     assert.deepStrictEqual(await upstream.liveTokens("alice"), [called.token])
+
+    // A thief of the secret can sign tokens, but only for what a living grant covers.
+    const keys = await Effect.runPromise(proxyKeys.make(secret))
+    const claims = decodeJwt(tokens.access_token)
+    const forged = (more: object) => Effect.runPromise(keys.sign({ ...claims, ...more }))
+    assert.strictEqual((await todos(await forged({ jti: "another" }))).status, 200)
+    const changes = [{ sub: "github|1002" }, { client_id: "c1.other" }, { scope: "todos:read todos:admin" }, {
+      sid: "x"
+    }]
+    for (const change of changes) {
+      assert.strictEqual((await todos(await forged(change))).status, 401, JSON.stringify(change))
+    }
 
     const off = await web.handler(
       new Request(`${origin}/off`, { method: "POST", headers: { authorization: `Bearer ${tokens.access_token}` } })

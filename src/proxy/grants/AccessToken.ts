@@ -22,6 +22,19 @@ export interface AccessTokens {
   readonly read: (token: string) => Effect.Effect<{ readonly grant: string; readonly clientId: string } | undefined>
 }
 
+/**
+ * Returns whether a grant covers the claims of an access token. A thief of the secret can sign a token, so its claims must not exceed
+ * the grant that it names.
+ */
+export const isCovered = (
+  { clientId, resource, scopes, subject }: Pick<Consent, "clientId" | "subject" | "resource" | "scopes">,
+  claims: Readonly<Record<string, unknown>>
+): boolean => {
+  const { aud, client_id, scope, sub } = claims
+  return sub === subject && client_id === clientId && aud === resource && typeof scope === "string" &&
+    scope.split(" ").every((each) => each === "" || scopes.includes(each))
+}
+
 /** The maximum length of a token, in characters. Longer texts are not tokens of this proxy. */
 const longestToken = 16_384
 

@@ -68,6 +68,7 @@ const makeWith = (
   const access = accessTokens.make(issuer, keys)
   const mac = keys.mac("refresh", "token")
   const liveness = livenessCache.make(limits.livenessCache)
+  const findApproval = (id: string) => liveness.find(id, Effect.map(grants.get(id), (found) => found?.record))
   const notify = notifying(onEvent)
   const offered = new Set(offeredScopes)
 
@@ -310,7 +311,9 @@ const makeWith = (
         owner === undefined || owner.record.clientId !== clientId
           ? Effect.void
           : Effect.asVoid(end("client-revoked", owner.id, owner.record))),
-    isAlive: (id) => liveness.isAlive(id, Effect.map(grants.get(id), (found) => found !== undefined)),
+    isAlive: (id) => Effect.map(findApproval(id), (approval) => approval !== undefined),
+    covers: (id, claims) =>
+      Effect.map(findApproval(id), (approval) => approval !== undefined && accessTokens.isCovered(approval, claims)),
     get: (id) => Effect.map(grants.get(id), (found) => found && toView(id, found.record, limits.idleLifetime)),
     list: (subject) =>
       Effect.map(

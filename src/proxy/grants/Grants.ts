@@ -201,6 +201,14 @@ export interface Grants {
   readonly revoke: (token: string, clientId: string) => Effect.Effect<void, RecordStoreUnavailable>
   /** Returns whether a grant exists. The answer `true` is cached for a few seconds. */
   readonly isAlive: (grantId: string) => Effect.Effect<boolean, RecordStoreUnavailable>
+  /**
+   * Returns whether a grant exists and covers an access token with these claims: the token is for the same person and client, and has no
+   * scope that the grant lacks. The answer `true` is cached for a few seconds.
+   */
+  readonly covers: (
+    grantId: string,
+    claims: Readonly<Record<string, unknown>>
+  ) => Effect.Effect<boolean, RecordStoreUnavailable>
   /** Returns a grant, for example to find the upstream tokens of a caller. */
   readonly get: (grantId: string) => Effect.Effect<GrantView | undefined, RecordStoreUnavailable>
   /** Lists the grants of a person, the most recently used first. */

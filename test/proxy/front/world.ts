@@ -127,6 +127,7 @@ const grantsDouble = () => {
       }),
     revoke: (token, clientId) => Effect.sync(() => void state.revocations.push([token, clientId])),
     isAlive: () => Effect.succeed(true),
+    covers: () => Effect.succeed(true),
     get: () => Effect.undefined,
     list: () => Effect.succeed([]),
     revokeGrant: () => Effect.succeed(false),
