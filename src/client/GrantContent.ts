@@ -5,7 +5,7 @@ import type { AuthConfigError } from "../protocol/AuthError.ts"
 import * as ConfigOption from "../protocol/ConfigOption.ts"
 import type { ClientError } from "./ClientError.ts"
 import type { Credentials } from "./ClientProof.ts"
-import type { AllowedIssuers } from "./ServerDiscovery.ts"
+import type * as serverDiscovery from "./ServerDiscovery.ts"
 import type { MakeSource } from "./TokenSource.ts"
 
 /** The name of the member of a grant that holds its content. */
@@ -31,7 +31,7 @@ export type Content = CredentialsContent | SourceContent
 /** The content of a grant that needs no person. */
 export interface CredentialsContent {
   /** The issuers that receive the credentials, or `"any"` for each issuer that the MCP server names. */
-  readonly issuers: AllowedIssuers
+  readonly issuers: serverDiscovery.AllowedIssuers
   /** The credentials of the client at the authorization server; `undefined` if the grant itself identifies the client. */
   readonly credentials: Credentials | undefined
   /** Checks the options that need an effect, and prepares the requests of one session. The scope ends its background work. */
@@ -41,8 +41,10 @@ export interface CredentialsContent {
 /** The content of a grant with another way to obtain tokens. */
 export interface SourceContent {
   /** The issuers to which the client sends people, or `"any"` for each issuer that the MCP server names. */
-  readonly issuers: AllowedIssuers
+  readonly issuers: serverDiscovery.AllowedIssuers
   readonly makeSource: MakeSource
+  /** Creates the discovery of the authorization server. Default: `ServerDiscovery.make`. */
+  readonly makeDiscover?: typeof serverDiscovery.make | undefined
 }
 
 /** The path of the options of a grant in errors. */

@@ -20,6 +20,8 @@ export interface Found {
   readonly issuer: string
   readonly server: AuthorizationServerMetadata
   readonly scopesSupported: ReadonlyArray<string> | undefined
+  /** The source of the authorization server or of its endpoints. Default: the metadata of the MCP server. */
+  readonly by?: "origin-metadata" | "default-endpoints"
 }
 
 /** The authorization servers to which a client may send its credentials. The first one that the MCP server names is used. */

@@ -106,8 +106,10 @@ export const makeSession = Effect.fnUntraced(function*(
   const fetcher = yield* Fetcher.Fetcher
   const discovery = yield* Discovery.make
   const content = options.grant[mark]
-  const discover = serverDiscovery.make(fetcher, discovery, resource, content.issuers)
-  const makeSource = "makeSource" in content ? content.makeSource : fromCredentials(content)
+  const { makeDiscover = serverDiscovery.make, makeSource } = "makeSource" in content
+    ? content
+    : { makeSource: fromCredentials(content) }
+  const discover = makeDiscover(fetcher, discovery, resource, content.issuers)
   const source = yield* makeSource({ fetcher, resource, keys: options.dpop?.[dpopMark]() })
   const keeper = yield* tokenKeeper.make({ source, scopes: options.scopes, discover })
   return { resource, keeper, observe: observing(yield* observe(options.events), resource) }

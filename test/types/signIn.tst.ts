@@ -41,6 +41,17 @@ describe("clients that compile", () => {
     })).type.toBe<Grant.Grant>()
   })
 
+  it("has the option legacy for old MCP servers", () => {
+    expect(Connections.layer).type.toBeCallableWith({ ...connections, legacy: true })
+    expect(Connections.layer).type.not.toBeCallableWith({ ...connections, legacy: "yes" })
+    expect(Grant.clientCredentials).type.not.toBeCallableWith({
+      issuer: "https://auth.example.com",
+      clientId: "report",
+      clientSecret: Redacted.make("secret"),
+      legacy: true
+    })
+  })
+
   it("has connections of many accounts, which need a store", () => {
     const layer = Connections.layer(connections)
     expect<Layer.Services<typeof layer>>().type.toBe<RecordStore.RecordStore>()

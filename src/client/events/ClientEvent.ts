@@ -72,7 +72,8 @@ export interface AboutFailure extends Common {
  *
  * **Details**
  *
- * - `Discovered`: the client has found the authorization server of the MCP server.
+ * - `Discovered`: the client has found the authorization server of the MCP server. `by` is `resource-metadata`, unless the client has
+ *   the option `legacy`.
  * - `Registered`: the client has registered at an authorization server dynamically (RFC 7591).
  * - `SignInBegun`: the client has written the URL or shown the code with which a person signs in.
  * - `SignInCompleted`: the person has signed in, and the client has stored a token.
@@ -95,7 +96,12 @@ export interface AboutFailure extends Common {
  * @since 0.1.0
  */
 export type ClientEvent =
-  | Common & { readonly _tag: "Discovered"; readonly issuer: string }
+  | Common & {
+    readonly _tag: "Discovered"
+    readonly issuer: string
+    /** The source of the authorization server or of its endpoints. */
+    readonly by: "resource-metadata" | "origin-metadata" | "default-endpoints"
+  }
   | Common & { readonly _tag: "Registered"; readonly issuer: string; readonly clientId: string }
   | Common & {
     readonly _tag: "SignInBegun"
@@ -179,7 +185,11 @@ const failed = (error: unknown, subject: Subject): AboutFailure => ({ ...commonO
 
 /** Select what an event contains. The table does not compile without one of the steps. */
 const writers: Writers = {
-  Discovered: ({ issuer }, subject) => ({ ...commonOf(subject), issuer: sanitize(issuer) }),
+  Discovered: ({ by, issuer }, subject) => ({
+    ...commonOf(subject),
+    issuer: sanitize(issuer),
+    by: by ?? "resource-metadata"
+  }),
   Registered: ({ clientId, issuer }, subject) => ({
     ...commonOf(subject),
     issuer: sanitize(issuer),

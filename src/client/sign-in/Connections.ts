@@ -171,6 +171,7 @@ export const make = Effect.fnUntraced(function*(
   const index = accounts.make(store)
   const signIn = signIns.make({ store, fetcher, issuers, registrations, keys, addConnection: index.add })
   const sources = serverDiscovery.makeSources()
+  const makeDiscover = signInOptions.discoveryFor(options)
   const sessions = new BoundedMap<string, Session>(maximumSessions)
   const run = Effect.runPromiseExitWith(context)
   const observe = yield* observation.observe(options.events)
@@ -184,7 +185,7 @@ export const make = Effect.fnUntraced(function*(
   ) {
     const requireSignIn = signIns.requireSignIn(signIn, connection, redirectUri, monotonic.millis)
     const source = yield* signIn.makeSource(connection, requireSignIn)
-    const discover = serverDiscovery.make(fetcher, discovery, resource, issuers.allowed, sources)
+    const discover = makeDiscover(fetcher, discovery, resource, issuers.allowed, sources)
     const keeper = yield* Effect.provideService(
       tokenKeeper.make({ source, scopes: undefined, discover }),
       Scope.Scope,

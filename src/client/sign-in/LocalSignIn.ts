@@ -76,7 +76,7 @@ export type LetSignIn = (
 
 /** Creates a grant of options that were checked. */
 export const makeGrant = (
-  { allowIssuers = grants.anyIssuer, client, store: openStore }: LocalOptions,
+  { allowIssuers = grants.anyIssuer, client, legacy, store: openStore }: LocalOptions,
   { letSignIn, redirectUris, usesDevice }: {
     readonly redirectUris: ReadonlyArray<string>
     /** Whether the client registers for the device authorization grant as well. */
@@ -111,5 +111,5 @@ export const makeGrant = (
         )
     )
   })
-  return { [mark]: { issuers: issuers.allowed, makeSource } }
+  return { [mark]: { issuers: issuers.allowed, makeSource, makeDiscover: signInOptions.discoveryFor({ legacy }) } }
 }

@@ -4,7 +4,8 @@ import * as OptionValue from "../../protocol/OptionValue.ts"
 import * as UrlOption from "../../protocol/UrlOption.ts"
 import type { Credentials } from "../ClientProof.ts"
 import * as grants from "../Grant.ts"
-import type { AllowedIssuers } from "../ServerDiscovery.ts"
+import * as serverDiscovery from "../ServerDiscovery.ts"
+import * as legacyDiscovery from "./LegacyDiscovery.ts"
 
 /* The options that every kind of sign-in shares. */
 
@@ -58,6 +59,13 @@ export interface SignInOptions {
    * is used. An entry with `clientId` contains the credentials of a client that was registered before.
    */
   readonly allowIssuers: ReadonlyArray<string | AllowedIssuer> | typeof grants.anyIssuer
+  /**
+   * Also supports MCP servers of revision 2025-03-26 without protected resource metadata. If each URL of these metadata answers 404,
+   * the authorization server is the origin of the MCP server. If the origin has no authorization server metadata (RFC 8414) either,
+   * the client uses its endpoints `/authorize`, `/token` and `/register`. No document lists S256 then, so the entry of the origin in
+   * `allowIssuers` also needs `assumeS256: true`. Default: `false`.
+   */
+  readonly legacy?: boolean | undefined
 }
 
 const checkName = ConfigOption.rule(
@@ -130,7 +138,8 @@ const checkIssuers: ConfigOption.Rule = (value, option) => {
 /** The rules of the shared options. */
 export const table: ConfigOption.Table<keyof SignInOptions> = {
   client: ConfigOption.object(clientTable),
-  allowIssuers: checkIssuers
+  allowIssuers: checkIssuers,
+  legacy: ConfigOption.oneOf(false, true)
 }
 
 /**
@@ -154,6 +163,10 @@ export const checkRedirectUri = (value: unknown, option: string): void => {
   })
 }
 
+/** Returns the discovery of a client with the option `legacy`. */
+export const discoveryFor = ({ legacy = false }: Pick<SignInOptions, "legacy">): typeof serverDiscovery.make =>
+  legacy ? legacyDiscovery.make : serverDiscovery.make
+
 /** The statements of the author about one issuer. */
 export interface IssuerSettings {
   readonly assumesS256: boolean
@@ -164,7 +177,7 @@ export interface IssuerSettings {
 
 /** The allowed issuers in the author's order, and the settings of each of them. */
 export interface Issuers {
-  readonly allowed: AllowedIssuers
+  readonly allowed: serverDiscovery.AllowedIssuers
   readonly settingsFor: (issuer: string) => IssuerSettings
   /** The credentials of all entries, with the path of each entry. */
   readonly credentials: ReadonlyArray<readonly [path: string, credentials: Credentials]>
@@ -194,7 +207,9 @@ export const readIssuers = (allowIssuers: SignInOptions["allowIssuers"]): Issuer
   return {
     allowed: allowIssuers === grants.anyIssuer
       ? "any"
-      : allowIssuers.map((entry) => typeof entry === "string" ? entry : entry.issuer) as unknown as AllowedIssuers,
+      : allowIssuers.map((entry) =>
+        typeof entry === "string" ? entry : entry.issuer
+      ) as unknown as serverDiscovery.AllowedIssuers,
     settingsFor: (issuer) => settings.get(issuer) ?? unknown,
     credentials: all
   }

@@ -3,7 +3,7 @@ import { Effect, Stream } from "effect"
 import { ChildProcess } from "effect/process"
 import { createRequire } from "node:module"
 import { fileURLToPath } from "node:url"
-import { type Scenario, scenarios } from "./scenarios.ts"
+import type { Scenario } from "./scenarios.ts"
 
 const tool = createRequire(import.meta.url).resolve("@modelcontextprotocol/conformance/dist/index.js")
 const program = fileURLToPath(new URL("./program.ts", import.meta.url))
@@ -37,9 +37,6 @@ export const run = Effect.fnUntraced(function*(scenario: Scenario) {
   const isAccepted = exitCode === 0 && Number(passed) > 0 && output.includes("OVERALL: PASSED")
   return { scenario, passed: Number(passed), failed: Number(failed), isAccepted, output } satisfies Result
 }, Effect.scoped)
-
-/** The scenarios that the client must pass. */
-export const required: ReadonlyArray<Scenario> = scenarios.filter(({ missing }) => missing === undefined)
 
 /** Returns the names of the client scenarios that the suite has. */
 export const listScenarios = Effect.gen(function*() {

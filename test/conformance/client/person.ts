@@ -25,12 +25,12 @@ export const issuerOf = async (resource: string): Promise<string> => {
   return issuer
 }
 
-/** Creates the grant of a person. `allowIssuers` contains a client that was registered before. */
-export const grant = (allowIssuers?: AuthorizationCode.Options["allowIssuers"]) =>
+/** Creates the grant of a person. `options` replace those of most scenarios. */
+export const grant = (options: Pick<AuthorizationCode.Options, "allowIssuers" | "legacy"> = {}) =>
   AuthorizationCode.grant({
     // The URL that the suite accepts as a client id.
     client: { name: "effect-mcp-auth", metadataUrl: "https://conformance-test.local/client-metadata.json" },
     redirect,
     store: MemoryStore.make(),
-    allowIssuers
+    ...options
   })

@@ -24,8 +24,13 @@ const grants: Readonly<Record<string, () => Grant.Grant | Promise<Grant.Grant>>>
       Schema.Struct({ client_id: Schema.String, client_secret: Schema.String })
     )
     const issuer = await person.issuerOf(resource)
-    return person.grant([{ issuer, clientId: client_id, clientSecret: Redacted.make(client_secret) }])
+    return person.grant({
+      allowIssuers: [{ issuer, clientId: client_id, clientSecret: Redacted.make(client_secret) }]
+    })
   },
+  "auth/2025-03-26-oauth-metadata-backcompat": () => person.grant({ legacy: true }),
+  "auth/2025-03-26-oauth-endpoint-fallback": () =>
+    person.grant({ legacy: true, allowIssuers: [{ issuer: new URL(resource).origin, assumeS256: true }] }),
   "auth/client-credentials-jwt": () => {
     const { client_id, private_key_pem } = read(
       Schema.Struct({ client_id: Schema.String, private_key_pem: Schema.String })

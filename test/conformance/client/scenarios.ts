@@ -1,22 +1,14 @@
-/* The client scenarios of the official conformance suite, and the result that the client of this library must have. */
+/* The client scenarios of the official conformance suite that the client of this library must pass. */
 
-/** Why the client does not run a scenario yet. */
-export type Missing = "legacy"
-
-export const reasons: Readonly<Record<Missing, string>> = {
-  "legacy": "needs the guessed endpoints of MCP servers without metadata, which the client does not use"
-}
-
-/** A scenario, and the reason why the client does not run it. Without a reason, every check of the scenario must pass. */
+/** A scenario of which every check must pass. */
 export interface Scenario {
   readonly name: string
   /** The revision of MCP at which the scenario runs; `undefined` for the scenarios of extensions. */
   readonly revision: "2026-07-28" | "2025-03-26" | undefined
-  readonly missing?: Missing
 }
 
-const of = (revision: Scenario["revision"], names: ReadonlyArray<string>, missing?: Missing): ReadonlyArray<Scenario> =>
-  names.map((name) => ({ name, revision, ...(missing === undefined ? {} : { missing }) }))
+const of = (revision: Scenario["revision"], names: ReadonlyArray<string>): ReadonlyArray<Scenario> =>
+  names.map((name) => ({ name, revision }))
 
 /** Every client scenario of revision 2026-07-28, of the extensions for authorization, and the two of 2025-03-26. */
 export const scenarios: ReadonlyArray<Scenario> = [
@@ -65,9 +57,5 @@ export const scenarios: ReadonlyArray<Scenario> = [
     "auth/token-endpoint-auth-none",
     "auth/token-endpoint-auth-post"
   ]),
-  ...of(
-    "2025-03-26",
-    ["auth/2025-03-26-oauth-endpoint-fallback", "auth/2025-03-26-oauth-metadata-backcompat"],
-    "legacy"
-  )
+  ...of("2025-03-26", ["auth/2025-03-26-oauth-endpoint-fallback", "auth/2025-03-26-oauth-metadata-backcompat"])
 ]
