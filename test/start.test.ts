@@ -56,7 +56,7 @@ const budgets = [
   { entry: "client", ours: 61, effect: 73, kB: 22.5 },
   { entry: "client-events", ours: 20, effect: 73, kB: 7.5 },
   { entry: "token-exchange", ours: 60, effect: 73, kB: 22 },
-  { entry: "sign-in", ours: 81, effect: 73, kB: 30.6 }
+  { entry: "sign-in", ours: 81, effect: 73, kB: 31.1 }
 ]
 
 describe.each(budgets)("the entry point $entry", ({ effect, entry, kB, ours }) => {

@@ -157,6 +157,8 @@ describe("an MCP server without metadata, with the option legacy", () => {
       yield* (yield* application(world, both)).signIn()
       delete world.documents[wellKnown.ofPath]
       world.urls.length = 0
+      // The restarted client sends the expired token to its own server, whose answer names no metadata.
+      world.state.answer = withoutMetadata
       yield* TestClock.adjust("2 hours")
       assert.strictEqual((yield* Effect.flip((yield* application(world, both)).call()))._tag, "DiscoveryError")
       assert.deepStrictEqual(world.others(), [])
