@@ -135,7 +135,7 @@ describe("the packed tarball", () => {
       /^(package\.json|LICENSE|[A-Z]+\.md)$/,
       /^src\/.*\.ts$/,
       /^dist\/(.*\.(js|d\.ts)(\.map)?|node\/package\.json|cli\.(mjs|LICENSES\.txt))$/,
-      /^(reference|docs)\/.*\.md$/,
+      /^(reference|docs)\/.*\.md$|^docs\/proxy-formats\.json$/,
       /^examples\/.*\.(md|ts|sh|svg|png)$/,
       /^bench\/speed\/benchmarks\.svg$/
     ]

@@ -127,15 +127,12 @@ export interface Checked {
   }
 }
 
-const text = (maximum: number) =>
-  ConfigOption.rule(
-    (value) => typeof value === "string" && value !== "" && value.length <= maximum,
-    `a text of 1 to ${maximum} characters`,
-    "Leave it out for the default"
-  )
-
 const pagesTable: ConfigOption.Table<keyof PageOptions> = {
-  name: text(100),
+  name: ConfigOption.rule(
+    (value) => typeof value === "string" && value !== "" && value.length <= 100,
+    "a text of 1 to 100 characters",
+    "Leave it out for the host of the resource"
+  ),
   color: ConfigOption.withDefault(
     "#1d4ed8",
     (value) => typeof value === "string" && /^#[0-9a-f]{6}$/i.test(value),
@@ -145,7 +142,12 @@ const pagesTable: ConfigOption.Table<keyof PageOptions> = {
   scopes: (value, option) => {
     const isRecord = typeof value === "object" && value !== null && !Array.isArray(value)
     if (!isRecord || Object.values(value).some((text) => typeof text !== "string" || text.length > 500)) {
-      throw ConfigOption.invalid(option, value, "an object from scopes to texts", "Leave it out for no descriptions")
+      throw ConfigOption.invalid(
+        option,
+        value,
+        "an object from scopes to texts",
+        "Leave it out for the scopes themselves"
+      )
     }
   }
 }
@@ -189,7 +191,7 @@ const table: ConfigOption.Table<keyof Options<Scopes>> = {
   upstreamSeal: ConfigOption.rule(
     (value) => typeof value?.seal === "function" && typeof value?.open === "function",
     "an object with the functions seal and open",
-    "Leave it out for AES-256-GCM"
+    "Leave it out for AES-256-GCM with secret"
   ),
   gate: ConfigOption.object(passedTable)
 }

@@ -11,7 +11,9 @@ import * as Preset from "./Preset.ts"
  */
 export interface OAuth2Options<Map extends Preset.ScopeMap> extends Preset.CommonOptions<Map> {
   readonly name: string
+  /** The page at which people sign in. */
   readonly authorizationEndpoint: string
+  /** The endpoint that exchanges a code for tokens, and refreshes them. */
   readonly tokenEndpoint: string
   /** The endpoint that returns the user of an access token as JSON. Status 401 ends a grant. */
   readonly userEndpoint: string
@@ -35,7 +37,7 @@ export interface OAuth2Options<Map extends Preset.ScopeMap> extends Preset.Commo
   readonly parameters?: Readonly<Record<string, string>> | undefined
   /** The name of the parameter with the scopes: `user_scope` at Slack. Default: `scope`. */
   readonly scopeParameter?: "scope" | "user_scope" | undefined
-  /** The separator of scopes in requests. Responses are split at commas and spaces. Default: a space. */
+  /** The separator of scopes in requests. Responses are split at commas and spaces. Default: `" "`, a space. */
   readonly scopeSeparator?: " " | "," | undefined
   /** The member of the token response that contains the token: `authed_user` at Slack. Default: the response itself. */
   readonly tokenMember?: string | undefined
