@@ -7,6 +7,7 @@ const slow = [
   "test/bench/clientFaults.test.ts",
   "test/bench/instances.test.ts",
   "test/client/acceptance/*.test.ts",
+  "test/conformance/client/*.test.ts",
   "test/proxy/browser.test.ts",
   "test/proxy/slow/*.test.ts",
   "test/proxy/upstream/races.test.ts",

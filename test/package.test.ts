@@ -158,9 +158,9 @@ describe("the packed tarball", () => {
 
   it("stays within its budget of bytes", () => {
     // The limits are about a tenth above the current sizes. If you raise them, give the reason in the changelog.
-    assert.isBelow(statSync(tarball).size, 3_100_000)
+    assert.isBelow(statSync(tarball).size, 3_600_000)
     const unpackedSize = list(unpacked).reduce((sum, file) => sum + statSync(join(unpacked, file)).size, 0)
-    assert.isBelow(unpackedSize, 12_500_000)
+    assert.isBelow(unpackedSize, 14_500_000)
   })
 
   it("adds at most its budget of bytes to a bundle", async () => {

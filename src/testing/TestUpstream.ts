@@ -135,7 +135,7 @@ export class TestUpstream extends Context.Service<TestUpstream, {
   readonly removeAccount: (login: string) => Effect.Effect<void>
   /** Revokes all tokens of a person. The person can sign in again. */
   readonly revokeTokens: (login: string) => Effect.Effect<void>
-  /** Makes people leave out these scopes when they approve a request. */
+  /** Makes people leave out these scopes when they approve a request. A refresh then grants fewer scopes as well. */
   readonly withholdScopes: (...scopes: ReadonlyArray<string>) => Effect.Effect<void>
   /** Leaves ID tokens out of the following responses. */
   readonly omitIdTokens: Effect.Effect<void>

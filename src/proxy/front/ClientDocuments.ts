@@ -77,9 +77,13 @@ export const make = (
       const times = known.times.filter((time) => time > now - minute)
       if (
         running >= maximumAtOnce || known.running >= maximumAtOnceOfOrigin ||
-        times.length >= maximumPerMinuteOfOrigin ||
-        (origins.size >= maximumCached && !origins.has(origin))
+        times.length >= maximumPerMinuteOfOrigin
       ) return undefined
+      // Requests to invented origins must not block the others, so the oldest origin without a request makes room.
+      if (origins.size >= maximumCached && !origins.has(origin)) {
+        const idle = [...origins].find(([, { running }]) => running === 0)
+        if (idle !== undefined) origins.delete(idle[0])
+      }
       known.times = [...times, now]
       known.running++
       running++

@@ -37,7 +37,11 @@ const toRequest = (req: NodeRequest): ProxyRequest => {
 /** Reads the body. If a parser of the application has read the stream, writes its result as text again. */
 const readBody = (req: NodeRequest, maximumBytes: number): Promise<string | undefined> => {
   const parsed: unknown = extras(req).body
-  if (parsed !== undefined && parsed !== null) return Promise.resolve(within(toText(req, parsed), maximumBytes))
+  if (parsed !== undefined && parsed !== null && !isUnread(req, parsed)) {
+    return Promise.resolve(within(toText(req, parsed), maximumBytes))
+  }
+  // A middleware has read the body and kept no result. No event will follow.
+  if (extras(req).readableEnded === true) return Promise.resolve(undefined)
   return new Promise((resolve) => {
     const buffer = new BodyBuffer(maximumBytes)
     let isComplete = true
@@ -51,6 +55,11 @@ const readBody = (req: NodeRequest, maximumBytes: number): Promise<string | unde
     req.on("close", () => resolve(undefined))
   })
 }
+
+/** The parsers of Express 4 set an empty object before they know whether the body is theirs, and `_body` after they have read it. */
+const isUnread = (req: NodeRequest, parsed: unknown): boolean =>
+  typeof parsed === "object" && Object.keys(parsed as object).length === 0 && extras(req)._body !== true &&
+  extras(req).readableEnded !== true
 
 const within = (text: string | undefined, maximumBytes: number): string | undefined =>
   text === undefined || new TextEncoder().encode(text).length > maximumBytes ? undefined : text

@@ -12,7 +12,8 @@ import type { Grants } from "./Grants.ts"
  * **Details**
  *
  * A grant that was ended cannot be refreshed. The gate of each instance rejects its access tokens after a few seconds
- * (`livenessCache`), and the instance that ended it rejects them at once. `revokeAll` also blocks sign-ins that are not finished.
+ * (`livenessCache`), and the instance that ended it rejects them at once. `revokeAll` also blocks codes that were not
+ * exchanged yet. A person who is still at the upstream is admitted again: change the rule of admission first.
  *
  * @category services
  * @since 0.1.0

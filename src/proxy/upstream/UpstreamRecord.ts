@@ -18,8 +18,10 @@ export interface Tokens {
   readonly refreshToken: Redacted.Redacted | undefined
   /** The end of the access token, in milliseconds since 1970. */
   readonly expiresAt: number | undefined
-  /** The granted upstream scopes. */
+  /** The upstream scopes that the sign-in granted. They are part of the key of the record. */
   readonly granted: ReadonlyArray<string>
+  /** Those of the granted scopes that the latest refresh still granted. Default: all. */
+  readonly remaining?: ReadonlyArray<string> | undefined
   /** The claims of the latest ID token. */
   readonly claims: JsonObject | undefined
   /** The time of the latest successful check, in milliseconds since 1970. It grows with each check. */
@@ -101,6 +103,7 @@ const decode = (text: string): Tokens | undefined => {
   const refreshToken = own(value, "refreshToken")
   const expiresAt = own(value, "expiresAt")
   const granted = own(value, "granted")
+  const remaining = own(value, "remaining")
   const claims = own(value, "claims")
   const checkedAt = own(value, "checkedAt")
   if (
@@ -115,6 +118,7 @@ const decode = (text: string): Tokens | undefined => {
       : undefined,
     expiresAt: typeof expiresAt === "number" ? expiresAt : undefined,
     granted,
+    remaining: Array.isArray(remaining) ? granted.filter((scope) => remaining.includes(scope)) : undefined,
     claims: isRecord(claims) ? claims : undefined,
     checkedAt
   }

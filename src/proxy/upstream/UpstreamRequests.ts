@@ -142,7 +142,12 @@ export const make = Effect.fnUntraced(function*<S extends string>(
         // GitHub and Slack report errors with status 200.
         const error = errorOf(answer)
         if (error !== undefined && rejections.has(error)) return Effect.fail(new Rejected({ code: error }))
-        if (answered.status === 401 || answered.status === 403 || (error !== undefined && clientErrors.has(error))) {
+        const { status } = answered
+        const isJunk = tokenStatus === "unverified" && error === undefined && status >= 400 && status < 500 &&
+          status !== 429
+        // A firewall in front of the upstream can answer 403 to a junk code. It must not count as an outage either.
+        if (isJunk) return Effect.fail(new Rejected({ code: `status ${status}` }))
+        if (status === 401 || status === 403 || (error !== undefined && clientErrors.has(error))) {
           return Effect.fail(unavailable("client-rejected", error))
         }
         // Entra ID answers `invalid_request` for a junk code. It must not count as an outage, which would delay all other sign-ins.
@@ -153,7 +158,7 @@ export const make = Effect.fnUntraced(function*<S extends string>(
         const tokens = own(nested, "access_token") === undefined ? answer : nested
         const accessToken = own(tokens, "access_token")
         const type = own(tokens, "token_type")
-        const isUsable = answered.status === 200 && error === undefined && own(answer, "ok") !== false &&
+        const isUsable = status === 200 && error === undefined && own(answer, "ok") !== false &&
           isToken(accessToken) && typeof type === "string" && quirks.tokenTypes.includes(type.toLowerCase())
         if (!isUsable) return Effect.fail(unavailable("unusable-answer", error))
         const refreshToken = own(tokens, "refresh_token")

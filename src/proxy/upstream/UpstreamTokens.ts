@@ -105,7 +105,10 @@ export const make = Effect.fnUntraced(function*<S extends string>({
         ...current.tokens,
         accessToken: issued.accessToken,
         refreshToken: issued.refreshToken ?? current.tokens.refreshToken,
-        expiresAt: issued.expiresAt
+        expiresAt: issued.expiresAt,
+        remaining: issued.granted === undefined
+          ? current.tokens.remaining
+          : current.tokens.granted.filter((scope) => issued.granted!.includes(scope))
       }
       const version = yield* records.put(key, tokens, current.version)
       if (version !== undefined) return { _tag: "Written", found: { tokens, version }, issued }
@@ -274,7 +277,9 @@ export const make = Effect.fnUntraced(function*<S extends string>({
         case "Alive":
           return {
             outcome: "alive",
-            scopes: grantedScopes(upstream, outcome.tokens.granted, [...upstream.scopes.keys()])
+            scopes: grantedScopes(upstream, outcome.tokens.remaining ?? outcome.tokens.granted, [
+              ...upstream.scopes.keys()
+            ])
           }
       }
     }),

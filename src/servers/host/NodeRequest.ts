@@ -46,6 +46,8 @@ export interface Extras {
   _body?: boolean
   /** Whether code has read a part of the body from the stream. */
   readonly readableDidRead?: unknown
+  /** Whether the whole body was read from the stream. */
+  readonly readableEnded?: unknown
   readonly originalUrl?: unknown
   /** For HTTP/2: `endAfterHeaders` is `false` if the request has a body. */
   readonly stream?: { readonly endAfterHeaders?: unknown } | undefined

@@ -157,7 +157,9 @@ export const make = ({ client, form, isSilent, keys, origin }: Settings, account
   const issue = (authorized: Pick<Authorized, "login" | "scopes" | "nonce">, kept: string | undefined) =>
     Effect.gen(function*() {
       const now = yield* Clock.currentTimeMillis
-      const { login, scopes } = authorized
+      const { login } = authorized
+      // A person can withdraw a scope, which a refresh then no longer returns.
+      const scopes = authorized.scopes.filter((scope) => !withheld.includes(scope))
       const accessToken = `access-${random()}`
       accessTokens.set(accessToken, {
         login,

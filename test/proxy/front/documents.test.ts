@@ -282,6 +282,21 @@ describe("the fetcher of documents on Node", () => {
       assert.strictEqual((yield* Effect.flip(send(`http://app.example.com:${port}/`, guarded))).reason, "not-allowed")
     }))
 
+  it("attack 74: names whose servers never answer occupy one look-up, and a bounded number of them wait", () => {
+    const running: Array<() => void> = []
+    const lookup = nodeHttps.oneAtATime((_, __, callback) => running.push(() => callback(null, "93.184.216.34", 4)))
+    const results: Array<string> = []
+    const ask = (name: string) =>
+      lookup(name, {}, (error) => results.push(`${name} ${(error as { code?: string } | null)?.code ?? "found"}`))
+    for (let count = 0; count < 20; count++) ask(`n${count}`)
+    assert.lengthOf(running, 1)
+    assert.deepStrictEqual(results, ["n17 EAGAIN", "n18 EAGAIN", "n19 EAGAIN"])
+    while (running.length > 0) running.shift()!()
+    assert.lengthOf(results, 20)
+    ask("later")
+    assert.lengthOf(running, 1)
+  })
+
   it("exists on Node", () => {
     assert.isDefined(nodeHttps.documentFetcher())
   })

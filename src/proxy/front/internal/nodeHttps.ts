@@ -53,7 +53,35 @@ export const documentFetcher = (): Fetcher.Fetcher["Service"] | undefined => {
   if (!isNode(platform)) return undefined
   const https = platform.process?.getBuiltinModule?.("node:https") as NodeHttps | undefined
   const dns = platform.process?.getBuiltinModule?.("node:dns") as NodeLookup | undefined
-  return https === undefined || dns === undefined ? undefined : make(https, AddressGuard.lookup(dns.lookup))
+  return https === undefined || dns === undefined ? undefined : make(https, AddressGuard.lookup(oneAtATime(dns.lookup)))
+}
+
+/** The number of look-ups that wait. Others fail at once. */
+const maximumWaiting = 16
+
+/**
+ * Runs one look-up of names at a time. `dns.lookup` blocks a thread of Node until the resolver answers, also if the request has ended
+ * meanwhile. Without this, names whose servers never answer would stop every other look-up of the process.
+ */
+export const oneAtATime = (lookup: AddressGuard.Lookup): AddressGuard.Lookup => {
+  let isBusy = false
+  const waiting: Array<() => void> = []
+  return (hostname, options, callback) => {
+    const start = () =>
+      lookup(hostname, options, (...found) => {
+        const next = waiting.shift()
+        isBusy = next !== undefined
+        next?.()
+        callback(...found)
+      })
+    if (isBusy) {
+      if (waiting.length < maximumWaiting) waiting.push(start)
+      else callback(Object.assign(new Error("Too many names wait for a look-up"), { code: "EAGAIN" }), undefined)
+      return
+    }
+    isBusy = true
+    start()
+  }
 }
 
 /**
