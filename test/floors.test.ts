@@ -300,10 +300,12 @@ const lint = (): ReadonlyArray<Diagnostic> => {
 describe("the floors", () => {
   const diagnostics = lint()
 
-  const rulesAt = (file: string, line: number): ReadonlyArray<string> =>
-    diagnostics
-      .filter((it) => it.filename.replaceAll("\\", "/") === file && it.labels[0]?.span.line === line)
-      .map((it) => it.code?.replace(/^.*\((.*)\)$/, "$1") ?? it.message)
+  const rules = new Map<string, Array<string>>()
+  for (const { code, filename, labels, message } of diagnostics) {
+    const line = `${filename.replaceAll("\\", "/")}:${labels[0]?.span.line}`
+    rules.set(line, [...rules.get(line) ?? [], code?.replace(/^.*\((.*)\)$/, "$1") ?? message])
+  }
+  const rulesAt = (file: string, line: number): ReadonlyArray<string> => rules.get(`${file}:${line}`) ?? []
 
   it("have a row for every folder of src with files", () => {
     const folders = readdirSync(join(root, "src"), { recursive: true, encoding: "utf8" })
