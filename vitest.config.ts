@@ -3,9 +3,11 @@ import { defineConfig } from "vitest/config"
 /** Tests that start several processes for each server, or that take their time on purpose. `npm run test:slow` runs them. */
 const slow = [
   "examples/cli-client/test/*.test.ts",
+  "examples/shared/test/main.test.ts",
   "examples/todo-manager/instances/*.test.ts",
   "test/bench/clientFaults.test.ts",
   "test/bench/instances.test.ts",
+  "test/cli/call.test.ts",
   "test/client/acceptance/*.test.ts",
   "test/conformance/client/*.test.ts",
   "test/proxy/browser.test.ts",
