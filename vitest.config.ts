@@ -13,6 +13,7 @@ const slow = [
   "test/proxy/browser.test.ts",
   "test/proxy/slow/*.test.ts",
   "test/proxy/upstream/races.test.ts",
+  "test/release/*.test.ts",
   "test/soak/*.test.ts"
 ]
 
