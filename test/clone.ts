@@ -8,7 +8,7 @@ const root = join(import.meta.dirname, "..")
 
 export interface Result {
   readonly status: number | null
-  /** What the command printed. */
+  /** The output and the errors that the command printed. */
   readonly output: string
 }
 

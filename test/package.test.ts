@@ -20,6 +20,7 @@ import { basename, dirname, join, relative } from "node:path"
 import { fileURLToPath } from "node:url"
 import { gzipSync } from "node:zlib"
 import { publint } from "publint"
+import { install, program } from "../tools/release/installed.ts"
 import { linkFault, links } from "./links.ts"
 
 const root = fileURLToPath(new URL("..", import.meta.url))
@@ -204,6 +205,24 @@ describe("the packed tarball", () => {
   it("has no findings of publint", async () => {
     const { messages } = await publint({ pkgDir: unpacked, pack: false, strict: true })
     assert.deepStrictEqual(messages, [])
+  })
+
+  it("has types that each supported resolution finds, as Are The Types Wrong sees it", () => {
+    install()
+    const args = [program("attw"), tarball, "--profile", "esm-only", "--format", "json"]
+    const { status, stdout } = spawnSync(process.execPath, args, { encoding: "utf8", maxBuffer: 64 * 1024 * 1024 })
+    const { analysis } = JSON.parse(stdout)
+    assert.sameMembers(Object.keys(analysis.entrypoints), Object.keys(manifest.exports))
+    const exceptions: Readonly<Record<string, string>> = {
+      "NoResolution node10": "moduleResolution `node10` knows no `exports`, and TypeScript 6 deprecates it",
+      "CJSResolvesToESM node16-cjs":
+        "the package has ES modules only, which CommonJS loads with `import()` or `require` of Node 20.19"
+    }
+    const found = analysis.problems.map((it: { kind: string; resolutionKind: string }) =>
+      `${it.kind} ${it.resolutionKind}`
+    )
+    assert.deepStrictEqual([...new Set(found)].toSorted(), Object.keys(exceptions).toSorted())
+    assert.strictEqual(status, 0)
   })
 
   it("installs jose and no other dependency", () => {

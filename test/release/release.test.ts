@@ -72,7 +72,10 @@ describe("npm run release", () => {
     assert.notInclude(repository.read("CHANGELOG.md"), "[Unreleased]")
     assert.strictEqual(repository.expect("git", "log", "-1", "--format=%s").trim(), "Release 0.98.0")
     assert.strictEqual(repository.expect("git", "rev-parse", "v0.98.0^{commit}").trim(), head())
-    assert.include(repository.expect("git", "tag", "--list", "--format=%(contents)", "v0.98.0"), "### Added\n\n- A thing")
+    assert.include(
+      repository.expect("git", "tag", "--list", "--format=%(contents)", "v0.98.0"),
+      "### Added\n\n- A thing"
+    )
     assert.strictEqual(repository.expect("git", "status", "--porcelain"), "")
     assert.notInclude(repository.expect("git", "ls-files", ".changeset"), "small-boats-sail")
     // The result has the format of the repository.

@@ -39,7 +39,7 @@ interface Name {
   readonly name: string
 }
 
-/** What a name of a module stands for: an export of another module, or all of its exports (`*`). */
+/** The meaning of a name in a module: an export of another module, or all of its exports (`*`). */
 interface Alias {
   readonly module: string
   readonly name: string

@@ -56,7 +56,8 @@ if (!isDry) {
 
 install()
 const getReleasePlan =
-  (await load("@changesets/get-release-plan") as { readonly getReleasePlan: (root: string) => Promise<Plan> }).getReleasePlan
+  (await load("@changesets/get-release-plan") as { readonly getReleasePlan: (root: string) => Promise<Plan> })
+    .getReleasePlan
 const plan = await getReleasePlan(root)
 
 try {

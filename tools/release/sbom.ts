@@ -13,6 +13,7 @@ interface Component {
   readonly group?: string
   readonly version: string
   readonly scope?: string
+  readonly properties?: unknown
 }
 
 interface Sbom {
@@ -27,26 +28,28 @@ const nameOf = ({ group, name }: Component): string => group === undefined ? nam
 export const bundledIn = (notices: string): ReadonlyArray<string> =>
   [...notices.matchAll(/^(\S+) (\d+\.\d+\.\d+\S*) \([^)]+\)$/gm)].map(([, name, version]) => `${name}@${version}`)
 
-/** Keeps the package, its dependencies, and the bundled packages. Throws if a bundled package is not among the components. */
-export const select = (sbom: Sbom, dependencies: ReadonlyArray<string>, bundled: ReadonlyArray<string>): Sbom => {
-  const isKept = (component: Component) =>
-    dependencies.includes(nameOf(component)) || bundled.includes(`${nameOf(component)}@${component.version}`)
-  const components = sbom.components.filter(isKept).map(({ scope: _, ...component }) => ({
-    ...component,
-    scope: "required"
-  }))
-  const missing = bundled.filter((it) =>
-    !components.some((component) => `${nameOf(component)}@${component.version}` === it)
-  )
-  if (missing.length > 0) throw new Error(`npm sbom has no component for ${missing.join(", ")}. Run npm ci`)
+/**
+ * Keeps the package, and the components with these names and versions, such as `jose@6.2.18`. Throws if one of them is missing. npm marks
+ * the packages that the command contains as development packages, and names the component after its folder; both are corrected.
+ */
+export const select = (sbom: Sbom, name: string, kept: ReadonlyArray<string>): Sbom => {
+  const idOf = (component: Component) => `${nameOf(component)}@${component.version}`
+  const components = sbom.components
+    .filter((component) => kept.includes(idOf(component)))
+    .map(({ properties: _, ...component }) => ({ ...component, scope: "required" }))
+  const missing = kept.filter((it) => !components.some((component) => idOf(component) === it))
+  if (missing.length > 0) throw new Error(`npm sbom lists no ${missing.join(", ")}. Is package-lock.json current?`)
   const self = sbom.metadata.component["bom-ref"]
-  const refs = new Set([self, ...components.map((component) => component["bom-ref"])])
+  const others = components.map((component) => component["bom-ref"])
   return {
     ...sbom,
+    metadata: { ...sbom.metadata, component: { ...sbom.metadata.component, name } },
     components,
-    dependencies: sbom.dependencies.filter(({ ref }) => refs.has(ref)).map(({ dependsOn = [], ref }) => ({
+    dependencies: sbom.dependencies.filter(({ ref }) => ref === self || others.includes(ref)).map((
+      { dependsOn = [], ref }
+    ) => ({
       ref,
-      dependsOn: ref === self ? [...refs].filter((it) => it !== self) : dependsOn.filter((it) => refs.has(it))
+      dependsOn: ref === self ? others : dependsOn.filter((it) => others.includes(it))
     }))
   }
 }
@@ -54,14 +57,21 @@ export const select = (sbom: Sbom, dependencies: ReadonlyArray<string>, bundled:
 if (process.argv[1] === import.meta.filename) {
   const root = join(import.meta.dirname, "../..")
   const { dependencies, name, version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
-  const { error, status, stderr, stdout } = spawnSync("npm", ["sbom", "--sbom-format", "cyclonedx"], {
+  const { error, status, stderr, stdout } = spawnSync("npm", [
+    "sbom",
+    "--package-lock-only",
+    "--sbom-format",
+    "cyclonedx"
+  ], {
     cwd: root,
     encoding: "utf8",
     maxBuffer: 64 * 1024 * 1024
   })
   if (status !== 0) throw error ?? new Error(stderr)
-  const notices = readFileSync(join(root, "dist/cli.LICENSES.txt"), "utf8")
-  const sbom = select(JSON.parse(stdout), Object.keys(dependencies), bundledIn(notices))
+  const { packages } = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8"))
+  const installed = Object.keys(dependencies).map((it) => `${it}@${packages[`node_modules/${it}`].version}`)
+  const bundled = bundledIn(readFileSync(join(root, "dist/cli.LICENSES.txt"), "utf8"))
+  const sbom = select(JSON.parse(stdout), name, [...new Set([...installed, ...bundled])])
   const file = join(process.argv[2] ?? root, `${name}-${version}.cdx.json`)
   writeFileSync(file, `${JSON.stringify(sbom, undefined, 2)}\n`)
   console.log(`${file}: ${sbom.components.map((it) => `${nameOf(it)} ${it.version}`).join(", ")}`)
