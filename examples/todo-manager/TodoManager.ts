@@ -15,11 +15,14 @@ export interface Identity {
   readonly authorizationServers: readonly [string, ...ReadonlyArray<string>]
 }
 
+/** The server without its authorization layer. */
+export const server = McpAuth.layerHttp({
+  name: "todo-manager",
+  version: "1.0.0",
+  path: "/mcp",
+  protocols: [McpProtocol.v2026_07_28, McpProtocol.v2025_11_25, McpProtocol.v2025_06_18],
+  registrations: McpAuth.toolkit(Todos.Todos).pipe(Layer.provide(Todos.layer), Layer.provide(TodoStore.layer))
+})
+
 export const layer = ({ authorizationServers, resource }: Identity) =>
-  McpAuth.layerHttp({
-    name: "todo-manager",
-    version: "1.0.0",
-    path: "/mcp",
-    protocols: [McpProtocol.v2026_07_28, McpProtocol.v2025_11_25, McpProtocol.v2025_06_18],
-    registrations: McpAuth.toolkit(Todos.Todos).pipe(Layer.provide(Todos.layer), Layer.provide(TodoStore.layer))
-  }).pipe(Layer.provide(AuthLayer.make({ resource, authorizationServers, scopes })))
+  server.pipe(Layer.provide(AuthLayer.make({ resource, authorizationServers, scopes })))

@@ -1,7 +1,7 @@
 /**
  * Runs all steps of MCP authorization with real parts: the todo manager, an authorization server (`oidc-provider`), the official
- * client of `@modelcontextprotocol/sdk`, and the `Connections` of this library, which sign it in. Prints the requests and responses,
- * and checks each step.
+ * client of `@modelcontextprotocol/sdk`, and the `Connections` of this library, which sign it in. In the second act, an OAuth proxy
+ * replaces the authorization server. Prints the requests and responses, and checks each step.
  */
 import { NodeRuntime } from "@effect/platform-node"
 import {
@@ -9,18 +9,16 @@ import {
   exchangeAuthorization,
   startAuthorization
 } from "@modelcontextprotocol/sdk/client/auth.js"
-import { Client } from "@modelcontextprotocol/sdk/client/index.js"
-import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js"
-import { Console, Context, Effect, Layer, References } from "effect"
-import { Decision } from "effect-mcp-auth"
+import { Console, Effect, Layer, References } from "effect"
 import { ClientError } from "effect-mcp-auth/client"
-import { Connections } from "effect-mcp-auth/sign-in"
-import { MemoryStore, RecordStore } from "effect-mcp-auth/store"
 import { decodeJwt, decodeProtectedHeader } from "jose"
 import assert from "node:assert/strict"
 import * as AuthorizationServer from "../authorization-server/AuthorizationServer.ts"
 import { UserAgent } from "../authorization-server/UserAgent.ts"
 import * as Serving from "../shared/Serving.ts"
+import * as ProxyAct from "./demo/ProxyAct.ts"
+import * as Session from "./demo/Session.ts"
+import { account, assertScopes, callTool, Decisions, redirectUri, tellRejection, tellToken } from "./demo/Session.ts"
 import * as Story from "./demo/Story.ts"
 import { challengeOf, describe, documentOf, formOf, memberLines, Wire } from "./demo/Wire.ts"
 import * as TodoManager from "./TodoManager.ts"
@@ -28,63 +26,15 @@ import * as TodoManager from "./TodoManager.ts"
 const baseline = "create:todos read:todos"
 const everything = "create:todos read:todos delete:todos"
 
-// No server listens at this URL: the user agent returns the URL of the redirect instead of opening it.
-const redirectUri = "http://127.0.0.1/callback"
-
-/** The account of the person in the application. */
-const account = "alice"
-
-const callTool = async (client: Client, name: string, args: Record<string, unknown>) => {
-  const { isError, structuredContent } = await client.callTool({ name, arguments: args })
-  assert(isError !== true, `${name} answers with an error`)
-  return structuredContent as Record<string, unknown>
-}
-
-/** Compares scopes as sets, because their order has no meaning. */
-const assertScopes = (actual: unknown, expected: string) =>
-  assert.deepEqual(String(actual).split(" ").sort(), expected.split(" ").sort())
-
-const tellToken = (accessToken: string) => {
-  const { aud, scope, sub } = decodeJwt(accessToken)
-  return [
-    "  in the token:",
-    ...memberLines({ typ: decodeProtectedHeader(accessToken).typ, sub, aud, scope })
-  ]
-}
-
-/** The decisions of the server in order, with the reasons, which are not sent to clients. */
-class Decisions extends Context.Service<Decisions, Array<Decision.Decision>>()("demo/Decisions") {}
-
-/** Checks the reason of the last rejection in the decisions of the server, because the response does not contain it. */
-const tellRejection = (decisions: ReadonlyArray<Decision.Decision>, reason: string) => {
-  const last = decisions.at(-1)
-  assert.equal(last?.outcome, "rejected")
-  assert.equal(last.reason, reason)
-  return [`  in the log of the todo manager: rejected with ${last.status}, reason ${reason}`]
-}
-
-const story = Effect.gen(function*() {
+const story = Effect.fnUntraced(function*(step: Story.Step) {
   const { issuer } = yield* AuthorizationServer.AuthorizationServer
   const { resource, url } = yield* Serving.Endpoint
   const decisions = yield* Decisions
-  const step = Story.make()
   const wire = new Wire()
   const person = new UserAgent({ username: "alice" })
-  const connections = yield* Connections.make({
-    client: { name: "demo" },
-    redirectUri,
-    allowIssuers: [issuer],
-    fetch: wire.fetch
-  }).pipe(Effect.provideServiceEffect(RecordStore.RecordStore, MemoryStore.make()))
-  const connect = async () => {
-    const client = new Client({ name: "demo", version: "1.0.0" })
-    const fetch = connections.fetch({ account, resource: url })
-    const transport = new StreamableHTTPClientTransport(new URL(url), { fetch })
-    await client.connect(transport)
-    return { client, transport }
-  }
+  const { connect, connections } = yield* Session.make({ issuer, url, wire })
 
-  yield* Console.log(`The todo manager is ${resource}, the authorization server ${issuer}, the person alice.\n`)
+  yield* Console.log(`Act 1. The todo manager is ${resource}, the authorization server ${issuer}, the person alice.\n`)
 
   // This call performs all requests up to the sign-in of the person. The next steps check the recorded requests.
   const outcome = yield* Effect.promise(() => connect().then(() => undefined, (error: unknown) => error))
@@ -199,7 +149,7 @@ const story = Effect.gen(function*() {
     tell(...(await redeem(callback, baseline)).lines)
   })
 
-  const { client, todo, transport } = yield* step(
+  const { client, listTodos, todo } = yield* step(
     "With the token the client connects and calls a tool",
     async (tell) => {
       const connected = await connect()
@@ -274,26 +224,7 @@ const story = Effect.gen(function*() {
     })
     assert.equal(decodeJwt(access_token).aud, elsewhere)
 
-    // Sends the same request with different tokens.
-    const listTodos = async (token: string) => {
-      await wire.fetch(url, {
-        method: "POST",
-        headers: {
-          accept: "application/json, text/event-stream",
-          authorization: `Bearer ${token}`,
-          "content-type": "application/json",
-          "mcp-protocol-version": "2025-11-25",
-          "mcp-session-id": transport.sessionId ?? ""
-        },
-        body: JSON.stringify({
-          jsonrpc: "2.0",
-          id: "a",
-          method: "tools/call",
-          params: { name: "list_todos", arguments: {} }
-        })
-      })
-      return wire.take("POST", url, "tools/call list_todos")
-    }
+    // The same request with different tokens.
     const control = await listTodos(token)
     tell(...describe(control))
     assert.equal(control.response.status, 200)
@@ -329,25 +260,22 @@ const story = Effect.gen(function*() {
   )
 })
 
-const Server = Layer.unwrap(Effect.gen(function*() {
-  const { issuer } = yield* AuthorizationServer.AuthorizationServer
-  const decisions = yield* Decisions
-  return Serving.layer(
-    { port: 0, authorizationServers: [issuer] },
-    { scopes: TodoManager.scopes, app: TodoManager.layer }
-  ).pipe(Layer.provide(Layer.succeed(
-    Decision.DecisionListener,
-    (decision) => Effect.sync(() => void decisions.push(decision))
-  )))
-})).pipe(
+const Server = Layer.unwrap(
+  Effect.map(AuthorizationServer.AuthorizationServer, ({ issuer }) =>
+    Serving.layer(
+      { port: 0, authorizationServers: [issuer] },
+      { scopes: TodoManager.scopes, app: TodoManager.layer }
+    ))
+).pipe(
   Layer.provideMerge(AuthorizationServer.layer({ scopes: TodoManager.scopes })),
-  Layer.provideMerge(Layer.sync(Decisions, () => []))
+  Layer.provideMerge(Session.layerDecisions)
 )
 
-story.pipe(
+const step = Story.make()
+
+Effect.scoped(Effect.provide(story(step), Server)).pipe(
+  Effect.andThen(Effect.scoped(Effect.provide(ProxyAct.story(step), ProxyAct.layer))),
   Effect.tapErrorTag("StepFailed", (failure) => Console.error(failure.message)),
-  Effect.scoped,
-  Effect.provide(Server),
   // Hides the log entries of rejections, because the demo prints the reasons itself.
   Effect.provideService(References.MinimumLogLevel, "Warn"),
   NodeRuntime.runMain

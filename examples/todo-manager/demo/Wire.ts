@@ -101,7 +101,13 @@ const secrets = new Set([
   "token"
 ])
 
-const plain = (value: unknown): string => typeof value === "string" ? value : JSON.stringify(value)
+const plain = (value: unknown): string => {
+  const text = typeof value === "string" ? value : JSON.stringify(value)
+  return text.length > longestText && !text.includes(" ") ? shorten(text) : text
+}
+
+/** The length of the longest identifier that is printed as a whole. The client ids of the proxy contain the registration. */
+const longestText = 100
 
 // Keeps enough characters to tell secrets apart, and too few to use them.
 const shorten = (secret: string): string => `${secret.slice(0, 6)}…${secret.slice(-4)}`

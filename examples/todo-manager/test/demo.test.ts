@@ -6,10 +6,31 @@ it("the demo runs all of its steps", async () => {
   const { code, stderr, stdout } = await start("todo-manager/demo.ts").ended
   assert.strictEqual(stderr, "")
   const lines = stdout.trimEnd().split("\n")
-  assert.match(lines.at(-1) ?? "", /^Shown: a client that knew one URL/)
+  assert.match(lines.at(-1) ?? "", /^Shown: a client that the identity provider does not know/)
   assert.deepStrictEqual(
-    lines.flatMap((line) => /^(\d+)\. /.exec(line)?.[1] ?? []),
-    ["1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11"]
+    lines.flatMap((line) => /^(?:(\d+)|(Act \d))\. /.exec(line)?.slice(1).join("") ?? []),
+    [
+      "Act 1",
+      "1",
+      "2",
+      "3",
+      "4",
+      "5",
+      "6",
+      "7",
+      "8",
+      "9",
+      "10",
+      "11",
+      "Act 2",
+      "12",
+      "13",
+      "14",
+      "15",
+      "16",
+      "17",
+      "18"
+    ]
   )
   // People copy the output, for example into issues, so it must not contain a complete token.
   assert.notMatch(stdout, /eyJ[\w-]+\.[\w-]+\./)
@@ -17,6 +38,6 @@ it("the demo runs all of its steps", async () => {
   assert.strictEqual(code, 0)
 
   const shown = shownOutput("todo-manager").filter((block) => /^(\d+\. |Shown)/.test(block))
-  assert.strictEqual(shown.length, 6)
+  assert.strictEqual(shown.length, 10)
   for (const block of shown) assert.include(comparable(stdout), block)
 })
