@@ -14,7 +14,7 @@ import * as OAuthProxy from "../../src/proxy/OAuthProxy.ts"
 import * as Upstream from "../../src/proxy/upstream/Upstream.ts"
 import { UpstreamAccess } from "../../src/proxy/upstream/UpstreamAccess.ts"
 import { challengeOf, secret, verifier } from "./front/world.ts"
-import { close, listen, makeVisitor } from "./server.ts"
+import { close, listen, makePerson } from "./server.ts"
 
 const origin = "http://127.0.0.1:9"
 const redirectUri = "http://127.0.0.1/callback"
@@ -95,9 +95,10 @@ describe("OAuthProxy.layer", () => {
       code_challenge_method: "S256",
       scope: "todos:read todos:write"
     })
-    const callback = await makeVisitor((url, init) =>
-      url.startsWith(origin) ? web.handler(new Request(url, init)) : fetch(url, init)
-    )(`${origin}/authorize?${parameters}`)
+    const callback = await makePerson({
+      fetch: (url, init) =>
+        String(url).startsWith(origin) ? web.handler(new Request(String(url), init)) : fetch(url, init)
+    })(`${origin}/authorize?${parameters}`)
     const response = await post(
       "/token",
       new URLSearchParams({

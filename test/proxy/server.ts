@@ -1,14 +1,15 @@
 /** An MCP server with a proxy on loopback, and an upstream on loopback, for clients and browsers. */
 import { McpServer } from "@modelcontextprotocol/server"
-import { Redacted } from "effect"
+import { type Layer, Redacted } from "effect"
 import { McpAuthSdk } from "effect-mcp-auth/sdk-v2"
-import { TestUpstream } from "effect-mcp-auth/testing"
+import type { RecordStore } from "effect-mcp-auth/store"
+import { TestBrowser, TestUpstream } from "effect-mcp-auth/testing"
 import { createServer, type RequestListener, type Server } from "node:http"
 import type { AddressInfo } from "node:net"
-import * as Admit from "../../src/proxy/Admit.ts"
+import type { GrantOptions } from "../../src/proxy/grants/GrantOptions.ts"
 import * as OAuthProxy from "../../src/proxy/OAuthProxy.ts"
-import * as Upstream from "../../src/proxy/upstream/Upstream.ts"
 import { secret } from "./front/world.ts"
+import { admits, type UpstreamClient, type UpstreamForm, upstreamOf } from "./upstreams.ts"
 
 export const listen = async (
   handler?: RequestListener
@@ -24,66 +25,36 @@ export const close = (server: Server): Promise<void> =>
     server.close(() => resolve())
   })
 
-/** The forms of the upstream at which people sign in here. */
-export type UpstreamForm = "github" | "google" | "entra"
-
 export interface ServerOptions {
   readonly form?: UpstreamForm
   readonly login?: "silent" | "page"
   readonly pages?: OAuthProxy.PageOptions
 }
 
-/** The upstream of a proxy, in the form of the provider. The scope for writing is one that the provider knows. */
-const upstreamOf = (form: UpstreamForm, upstream: TestUpstream.PromisedTestUpstream) => {
-  const client = { clientId: upstream.clientId, clientSecret: Redacted.make(upstream.clientSecret) }
-  switch (form) {
-    case "github":
-      return Upstream.github({
-        ...client,
-        server: upstream.origin,
-        scopes: { "notes:read": [], "notes:write": ["repo"] }
-      })
-    case "google":
-      return Upstream.google({
-        ...client,
-        issuer: upstream.origin,
-        scopes: { "notes:read": [], "notes:write": ["https://www.googleapis.com/auth/drive.file"] }
-      })
-    case "entra":
-      return Upstream.entra({
-        ...client,
-        authority: upstream.origin,
-        tenant: upstream.tenant,
-        scopes: { "notes:read": [], "notes:write": ["Notes.ReadWrite"] }
-      })
-  }
+/** The scopes of the MCP server. */
+const scopes = { baseline: ["notes:read"], stepUp: ["notes:write"] } as const
+
+/** What an instance of the MCP server with its proxy needs. */
+export interface InstanceOptions extends Pick<ServerOptions, "pages"> {
+  /** The origin that clients use. */
+  readonly origin: string
+  readonly form: UpstreamForm
+  readonly upstream: UpstreamClient
+  readonly grants?: GrantOptions
+  readonly store?: Layer.Layer<RecordStore.RecordStore, unknown>
 }
 
-/** A rule that admits `alice` and not `mallory`, by what the provider says about them. */
-const admits = {
-  github: Admit.githubOrganization("acme", { id: 9919 }),
-  google: Admit.hostedDomain("acme.test"),
-  entra: Admit.tenantMembers
-} as const
-
-/** Starts the servers. `stop` ends them. */
-export const start = async (
-  { form = "github", login = "silent", pages = { name: "Notes" } }: ServerOptions = {}
-) => {
-  const upstreamServer = await listen()
-  const upstream = await TestUpstream.start({ form, origin: upstreamServer.origin, login })
-  upstreamServer.server.on("request", upstream.listener as RequestListener)
-
-  const { origin, server } = await listen()
-  const resource = `${origin}/mcp`
-  const scopes = { baseline: ["notes:read"], stepUp: ["notes:write"] } as const
+/** Creates an MCP server with its proxy, as a handler of `node:http`. */
+export const makeInstance = async ({ form, grants, origin, pages, store, upstream }: InstanceOptions) => {
   const proxy = await OAuthProxy.make({
-    resource,
+    resource: `${origin}/mcp`,
     scopes,
-    upstream: upstreamOf(form, upstream),
+    upstream: upstreamOf(form, upstream, { reads: scopes.baseline, writes: scopes.stepUp }),
     admit: admits[form],
     secret,
-    pages
+    pages,
+    grants,
+    store
   })
   const auth = await McpAuthSdk.make(proxy.gateOptions)
   const handler = auth.createMcpHandler(() => {
@@ -97,7 +68,7 @@ export const start = async (
     return mcp
   })
   const router = proxy.router()
-  server.on("request", (req, res) => {
+  const listener: RequestListener = (req, res) => {
     void router(req, res, async () => {
       const chunks: Array<Buffer> = []
       for await (const chunk of req) chunks.push(chunk as Buffer)
@@ -111,69 +82,44 @@ export const start = async (
       res.writeHead(response.status, Object.fromEntries(response.headers))
       res.end(Buffer.from(await response.arrayBuffer()))
     })
-  })
+  }
+  const dispose = async () => {
+    await auth.dispose()
+    await proxy.dispose()
+  }
+  return { proxy, listener, dispose }
+}
+
+/** Starts an upstream. `stop` ends it. */
+export const startUpstream = async (options: Omit<TestUpstream.Options, "origin">) => {
+  const { origin, server } = await listen()
+  const upstream = await TestUpstream.start({ ...options, origin })
+  server.on("request", upstream.listener as RequestListener)
+  return { upstream, stop: () => close(server) }
+}
+
+/** Starts the servers. `stop` ends them. */
+export const start = async (
+  { form = "github", login = "silent", pages = { name: "Notes" } }: ServerOptions = {}
+) => {
+  const { stop: stopUpstream, upstream } = await startUpstream({ form, login })
+  const { origin, server } = await listen()
+  const { dispose, listener, proxy } = await makeInstance({ origin, form, upstream, pages })
+  server.on("request", listener)
   return {
     origin,
-    resource,
+    resource: `${origin}/mcp`,
     proxy,
     upstream,
     stop: async () => {
-      await Promise.all([close(server), close(upstreamServer.server)])
-      await auth.dispose()
-      await proxy.dispose()
+      await Promise.all([close(server), stopUpstream()])
+      await dispose()
     }
   }
 }
 
-/** A browser without scripts: keeps cookies, follows redirects and refreshes, and approves. Returns the URL of the callback. */
-export const makeVisitor = (request: (url: string, init: RequestInit) => Promise<Response> = fetch) => {
-  const jars = new Map<string, Map<string, string>>()
-  const send = async (url: string, init: RequestInit = {}) => {
-    const { origin } = new URL(url)
-    const jar = jars.get(origin) ?? new Map<string, string>()
-    jars.set(origin, jar)
-    const cookie = [...jar].map(([name, value]) => `${name}=${value}`).join("; ")
-    const response = await request(url, {
-      redirect: "manual",
-      ...init,
-      headers: { ...init.headers, ...(cookie === "" ? {} : { cookie }) }
-    })
-    for (const line of response.headers.getSetCookie()) {
-      const [, name, value] = /^([^=]+)=([^;]*)/.exec(line)!
-      if (/Max-Age=0/.test(line)) jar.delete(name!)
-      else jar.set(name!, value!)
-    }
-    return response
-  }
-  const decode = (text: string) => text.replace(/&#(\d+);/g, (_, code: string) => String.fromCharCode(Number(code)))
-  return async (start: URL | string, decision = "approve"): Promise<URL> => {
-    let url = String(start)
-    let response = await send(url)
-    for (let step = 0; step < 10; step++) {
-      const body = await response.text()
-      const next = response.headers.get("location") ??
-        /http-equiv="refresh" content="\d+;url=([^"]*)"/.exec(body)?.[1]
-      if (next !== undefined && next !== null) {
-        url = new URL(decode(next), url).href
-        if (url.startsWith("http://127.0.0.1/callback") || !url.startsWith("http://127.0.0.1:")) return new URL(url)
-        response = await send(url)
-        continue
-      }
-      const action = /<form method="post" action="([^"]*)">/.exec(body)?.[1]
-      if (action === undefined) {
-        throw new Error(`The sign-in ends at ${url} (${response.status}): ${body.slice(0, 2_000)}`)
-      }
-      const form = new URLSearchParams({ decision })
-      for (const [, name, value] of body.matchAll(/<input type="hidden" name="([^"]*)" value="([^"]*)">/g)) {
-        form.set(decode(name!), decode(value!))
-      }
-      url = decode(action)
-      response = await send(url, {
-        method: "POST",
-        headers: { "content-type": "application/x-www-form-urlencoded", origin: new URL(url).origin },
-        body: form.toString()
-      })
-    }
-    throw new Error(`The sign-in does not end: ${url}`)
-  }
+/** The browser of a person, who presses the same button on each page that has it. Returns the URL of the callback. */
+export const makePerson = (options?: TestBrowser.Options) => {
+  const browser = TestBrowser.start(options)
+  return async (url: URL | string, button?: string): Promise<URL> => new URL(await browser.signIn(url, { button }))
 }

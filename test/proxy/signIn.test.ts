@@ -7,56 +7,10 @@ import { MemoryStore } from "effect-mcp-auth/store"
 import { decodeJwt, decodeProtectedHeader } from "jose"
 import * as oauth from "oauth4webapi"
 import { clients, redirectUri } from "../providers/officialClients.ts"
-import { makeVisitor, start } from "./server.ts"
+import { register } from "./oauth4webapi.ts"
+import { makePerson, start } from "./server.ts"
 
 const textOf = (result: Readonly<Record<string, unknown>>) => (result["content"] as [{ readonly text: string }])[0].text
-
-/** Registers a client of oauth4webapi, which signs in with a new browser each time. */
-const register = async ({ origin, resource }: { readonly origin: string; readonly resource: string }) => {
-  const insecure = { [oauth.allowInsecureRequests]: true }
-  const issuer = new URL(origin)
-  const server = await oauth.processDiscoveryResponse(
-    issuer,
-    await oauth.discoveryRequest(issuer, { algorithm: "oauth2", ...insecure })
-  )
-  const registered = await oauth.processDynamicClientRegistrationResponse(
-    await oauth.dynamicClientRegistrationRequest(server, { redirect_uris: [redirectUri] }, insecure)
-  )
-  const client: oauth.Client = { client_id: registered.client_id }
-  const signIn = async (scope?: string) => {
-    const verifier = oauth.generateRandomCodeVerifier()
-    const state = oauth.generateRandomState()
-    const url = new URL(server.authorization_endpoint!)
-    url.search = String(
-      new URLSearchParams({
-        response_type: "code",
-        client_id: client.client_id,
-        redirect_uri: redirectUri,
-        state,
-        code_challenge: await oauth.calculatePKCECodeChallenge(verifier),
-        code_challenge_method: "S256",
-        resource,
-        ...(scope === undefined ? {} : { scope })
-      })
-    )
-    const parameters = oauth.validateAuthResponse(server, client, await makeVisitor()(url), state)
-    return oauth.processAuthorizationCodeResponse(
-      server,
-      client,
-      await oauth.authorizationCodeGrantRequest(
-        server,
-        client,
-        oauth.None(),
-        parameters,
-        redirectUri,
-        verifier,
-        insecure
-      )
-    )
-  }
-  const refresh = (token: string) => oauth.refreshTokenGrantRequest(server, client, oauth.None(), token, insecure)
-  return { client, insecure, refresh, server, signIn }
-}
 
 /** The upstreams, the subject of alice at each, and the upstream scope of `notes:write`. */
 const upstreams = [
@@ -81,7 +35,7 @@ describe.each(upstreams)("with an upstream like $form", ({ form, subject, writin
   it.each(clients)(
     "the client of $name registers, signs in with consent, calls tools, and refreshes",
     async ({ signIn }) => {
-      const signedIn = await signIn({ url: world.resource, browse: makeVisitor() })
+      const signedIn = await signIn({ url: world.resource, browse: makePerson() })
       assert.match(signedIn.clientId, /^c1\./)
       const claims = decodeJwt(signedIn.tokens.access_token)
       assert.strictEqual(decodeProtectedHeader(signedIn.tokens.access_token).typ, "at+jwt")
@@ -157,7 +111,7 @@ const ping = (token: string, resource = world.resource) =>
 
 describe("the client of this library", () => {
   it("registers and signs in with a browser", async () => {
-    const visit = makeVisitor()
+    const visit = makePerson()
     const auth = await McpAuthClient.make({
       resource: world.resource,
       grant: AuthorizationCode.grant({
@@ -199,7 +153,7 @@ describe("oauth4webapi", () => {
 
   it("attack 45: a refresh token is not an access token, and the reverse", async () => {
     const [{ signIn }] = clients as [(typeof clients)[number]]
-    const { clientId, close, tokens } = await signIn({ url: world.resource, browse: makeVisitor() })
+    const { clientId, close, tokens } = await signIn({ url: world.resource, browse: makePerson() })
     await close()
     assert.strictEqual(await ping(tokens.refresh_token!), 401)
     const response = await fetch(`${world.origin}/token`, {
@@ -218,7 +172,7 @@ describe("oauth4webapi", () => {
 
   it("a person whose grants are revoked is rejected at the gate", async () => {
     const [{ signIn }] = clients as [(typeof clients)[number]]
-    const { close, tokens } = await signIn({ url: world.resource, browse: makeVisitor() })
+    const { close, tokens } = await signIn({ url: world.resource, browse: makePerson() })
     await close()
     assert.strictEqual(await ping(tokens.access_token), 200)
     assert.isAbove((await world.proxy.grants.list("github|1001")).length, 0)
@@ -240,7 +194,7 @@ describe("oauth4webapi", () => {
       code_challenge: "A".repeat(43),
       code_challenge_method: "S256"
     })}`
-    const callback = await makeVisitor()(url, "deny")
+    const callback = await makePerson()(url, "deny")
     assert.deepStrictEqual(Object.fromEntries(callback.searchParams), { error: "access_denied", iss: world.origin })
   })
 })

@@ -8,7 +8,7 @@ import { Miniflare } from "miniflare"
 import type { RequestListener } from "node:http"
 import { join } from "node:path"
 import { challengeOf, secret, verifier } from "./front/world.ts"
-import { close, listen, makeVisitor } from "./server.ts"
+import { close, listen, makePerson } from "./server.ts"
 
 const origin = "http://127.0.0.1:9"
 const redirectUri = "http://127.0.0.1/callback"
@@ -70,9 +70,9 @@ it("a client signs in through the proxy in workerd, calls a server, refreshes an
     })
     assert.strictEqual(registration.status, 201)
     const { client_id } = await registration.json() as { client_id: string }
-    const callback = await makeVisitor((url, init) =>
-      url.startsWith(`${origin}/`) ? send(url, init) : fetch(url, init)
-    )(
+    const callback = await makePerson({
+      fetch: (url, init) => String(url).startsWith(`${origin}/`) ? send(String(url), init) : fetch(url, init)
+    })(
       `${origin}/authorize?${new URLSearchParams({
         response_type: "code",
         client_id,
