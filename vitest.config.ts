@@ -9,6 +9,7 @@ const slow = [
   "test/bench/instances.test.ts",
   "test/cli/call.test.ts",
   "test/client/acceptance/*.test.ts",
+  "test/conformance/authorization/*.test.ts",
   "test/conformance/client/*.test.ts",
   "test/proxy/browser.test.ts",
   "test/proxy/slow/*.test.ts",
