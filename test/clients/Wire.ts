@@ -5,7 +5,8 @@ import type { IncomingMessage, ServerResponse } from "node:http"
 /** A request that a server has answered. */
 export interface Exchange {
   readonly method: string
-  readonly path: string
+  /** The URL without its query. */
+  readonly url: string
   readonly parameters: URLSearchParams
   readonly status: number
 }
@@ -17,10 +18,10 @@ export const record = (): Disposable & { readonly take: () => ReadonlyArray<Exch
   let exchanges: Array<Exchange> = []
   const listener = (message: unknown) => {
     const { request, response } = message as { readonly request: IncomingMessage; readonly response: ServerResponse }
-    const { pathname, searchParams } = new URL(request.url ?? "/", "http://127.0.0.1")
+    const { origin, pathname, searchParams } = new URL(request.url ?? "/", `http://${request.headers.host}`)
     exchanges.push({
       method: request.method ?? "",
-      path: pathname,
+      url: origin + pathname,
       parameters: searchParams,
       status: response.statusCode
     })

@@ -9,7 +9,7 @@ import { aiSdk, langChain, sdkV1, sdkV2 } from "./drivers/libraries.ts"
 import { inspectorCli, mcpRemote } from "./drivers/programs.ts"
 import type { Connect } from "./drivers/Session.ts"
 import { executablePath, servePage, type Site, useMcp } from "./drivers/useMcp.ts"
-import { observe } from "./observe.ts"
+import { observe, observeAtProxy } from "./observe.ts"
 
 const folder = inject("folder")
 
@@ -35,16 +35,37 @@ const drivers: Readonly<Record<string, Readonly<Record<string, Connect>>>> = {
 const isMissing = ({ name }: Client) =>
   name === "use-mcp" && process.env["REQUIRE_CHROMIUM"] !== "1" && !existsSync(executablePath)
 
+/** The upstreams of the OAuth proxy. `test/proxy/signIn.test.ts` lets the official clients sign in at each of them. */
+const forms = ["github", "google", "entra"] as const
+
 describe("clients from npm", () => {
   for (const client of clients) {
     for (const [mode, connect] of Object.entries(drivers[client.name]!)) {
+      const name = `${client.name} ${versionOf(client)}${mode}`
       it.live.skipIf(isMissing(client))(
-        `${client.name} ${versionOf(client)}${mode} signs in, calls a tool, and does what docs/clients.md states`,
+        `${name} signs in, calls a tool, and does what docs/clients.md states`,
         () =>
           Effect.gen(function*() {
             assert.deepStrictEqual(yield* observe(connect, { folder, origin: site.origin }), client.behavior)
           })
       )
+
+      for (const form of forms) {
+        it.live.skipIf(isMissing(client))(
+          `${name} signs in at the OAuth proxy with an upstream like ${form}, calls a tool, and refreshes`,
+          () =>
+            Effect.gen(function*() {
+              const { signInScopes, stepUp } = client.behavior
+              assert.deepStrictEqual(yield* observeAtProxy(connect, form, { folder, origin: site.origin }), {
+                signInScopes,
+                // The proxy does not list the scope, because each of its clients gets a refresh token.
+                offlineAccess: false,
+                refresh: true,
+                stepUpAfterRefresh: stepUp === "yes"
+              })
+            })
+        )
+      }
     }
   }
 })

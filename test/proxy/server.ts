@@ -34,7 +34,7 @@ export interface ServerOptions {
 /** The scopes of the MCP server. */
 const scopes = { baseline: ["notes:read"], stepUp: ["notes:write"] } as const
 
-/** What an instance of the MCP server with its proxy needs. */
+/** The settings of an instance of the MCP server with its proxy. */
 export interface InstanceOptions extends Pick<ServerOptions, "pages"> {
   /** The origin that clients use. */
   readonly origin: string

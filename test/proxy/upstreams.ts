@@ -14,7 +14,7 @@ export const writingScopes: Readonly<Record<UpstreamForm, string>> = {
   entra: "Notes.ReadWrite"
 }
 
-/** What a proxy knows of its upstream. */
+/** The client that a proxy has at its upstream, and where the upstream is. */
 export type UpstreamClient = Pick<
   TestUpstream.TestUpstream["Service"],
   "clientId" | "clientSecret" | "origin" | "tenant"

@@ -1,51 +1,59 @@
+import { TestBrowser } from "effect-mcp-auth/testing"
 import { randomUUID } from "node:crypto"
-import { UserAgent } from "../../../examples/authorization-server/UserAgent.ts"
+
+export interface Options {
+  /** Signs the person in, and returns the URL of the callback. Default: alice signs in with a new browser. */
+  readonly signIn?: (authorizationUrl: string) => Promise<string>
+  /** The values that the library saves. Default: a new map. */
+  readonly values?: Map<string, unknown>
+}
 
 /**
  * The part that an application writes for a client library: it stores what the library saves, and takes the person to the
  * authorization server. One class suits all libraries, because each calls the methods that it knows.
  */
 export class PersonProvider {
-  // No server listens at this URL: the user agent returns the URL of the redirect instead of opening it.
+  // No server listens at this URL: the browser returns the URL of the callback instead of opening it.
   readonly redirectUrl = "http://127.0.0.1/callback"
-  readonly clientMetadata = {
+  clientMetadata: Readonly<Record<string, unknown>> = {
     client_name: "client",
     redirect_uris: [this.redirectUrl],
     grant_types: ["authorization_code", "refresh_token"],
     response_types: ["code"],
     token_endpoint_auth_method: "none"
   }
-  readonly #userAgent = new UserAgent({ username: "alice" })
-  readonly #saved = new Map<string, unknown>()
-  #answer: URLSearchParams | undefined
+  readonly #signIn: (authorizationUrl: string) => Promise<string>
+  readonly #values: Map<string, unknown>
+  #callback: URLSearchParams | undefined
 
-  /** Returns the parameters of the redirect since the last call, or `undefined` if the library requested no sign-in. */
-  takeAnswer(): URLSearchParams | undefined {
-    const answer = this.#answer
-    this.#answer = undefined
-    return answer
+  constructor({ signIn = TestBrowser.start().signIn, values = new Map() }: Options = {}) {
+    this.#signIn = signIn
+    this.#values = values
   }
 
-  async redirectToAuthorization(authorizationUrl: URL) {
-    const { searchParams } = await this.#userAgent.authorize(authorizationUrl)
-    const error = searchParams.get("error")
-    if (error !== null) throw new Error(`${error}: ${searchParams.get("error_description")}`)
-    if (searchParams.get("state") !== this.storedState()) throw new Error("The redirect belongs to another sign-in")
-    this.#answer = searchParams
+  /** Returns the parameters of the callback since the last call, or `undefined` if the library requested no sign-in. */
+  takeCallback(): URLSearchParams | undefined {
+    const callback = this.#callback
+    this.#callback = undefined
+    return callback
   }
 
-  #save = (key: string) => (value: unknown) => void this.#saved.set(key, value)
-  #read = (key: string) => (): any => this.#saved.get(key)
+  async redirectToAuthorization(authorizationUrl: URL): Promise<void> {
+    this.#callback = new URL(await this.#signIn(authorizationUrl.href)).searchParams
+  }
+
+  #save = (key: string) => (value: unknown) => void this.#values.set(key, value)
+  #read = (key: string) => (): any => this.#values.get(key)
 
   state = () => {
     const state = randomUUID()
-    this.#saved.set("state", state)
+    this.#values.set("state", state)
     return state
   }
   storedState = this.#read("state")
   saveState = this.#save("state")
   clientInformation = this.#read("client")
-  saveClientInformation = this.#save("client")
+  saveClientInformation: ((value: unknown) => void) | undefined = this.#save("client")
   tokens = this.#read("tokens")
   saveTokens = this.#save("tokens")
   codeVerifier = this.#read("verifier")

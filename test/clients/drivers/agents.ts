@@ -1,8 +1,8 @@
 /** The package `agents` of Cloudflare, in workerd. */
+import { TestBrowser } from "effect-mcp-auth/testing"
 import { build } from "esbuild"
 import { Miniflare } from "miniflare"
 import { join } from "node:path"
-import { UserAgent } from "../../../examples/authorization-server/UserAgent.ts"
 import type { Connect } from "./Session.ts"
 
 export const agents: Connect = async ({ folder, url }) => {
@@ -38,7 +38,7 @@ export const agents: Connect = async ({ folder, url }) => {
   }
   const { authUrl } = await post({ url })
   if (authUrl !== undefined) {
-    await fetch(await new UserAgent({ username: "alice" }).authorize(authUrl), { redirect: "manual" })
+    await fetch(await TestBrowser.start().signIn(authUrl), { redirect: "manual" })
   }
   return {
     callTool: async (name, args) => {

@@ -10,20 +10,30 @@ const load = (folder: string, file: string): Promise<any> =>
 
 const info = { name: "test", version: "1.0.0" }
 
+/** Returns the callback of the sign-in that the library requested since the last call, after the checks of an application. */
+const takeCallback = (provider: PersonProvider): URLSearchParams | undefined => {
+  const callback = provider.takeCallback()
+  if (callback === undefined) return undefined
+  const error = callback.get("error")
+  if (error !== null) throw new Error(`${error}: ${callback.get("error_description")}`)
+  if (callback.get("state") !== provider.storedState()) throw new Error("The callback belongs to another sign-in")
+  return callback
+}
+
 /** The parts of the SDKs that differ between their versions. */
 interface Sdk {
   readonly newClient: () => any
   readonly newTransport: (options: { readonly authProvider: PersonProvider }) => any
-  readonly toCallback: (answer: URLSearchParams) => unknown
+  readonly toCallback: (callback: URLSearchParams) => unknown
 }
 
 const connectSdk = async ({ newClient, newTransport, toCallback }: Sdk): ReturnType<Connect> => {
   const authProvider = new PersonProvider()
   let transport: any
   const finishSignIn = async () => {
-    const answer = authProvider.takeAnswer()
-    if (answer !== undefined) await transport.finishAuth(toCallback(answer))
-    return answer !== undefined
+    const callback = takeCallback(authProvider)
+    if (callback !== undefined) await transport.finishAuth(toCallback(callback))
+    return callback !== undefined
   }
   const client = await connectSignedIn(async () => {
     const client = newClient()
@@ -50,7 +60,7 @@ export const sdkV1 = (name: string): Connect => async ({ folder, url }) => {
   return connectSdk({
     newClient: () => new Client(info),
     newTransport: (options) => new StreamableHTTPClientTransport(new URL(url), options),
-    toCallback: (answer) => answer.get("code")
+    toCallback: (callback) => callback.get("code")
   })
 }
 
@@ -61,7 +71,7 @@ export const sdkV2 = (mode: "legacy" | "auto"): Connect => async ({ folder, url 
     newClient: () => new Client(info, { versionNegotiation: { mode } }),
     newTransport: (options) => new StreamableHTTPClientTransport(new URL(url), options),
     // The client also checks the issuer in the redirect (RFC 9207), so it needs all parameters.
-    toCallback: (answer) => answer
+    toCallback: (callback) => callback
   })
 }
 
@@ -70,13 +80,13 @@ export const aiSdk: Connect = async ({ folder, url }) => {
   const { auth, createMCPClient } = await load(folder, "@ai-sdk/mcp/dist/index.js")
   const authProvider = new PersonProvider()
   const finishSignIn = async () => {
-    const answer = authProvider.takeAnswer()
-    if (answer === undefined) return false
+    const callback = takeCallback(authProvider)
+    if (callback === undefined) return false
     await auth(authProvider, {
       serverUrl: url,
-      authorizationCode: answer.get("code"),
-      callbackState: answer.get("state"),
-      callbackIssuer: answer.get("iss")
+      authorizationCode: callback.get("code"),
+      callbackState: callback.get("state"),
+      callbackIssuer: callback.get("iss")
     })
     return true
   }
@@ -96,9 +106,9 @@ export const langChain: Connect = async ({ folder, url }) => {
   const { auth } = await load(folder, "@modelcontextprotocol/sdk/dist/esm/client/auth.js")
   const authProvider = new PersonProvider()
   const finishSignIn = async () => {
-    const answer = authProvider.takeAnswer()
-    if (answer === undefined) return false
-    await auth(authProvider, { serverUrl: url, authorizationCode: answer.get("code") })
+    const callback = takeCallback(authProvider)
+    if (callback === undefined) return false
+    await auth(authProvider, { serverUrl: url, authorizationCode: callback.get("code") })
     return true
   }
   const { client, tools } = await connectSignedIn(async () => {

@@ -1,6 +1,7 @@
 /** The clients that are programs. A person signs in at each URL that they print. */
 import { Client } from "@modelcontextprotocol/sdk/client/index.js"
 import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js"
+import { TestBrowser } from "effect-mcp-auth/testing"
 import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { mkdtempSync, rmSync } from "node:fs"
@@ -11,19 +12,18 @@ import { createInterface } from "node:readline"
 import type { Readable } from "node:stream"
 import { text } from "node:stream/consumers"
 import { setTimeout } from "node:timers/promises"
-import { UserAgent } from "../../../examples/authorization-server/UserAgent.ts"
 import type { Connect } from "./Session.ts"
 
-const authorizationUrl = /http:\/\/127\.0\.0\.1:\d+\/auth\?\S+/
+const authorizationUrl = /http:\/\/127\.0\.0\.1:\d+\/auth(?:orize)?\?\S+/
 
-/** Signs in at each authorization URL among the lines, and opens the redirect at the program, as a browser does. */
-const signIn = (lines: Readable, userAgent: UserAgent): void => {
+/** Signs in at each authorization URL among the lines, and opens the callback at the program. */
+const signIn = (lines: Readable, browser: ReturnType<typeof TestBrowser.start>): void => {
   createInterface({ input: lines }).on("line", async (line) => {
     const [url] = authorizationUrl.exec(line) ?? []
     if (url === undefined) return
     // mcp-remote listens a moment after it has printed the URL. A person is slower than that.
     await listening(new URL(new URL(url).searchParams.get("redirect_uri")!))
-    await fetch(await userAgent.authorize(url))
+    await fetch(await browser.signIn(url))
   })
 }
 
@@ -60,7 +60,7 @@ export const mcpRemote: Connect = async ({ folder, url }) => {
     env: environment(home),
     stderr: "pipe"
   })
-  signIn(transport.stderr as Readable, new UserAgent({ username: "alice" }))
+  signIn(transport.stderr as Readable, TestBrowser.start())
   const client = new Client({ name: "test", version: "1.0.0" })
   await client.connect(transport)
   return {
@@ -79,7 +79,7 @@ export const mcpRemote: Connect = async ({ folder, url }) => {
 /** Runs the command-line mode of the inspector once for each call. */
 export const inspectorCli: Connect = async ({ folder, url }) => {
   const home = newHome()
-  const userAgent = new UserAgent({ username: "alice" })
+  const browser = TestBrowser.start()
   const launcher = join(folder, "node_modules/@modelcontextprotocol/inspector/clients/launcher/build/index.js")
   const callbackUrl = `http://127.0.0.1:${await freePort()}/oauth/callback`
   const run = async (...options: ReadonlyArray<string>): Promise<any> => {
@@ -87,7 +87,7 @@ export const inspectorCli: Connect = async ({ folder, url }) => {
     const child = spawn(process.execPath, args, { env: environment(home), stdio: ["pipe", "pipe", "pipe"] })
     // The answer to the question whether to step up.
     child.stdin.end("y\n")
-    signIn(child.stderr, userAgent)
+    signIn(child.stderr, browser)
     const [output, errors, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "exit")])
     if (code !== 0) throw new Error(errors)
     return JSON.parse(output)

@@ -47,7 +47,8 @@ export const servePage = async (folder: string): Promise<Site> => {
 /** Signs in and consents on the pages of the authorization server, until the window that the hook has opened closes. */
 const signIn = async (popup: Page): Promise<void> => {
   const login = popup.getByPlaceholder("Enter any login")
-  const consent = popup.getByRole("heading", { name: "Authorize" })
+  // The button of the example's authorization server, or of the OAuth proxy.
+  const consent = popup.getByRole("button", { name: /^(?:Continue|Allow)$/ })
   await login.or(consent).waitFor()
   if (await login.isVisible()) {
     await login.fill("alice")
@@ -56,7 +57,7 @@ const signIn = async (popup: Page): Promise<void> => {
     await consent.waitFor()
   }
   const closed = popup.waitForEvent("close")
-  await popup.getByRole("button", { name: "Continue" }).click()
+  await consent.click()
   await closed
 }
 
