@@ -49,6 +49,7 @@ export default defineConfig({
             "test/package.test.ts",
             "test/tutorials/**",
             "test/providers/debian/**",
+            "test/site/**",
             ...slow
           ],
           // Not 0: with a single worker, Vitest runs that group after all others.
@@ -72,6 +73,16 @@ export default defineConfig({
           name: "slow",
           include: slow,
           setupFiles: ["tools/loopback.ts"],
+          testTimeout: 120_000,
+          sequence: { groupOrder: 1 }
+        }
+      },
+      {
+        // Builds the documentation site, and opens every page in a browser.
+        extends: true,
+        test: {
+          name: "site",
+          include: ["test/site/*.test.ts"],
           testTimeout: 120_000,
           sequence: { groupOrder: 1 }
         }

@@ -165,6 +165,26 @@ describe("the README", () => {
   })
 })
 
+describe("the introduction", () => {
+  it("shows the output of its program", () => {
+    const text = readFileSync(join(root, "docs/introduction.md"), "utf8")
+    const [program] = blocks("docs/introduction.md", text)
+    const shown = /Run it with `node first.ts`:\n\n```text\n([\s\S]*?)```/.exec(text)?.[1]
+    const { stdout } = withFiles(
+      [program!.code],
+      (folder) =>
+        spawnSync(process.execPath, ["--conditions=effect-mcp-auth/source", join(folder, "block0.ts")], {
+          encoding: "utf8"
+        })
+    )
+    // The log of the gate is between the lines of the program.
+    const situations = [...program!.code.matchAll(/call\(\s*"(.*?:)"/g)].map(([, situation]) => situation!)
+    const printed = stdout.split("\n").filter((line) => situations.some((situation) => line.startsWith(situation)))
+    assert.isAbove(printed.length, 3)
+    assert.strictEqual(`${printed.join("\n")}\n`, shown)
+  })
+})
+
 describe("links", () => {
   it("lead to files and headings that exist in this repository", () => {
     let seen = 0

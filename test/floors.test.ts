@@ -249,7 +249,8 @@ const serversByHand = [
   "test/servers/optionLayer.test.ts", // a gate under test, in front of a handler
   "test/servers/routeStreams.test.ts", // a route under test
   "test/servers/standardSchema.test.ts", // a server adapter under test
-  "test/servers/tenants/hosts.ts" // a server adapter under test, with a route for each tenant
+  "test/servers/tenants/hosts.ts", // a server adapter under test, with a route for each tenant
+  "test/site/builtSite.ts" // the files of the documentation site
 ]
 
 interface Diagnostic {

@@ -16,13 +16,16 @@ export const checkRunning = (issuer: string): Effect.Effect<Readonly<Record<Rule
     "2025-06-18": Check.run(issuer, { revision: "2025-06-18" })
   }).pipe(Effect.provide(FetchHttpClient.layer), Effect.orDie)
 
-/** Starts the servers, checks them, and returns the list of providers as Markdown. */
-export const markdown: Effect.Effect<string> = Effect.gen(function*() {
+/** Starts the servers, checks them, and returns the rows of the list of providers. */
+export const entries: Effect.Effect<ReadonlyArray<ProviderList.Entry>> = Effect.gen(function*() {
   const oidcProvider = yield* Effect.orDie(AuthorizationServer.make({ scopes }))
   const betterAuth = yield* BetterAuth.make({ resource: "http://127.0.0.1:9/mcp", scopes, algorithm: "EdDSA" })
   const live: Readonly<Record<string, Readonly<Record<Rule.Revision, Report.Report>>>> = {
     "oidc-provider": yield* checkRunning(oidcProvider.issuer),
     "better-auth": yield* checkRunning(betterAuth.issuer)
   }
-  return ProviderList.toMarkdown(Facts.all.map((fact) => ProviderList.makeEntry(fact, live[fact.id])))
+  return Facts.all.map((fact) => ProviderList.makeEntry(fact, live[fact.id]))
 }).pipe(Effect.scoped)
+
+/** Returns the list of providers as Markdown. */
+export const markdown: Effect.Effect<string> = Effect.map(entries, ProviderList.toMarkdown)
