@@ -36,13 +36,17 @@ export type Discover = (
   stored: string | undefined
 ) => Effect.Effect<Found, ClientError>
 
+/** The largest document of metadata, in bytes. Strangers name the servers, and known documents have at most 8 KB. */
+export const maximumBytes = 64 * 1024
+
 /** Describes an authorization server for discovery. */
 export const sourceOf = (issuer: string): Source => ({
   issuer,
   metadataUrls: WellKnown.authorizationServerMetadata(new URL(issuer)),
   metadata: undefined,
   allowInsecureHttp: false,
-  allowPrivateEndpoints: false
+  allowPrivateEndpoints: false,
+  maximumBytes
 })
 
 /** Fetches the metadata of an authorization server that has a token endpoint. */
@@ -117,7 +121,7 @@ const findResource = Effect.fnUntraced(function*(
   let outage: DocumentError | undefined
   for (const url of metadataUrls(resource, challengeUrl)) {
     const document = yield* Effect.result(
-      fetchDocument(fetcher, url, { issuer: resource.href, allowInsecureHttp: false })
+      fetchDocument(fetcher, url, { issuer: resource.href, allowInsecureHttp: false, maximumBytes })
     )
     if (Result.isFailure(document)) {
       if (document.failure._tag === "AuthorizationServerUnavailable") outage = document.failure

@@ -46,6 +46,8 @@ export interface Source {
   readonly metadata: Metadata.AuthorizationServerMetadata | undefined
   readonly allowInsecureHttp: boolean
   readonly allowPrivateEndpoints: boolean
+  /** The largest document of metadata that is read, in bytes. Default: 1 MiB. */
+  readonly maximumBytes?: number | undefined
 }
 
 /**

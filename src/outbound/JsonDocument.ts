@@ -23,17 +23,19 @@ export type DocumentError = AuthorizationServerUnavailable | InvalidMetadata
 export interface Purpose {
   readonly issuer: string
   readonly allowInsecureHttp: boolean
+  /** The largest document, in bytes. Default: 1 MiB. */
+  readonly maximumBytes?: number | undefined
 }
 
 /**
- * Fetches one JSON document: over https (or http, on loopback or with `allowInsecureHttp`), without redirects, at most 1 MiB,
- * within 5 seconds. Fails with `AuthorizationServerUnavailable` if the server has an outage (5xx, 429, no connection, no
+ * Fetches one JSON document: over https (or http, on loopback or with `allowInsecureHttp`), without redirects, at most
+ * `maximumBytes`, within 5 seconds. Fails with `AuthorizationServerUnavailable` if the server has an outage (5xx, 429, no connection, no
  * response in time), and with `InvalidMetadata` if its response cannot be used.
  */
 export const fetchDocument = (
   fetcher: Fetcher["Service"],
   url: string,
-  { allowInsecureHttp, issuer }: Purpose
+  { allowInsecureHttp, issuer, maximumBytes = limit.bytes }: Purpose
 ): Effect.Effect<Document, DocumentError> => {
   const unusable = (reason: InvalidMetadata["reason"], detail: string) =>
     new InvalidMetadata({ reason, issuer, detail: `${sanitizeUrl(url)} ${detail}` })
@@ -44,7 +46,7 @@ export const fetchDocument = (
   if (!allowInsecureHttp && !HttpUri.isSecure(new URL(url))) {
     return Effect.fail(unusable("insecure-url", "must be https (http is accepted on loopback only)"))
   }
-  const tooLarge = () => unusable("too-large", `is larger than ${limit.bytes} bytes`)
+  const tooLarge = () => unusable("too-large", `is larger than ${maximumBytes} bytes`)
 
   const read = ({ body, headers, status }: Response): Effect.Effect<Document, DocumentError> => {
     if (isRedirect(status)) {
@@ -81,7 +83,7 @@ export const fetchDocument = (
       method: "GET",
       url,
       headers: { accept: "application/json" },
-      maximumBytes: limit.bytes,
+      maximumBytes,
       readsBody: ({ headers, status }) => status === 200 && isJson(headers["content-type"])
     })
   ).pipe(

@@ -149,6 +149,28 @@ describe("responses that do not end", () => {
       assert.strictEqual((yield* Effect.flip((yield* clientOf(world)).send()))._tag, "DiscoveryError")
     }))
 
+  it.effect("5: reads metadata of at most 64 KiB", () =>
+    Effect.gen(function*() {
+      const world = yield* servers
+      const padded = (metadata: object, bytes: number) => {
+        const text = JSON.stringify({ ...metadata, padding: "" })
+        return text.replace("\"padding\":\"\"", `"padding":"${"x".repeat(bytes - text.length)}"`)
+      }
+      let bytes = 65_536
+      world.state.metadataAnswer = ({ pathname }) =>
+        pathname.endsWith("/mcp")
+          ? new Response(padded(world.state.metadata as object, bytes), {
+            headers: { "content-type": "application/json" }
+          })
+          : undefined
+      assert.strictEqual((yield* (yield* clientOf(world)).send()).status, 200)
+      bytes++
+      assert.include((yield* Effect.flip((yield* clientOf(world)).send())).message, "is larger than 65536 bytes")
+      world.state.metadataAnswer = () => undefined
+      yield* world.issuer.publishMetadata({ padding: "x".repeat(65_536) })
+      assert.include((yield* Effect.flip((yield* clientOf(world)).send())).message, "is larger than 65536 bytes")
+    }))
+
   it.effect.each(["/.well-known/", "/token", "/register"])(
     "5: waits ten seconds for %s at most",
     (path) =>

@@ -37,7 +37,11 @@ export const make: typeof serverDiscovery.make = (
     const found = { resource: resource.href, issuer, scopesSupported: undefined }
     const [url] = WellKnown.authorizationServerMetadata(new URL(origin))
     const { fetcher: watched, statuses } = watch(fetcher)
-    yield* fetchDocument(watched, url!, { issuer, allowInsecureHttp: false }).pipe(
+    yield* fetchDocument(watched, url!, {
+      issuer,
+      allowInsecureHttp: false,
+      maximumBytes: serverDiscovery.maximumBytes
+    }).pipe(
       Effect.catchTag("InvalidMetadata", () => Effect.void),
       Effect.mapError(({ message, retryAfter }) => new Unavailable({ detail: message, retryAfter }))
     )
