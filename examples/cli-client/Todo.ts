@@ -1,6 +1,12 @@
 /** The commands of the tool. */
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client"
+import { Schema } from "effect"
 import type { McpAuthClient } from "effect-mcp-auth/client"
+
+/** The result of `list_todos`. */
+const Todos = Schema.Struct({
+  todos: Schema.Array(Schema.Struct({ id: Schema.Int, title: Schema.String, by: Schema.String }))
+})
 
 /** Runs `add TITLE`, `done ID` or, by default, `list`. Returns the lines to print. */
 export const run = async (
@@ -14,7 +20,7 @@ export const run = async (
     const call = async (name: string, args: Record<string, unknown> = {}) => {
       const { content, isError, structuredContent } = await client.callTool({ name, arguments: args })
       if (isError === true) throw new Error(content.map((part) => part.type === "text" ? part.text : "").join("\n"))
-      return structuredContent as any
+      return structuredContent
     }
     switch (command) {
       case "add":
@@ -28,9 +34,8 @@ export const run = async (
       default:
         throw new Error("usage: todo [list | add TITLE | done ID]")
     }
-    const { todos } = await call("list_todos")
-    if (todos.length === 0) return ["No todos"]
-    return todos.map(({ by, id, title }: { id: number; title: string; by: string }) => `${id} ${title} (${by})`)
+    const { todos } = await Schema.decodeUnknownPromise(Todos)(await call("list_todos"))
+    return todos.length === 0 ? ["No todos"] : todos.map(({ by, id, title }) => `${id} ${title} (${by})`)
   } finally {
     await client.close()
   }
