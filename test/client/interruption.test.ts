@@ -43,7 +43,7 @@ describe("a refresh whose request is interrupted after the authorization server 
       ["the request, where requests share no work", false],
       ["the client, which is disposed", true]
     ] as const
-  )("stores the new refresh token, and releases the lease: %s", ([, shares]) =>
+  )("33: stores the new refresh token, and releases the lease: %s", ([, shares]) =>
     Effect.gen(function*() {
       const world = yield* people
       yield* (yield* tool(world, shares)).send()
