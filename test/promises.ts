@@ -241,6 +241,21 @@ export const promises: Readonly<Record<string, ReadonlyArray<string>>> = {
   "A public authorization server cannot name endpoints on private addresses, and a name that is not resolved in time is not contacted.":
     ["T-AUD-30", "T-AUD-30b"],
   "Requests to authorization servers of tenants go through `AddressGuard`.": ["T-AUD-01g"],
+  "On Node, a client without a `fetch` of yours sends no request for metadata, registration, tokens or revocation to a private address of a host that was public.":
+    [
+      "2: opens no connection for metadata of an authorization server",
+      "2: opens no connection for client credentials",
+      "2: opens no connection for a registration",
+      "2: opens no connection for a code",
+      "2: opens no connection for a revocation",
+      "2: opens no connection for a sign-in on another device",
+      "2: is reached at no other address, whether a check or a connection saw it first"
+    ],
+  "A client reads at most 64 KiB of metadata.": ["5: reads metadata of at most 64 KiB"],
+  "Events, logs, spans, metrics and errors of a client contain no token, code, verifier, secret, key or callback.": [
+    "59: writes no token, code, verifier, state, key or callback of people into logs, spans, metrics, events and errors",
+    "59: writes no token, assertion, secret or key of machines into logs, spans, metrics, events and errors"
+  ],
   "The proxy shows a consent page for each sign-in, before the browser reaches the upstream, and keeps no consent.": [
     "attack 1: always shows a consent page before the upstream, also after an earlier approval",
     "attack 3: the page sets no cookie of a transaction, and creates no upstream state"

@@ -53,10 +53,10 @@ const budgets = [
   { entry: "revocation", ours: 15, effect: 67, kB: 6 },
   { entry: "sessions", ours: 20, effect: 67, kB: 7 },
   { entry: "quotas", ours: 20, effect: 67, kB: 6 },
-  { entry: "client", ours: 61, effect: 73, kB: 22.5 },
+  { entry: "client", ours: 63, effect: 73, kB: 23.6 },
   { entry: "client-events", ours: 20, effect: 73, kB: 7.5 },
   { entry: "token-exchange", ours: 60, effect: 73, kB: 22 },
-  { entry: "sign-in", ours: 81, effect: 73, kB: 31.1 }
+  { entry: "sign-in", ours: 83, effect: 73, kB: 32.6 }
 ]
 
 describe.each(budgets)("the entry point $entry", ({ effect, entry, kB, ours }) => {

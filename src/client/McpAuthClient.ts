@@ -8,6 +8,7 @@ import * as Exit from "effect/Exit"
 import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
 import * as Fetcher from "../outbound/Fetcher.ts"
+import * as pinnedFetcher from "../outbound/PinnedFetcher.ts"
 import * as ConfigOption from "../protocol/ConfigOption.ts"
 import { send } from "./AuthorizedFetch.ts"
 import { check, type FetchOptions, makeSession } from "./Session.ts"
@@ -48,6 +49,8 @@ export interface Client {
  *
  * Redirects of the MCP server are not followed, because a token is only for one server.
  *
+ * On Node, requests for metadata and tokens connect only to addresses that the checks of the client accept, unless you set `fetch`.
+ *
  * **Example** (A machine client with the official SDK)
  *
  * ```ts
@@ -74,15 +77,18 @@ export const make = async (options: FetchOptions): Promise<Client> => {
   const checked = ConfigOption.attempt(() => check(options))
   if (Result.isFailure(checked)) throw checked.failure
   const fetch: typeof globalThis.fetch = options.fetch ?? ((input, init) => globalThis.fetch(input, init))
+  const { context, fetcher } = await Effect.runPromise(pinnedFetcher.forClient(options.fetch))
   const scope = Scope.makeUnsafe()
   const session = await Effect.runPromise(
     makeSession(options).pipe(
-      Effect.provideService(Fetcher.Fetcher, Fetcher.make(fetch)),
-      Effect.provideService(Scope.Scope, scope)
+      Effect.provideService(Fetcher.Fetcher, fetcher),
+      Effect.provideService(Scope.Scope, scope),
+      Effect.provide(context)
     )
   )
+  const run = Effect.runPromiseExitWith(context)
   return {
-    fetch: (input, init) => send(session, fetch, Effect.runPromiseExit, input, init),
+    fetch: (input, init) => send(session, fetch, run, input, init),
     dispose: () => Effect.runPromise(Scope.close(scope, Exit.void))
   }
 }

@@ -45,7 +45,10 @@ export interface Options {
  * @since 0.1.0
  */
 export interface FetchOptions extends Options {
-  /** Sends all requests of the client. Default: the `fetch` of the platform. */
+  /**
+   * Sends all requests of the client. Default: the `fetch` of the platform, and on Node, for metadata and tokens, `node:https` with
+   * connections whose addresses are checked.
+   */
   readonly fetch?: typeof globalThis.fetch | undefined
 }
 

@@ -11,6 +11,7 @@ import * as Scope from "effect/Scope"
 import * as Discovery from "../../outbound/Discovery.ts"
 import * as Fetcher from "../../outbound/Fetcher.ts"
 import * as FormPost from "../../outbound/FormPost.ts"
+import * as pinnedFetcher from "../../outbound/PinnedFetcher.ts"
 import type { AuthConfigError } from "../../protocol/AuthError.ts"
 import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import { BoundedMap } from "../../store/BoundedMap.ts"
@@ -69,7 +70,10 @@ export interface Options extends signInOptions.SignInOptions {
   readonly dpop?: DpopKeys | undefined
   /** Records the steps of all connections: a value of `ClientEvents.make`. Default: none. */
   readonly events?: observation.Recorder | undefined
-  /** Sends all requests. Default: the `fetch` of the platform. */
+  /**
+   * Sends all requests. Default: the `fetch` of the platform, and on Node, for metadata, registrations and tokens, `node:https` with
+   * connections whose addresses are checked.
+   */
   readonly fetch?: typeof globalThis.fetch | undefined
 }
 
@@ -147,8 +151,8 @@ const longestAccount = 1_024
  *
  * **Gotchas**
  *
- * Records contain tokens. Seal them with `SealedStore` in a store that others can read. If people enter URLs of MCP servers, give a
- * `fetch` that cannot reach your private network.
+ * Records contain tokens. Seal them with `SealedStore` in a store that others can read. If people enter URLs of MCP servers, check
+ * them first, or give a `fetch` that cannot reach your private network: a connection may name a server in it.
  *
  * @category constructors
  * @since 0.1.0
@@ -159,9 +163,10 @@ export const make = Effect.fnUntraced(function*(
   yield* Effect.fromResult(ConfigOption.attempt(() => checkOptions(options)))
   const store = yield* RecordStore
   const scope = yield* Effect.scope
-  const context = yield* Effect.context<never>()
   const platform: typeof globalThis.fetch = options.fetch ?? ((input, init) => globalThis.fetch(input, init))
-  const fetcher = Fetcher.make(platform)
+  const sender = yield* pinnedFetcher.forClient(options.fetch)
+  const { fetcher } = sender
+  const context = Context.merge(yield* Effect.context<never>(), sender.context)
   const discovery = yield* Effect.provideService(Discovery.make, Fetcher.Fetcher, fetcher)
   const issuers = signInOptions.readIssuers(options.allowIssuers)
   for (const [path, credentials] of issuers.credentials) yield* clientProof.check(credentials, path)
@@ -263,7 +268,7 @@ export const make = Effect.fnUntraced(function*(
       const completed = yield* observe(signIn.complete(url, account), { account })
       yield* invalidate(completed)
       return completed
-    }),
+    }, Effect.provide(sender.context)),
     disconnect: Effect.fnUntraced(function*({ account, resource }) {
       const resources = resource === undefined ? yield* index.resources(account) : [resource]
       const ended = yield* Effect.forEach(resources, (each) => {
@@ -271,7 +276,7 @@ export const make = Effect.fnUntraced(function*(
         return observe(disconnectFrom(connection), connection)
       })
       return ended.filter((each) => each !== undefined)
-    })
+    }, Effect.provide(sender.context))
   }
 })
 

@@ -11,7 +11,7 @@ import { BoundedMap } from "../../store/BoundedMap.ts"
 import * as monotonic from "../../store/MonotonicTime.ts"
 import type { Client } from "./Client.ts"
 import * as clientDocument from "./ClientDocument.ts"
-import * as nodeHttps from "./internal/nodeHttps.ts"
+import * as documentFetcher from "./internal/documentFetcher.ts"
 
 /*
  * Fetches and caches the metadata documents of clients. Anyone can name a URL, so requests are limited for each origin and in total,
@@ -166,7 +166,8 @@ export const make = (
 /** Creates the cache with the fetcher of the platform. Returns `undefined` if the platform cannot check the addresses of connections. */
 export const forPlatform = (
   privateUse: ReadonlyArray<string>
-): Effect.Effect<ClientDocuments | undefined, never, Scope.Scope> => {
-  const fetcher = nodeHttps.documentFetcher()
-  return fetcher === undefined ? Effect.undefined : make(fetcher, privateUse)
-}
+): Effect.Effect<ClientDocuments | undefined, never, Scope.Scope> =>
+  Effect.flatMap(
+    documentFetcher.forPlatform,
+    (fetcher) => fetcher === undefined ? Effect.undefined : make(fetcher, privateUse)
+  )

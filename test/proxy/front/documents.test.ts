@@ -1,14 +1,15 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Result } from "effect"
 import { TestClock } from "effect/testing"
-import { createServer } from "node:http"
-import { request } from "node:https"
+import * as http from "node:http"
+import * as https from "node:https"
 import type { AddressInfo } from "node:net"
 import * as AddressGuard from "../../../src/outbound/AddressGuard.ts"
 import { FetchError, type Response } from "../../../src/outbound/Fetcher.ts"
+import type * as nodeFetcher from "../../../src/outbound/NodeFetcher.ts"
 import * as clientDocument from "../../../src/proxy/front/ClientDocument.ts"
 import * as clientDocuments from "../../../src/proxy/front/ClientDocuments.ts"
-import * as nodeHttps from "../../../src/proxy/front/internal/nodeHttps.ts"
+import * as documentFetcher from "../../../src/proxy/front/internal/documentFetcher.ts"
 import { privateUseDefaults } from "../../../src/proxy/front/RedirectUri.ts"
 import { documents } from "./clientTable.ts"
 import { fieldsOf, makeBrowser, textOf, world } from "./world.ts"
@@ -227,8 +228,9 @@ describe("client metadata documents", () => {
 })
 
 describe("the fetcher of documents on Node", () => {
+  const modules = { http, https } as unknown as nodeFetcher.Modules
   const send = (target: string, lookup: AddressGuard.Lookup) =>
-    nodeHttps.make({ request: request as unknown as nodeHttps.NodeHttps["request"] }, lookup).send({
+    documentFetcher.make(modules, lookup).send({
       method: "GET",
       url: target,
       headers: {},
@@ -239,7 +241,7 @@ describe("the fetcher of documents on Node", () => {
   it.live("attack 70: opens no connection to private addresses, also if a name resolves to one", () =>
     Effect.gen(function*() {
       let connections = 0
-      const server = createServer()
+      const server = http.createServer()
       server.on("connection", (socket) => {
         connections++
         socket.destroy()
@@ -284,7 +286,9 @@ describe("the fetcher of documents on Node", () => {
 
   it("attack 74: names whose servers never answer occupy one look-up, and a bounded number of them wait", () => {
     const running: Array<() => void> = []
-    const lookup = nodeHttps.oneAtATime((_, __, callback) => running.push(() => callback(null, "93.184.216.34", 4)))
+    const lookup = documentFetcher.oneAtATime((_, __, callback) =>
+      running.push(() => callback(null, "93.184.216.34", 4))
+    )
     const results: Array<string> = []
     const ask = (name: string) =>
       lookup(name, {}, (error) => results.push(`${name} ${(error as { code?: string } | null)?.code ?? "found"}`))
@@ -297,7 +301,5 @@ describe("the fetcher of documents on Node", () => {
     assert.lengthOf(running, 1)
   })
 
-  it("exists on Node", () => {
-    assert.isDefined(nodeHttps.documentFetcher())
-  })
+  it.effect("exists on Node", () => Effect.map(documentFetcher.forPlatform, (fetcher) => assert.isDefined(fetcher)))
 })

@@ -3,13 +3,15 @@ import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { spawnSync } from "node:child_process"
 import { mkdtempSync, readFileSync, rmSync } from "node:fs"
-import { createServer, request } from "node:https"
+import * as http from "node:http"
+import * as https from "node:https"
 import type { AddressInfo } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import type * as AddressGuard from "../../../src/outbound/AddressGuard.ts"
+import type * as nodeFetcher from "../../../src/outbound/NodeFetcher.ts"
 import * as clientDocuments from "../../../src/proxy/front/ClientDocuments.ts"
-import * as nodeHttps from "../../../src/proxy/front/internal/nodeHttps.ts"
+import * as documentFetcher from "../../../src/proxy/front/internal/documentFetcher.ts"
 
 const host = "app.example.com"
 
@@ -41,7 +43,7 @@ it.live("the document of a client arrives over TLS if the certificate is valid f
   Effect.gen(function*() {
     const { cert, key } = makeCertificate()
     const paths: Array<string> = []
-    const server = createServer({ cert, key }, (req, res) => {
+    const server = https.createServer({ cert, key }, (req, res) => {
       paths.push(req.url!)
       if (req.url === "/moved") {
         res.writeHead(302, { location: "/client" }).end()
@@ -60,7 +62,7 @@ it.live("the document of a client arrives over TLS if the certificate is valid f
     )
     const { port } = server.address() as AddressInfo
     const fetcherWith = (options: Readonly<Record<string, unknown>>) =>
-      nodeHttps.make({ request: request as unknown as nodeHttps.NodeHttps["request"] }, toLoopback, options)
+      documentFetcher.make({ http, https } as unknown as nodeFetcher.Modules, toLoopback, options)
     const trusting = yield* clientDocuments.make(fetcherWith({ ca: cert }), [])
     const url = `https://${host}:${port}/client`
     const client = yield* trusting.find(url)

@@ -205,8 +205,8 @@ export const mutations: ReadonlyArray<Mutation> = [
   },
   {
     attack: "70",
-    file: `${folder}/internal/nodeHttps.ts`,
-    find: "|| !AddressGuard.isPublicHost(hostname)",
+    file: `${folder}/internal/documentFetcher.ts`,
+    find: " && AddressGuard.isPublicHost(hostname)",
     replace: "",
     test: documents
   },
