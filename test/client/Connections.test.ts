@@ -1,9 +1,11 @@
 /** An application acts for people. Numbers in titles are those of the faults that clients of MCP servers had. */
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber, Scope } from "effect"
+import { Deferred, Effect, Exit, Fiber, Redacted } from "effect"
 import { Grant } from "effect-mcp-auth/client"
 import { RecordStore } from "effect-mcp-auth/store"
+import { SigningKey } from "effect-mcp-auth/testing"
 import { TestClock } from "effect/testing"
+import { decodeJwt, type JWK, jwtVerify } from "jose"
 import { keyOf } from "../../src/client/sign-in/SignInRecords.ts"
 import { application, options, type People, people, redirectUri, whileTimePasses } from "./people.ts"
 import { resource } from "./world.ts"
@@ -471,6 +473,40 @@ describe("tokens of an account", () => {
       assert.strictEqual((yield* app.call()).status, 200)
     }))
 
+  it.effect("48: fails after two step-ups in ten minutes if the server asks for ever more scopes, and sends no one to a third", () =>
+    Effect.gen(function*() {
+      const world = yield* people
+      const app = yield* application(world)
+      yield* app.signIn()
+      let scopes = 0
+      world.state.answer = () => stepUp(`scope-${++scopes}`)
+      for (let count = 0; count < 2; count++) {
+        const required = yield* Effect.flip(app.call())
+        assert.strictEqual(required._tag, "SignInRequired")
+        yield* app.complete(world.approve(required.url), { account: "alice" })
+      }
+      for (let count = 0; count < 3; count++) {
+        const { _tag, reason } = yield* Effect.flip(app.call())
+        assert.deepStrictEqual([_tag, reason], ["AuthorizationDenied", "step-up"])
+      }
+      world.state.answer = () => undefined
+      assert.strictEqual((yield* app.call()).status, 200)
+      world.state.answer = () => stepUp("todos:delete")
+      yield* TestClock.adjust("11 minutes")
+      assert.strictEqual((yield* Effect.flip(app.call()))._tag, "SignInRequired")
+    }))
+
+  it.effect("48: repeats one step-up that the person has not answered", () =>
+    Effect.gen(function*() {
+      const world = yield* people
+      const app = yield* application(world)
+      yield* app.signIn()
+      world.state.answer = () => stepUp("todos:write")
+      for (let count = 0; count < 4; count++) {
+        assert.strictEqual((yield* Effect.flip(app.call()))._tag, "SignInRequired")
+      }
+    }))
+
   it.effect("requests offline_access if and only if the authorization server lists it", () =>
     Effect.gen(function*() {
       const world = yield* people
@@ -533,6 +569,61 @@ describe("tokens of an account", () => {
     }))
 })
 
+describe("a client with a metadata document and a key", () => {
+  const metadataUrl = "https://app.test/client.json"
+
+  const start = (methods: ReadonlyArray<string>) =>
+    Effect.gen(function*() {
+      const world = yield* people
+      const { privateJwk, publicJwk } = yield* SigningKey.make({ kid: "key-of-the-client" })
+      yield* world.issuer.publishMetadata({
+        client_id_metadata_document_supported: true,
+        token_endpoint_auth_methods_supported: methods
+      })
+      const app = yield* application(world, {
+        client: { name: "Test", metadataUrl, privateKey: Redacted.make(privateJwk as Record<string, unknown>) }
+      })
+      return { app, publicJwk, world }
+    })
+
+  it.effect("proves itself with the key, for codes, refreshes and revocations, with a new assertion each time", () =>
+    Effect.gen(function*() {
+      const { app, publicJwk, world } = yield* start(["none", "private_key_jwt"])
+      yield* world.issuer.publishMetadata({ revocation_endpoint: `${world.issuer.issuer}/revoke` })
+      yield* app.signIn()
+      yield* TestClock.adjust("2 hours")
+      assert.strictEqual((yield* app.call()).status, 200)
+      assert.strictEqual((yield* app.disconnect({ account: "alice" }))[0]!.isRevoked, true)
+      assert.strictEqual(world.people.registrations, 0)
+      const forms = (yield* world.issuer.requests)
+        .filter(({ url }) => /\/(?:token|revoke)$/.test(url))
+        .map(({ body }) => new URLSearchParams(body))
+      assert.lengthOf(forms, 3)
+      const ids = new Set<unknown>()
+      for (const form of forms) {
+        assert.strictEqual(form.get("client_id"), metadataUrl)
+        const { payload, protectedHeader } = yield* Effect.promise(() =>
+          jwtVerify(form.get("client_assertion")!, publicJwk as JWK, {
+            issuer: metadataUrl,
+            subject: metadataUrl,
+            audience: world.issuer.issuer,
+            currentDate: new Date(Number(decodeJwt(form.get("client_assertion")!).iat) * 1000)
+          })
+        )
+        assert.strictEqual(protectedHeader.kid, "key-of-the-client")
+        ids.add(payload.jti)
+      }
+      assert.strictEqual(ids.size, 3)
+    }))
+
+  it.effect("31: sends no one to an authorization server that does not list private_key_jwt", () =>
+    Effect.gen(function*() {
+      const { app } = yield* start(["none", "client_secret_basic"])
+      const error = yield* Effect.flip(app.call())
+      assert.deepInclude(error, { _tag: "Mismatch", what: "authentication-method" })
+    }))
+})
+
 describe("the end of a connection", () => {
   it.effect("removes and revokes the tokens of an account for all servers or for one, in every process", () =>
     Effect.gen(function*() {
@@ -564,23 +655,6 @@ describe("the end of a connection", () => {
         { account: "alice", resource, isRevoked: false }
       ])
       assert.strictEqual((yield* Effect.flip(app.call()))._tag, "SignInRequired")
-    }))
-
-  it.effect("33: stores the rotated refresh token of a refresh that runs while the program ends", () =>
-    Effect.gen(function*() {
-      const world = yield* people
-      yield* (yield* application(world)).signIn()
-      yield* TestClock.adjust("2 hours")
-      const { fetch, hold } = yield* heldFetch(world)
-      const scope = yield* Scope.make()
-      const ending = yield* Effect.provideService(application(world, { fetch }), Scope.Scope, scope)
-      yield* Effect.forkChild(ending.call())
-      yield* hold.reached
-      const closed = yield* Effect.forkChild(Scope.close(scope, Exit.void), { startImmediately: true })
-      yield* hold.release
-      yield* Fiber.join(closed)
-      assert.strictEqual((yield* (yield* application(world)).call()).status, 200)
-      assert.lengthOf(yield* world.forms("refresh_token"), 1)
     }))
 
   it.effect("33: keeps a rotated refresh token while the store is unavailable, and stores it afterwards", () =>
@@ -730,6 +804,10 @@ describe("secrets and options", () => {
         allowIssuers: [{ issuer: "https://a.test", clientId: "a", clientSecret: "a" }]
       }],
       ["client.metadataUrl", { client: { name: "Test", metadataUrl: "https://app.test" } }],
+      ["client.metadataUrl", { client: { name: "Test", privateKey: Redacted.make({ kty: "EC" }) } }],
+      ["client.privateKey", {
+        client: { name: "Test", metadataUrl: "https://app.test/client.json", privateKey: Redacted.make({ kty: "EC" }) }
+      }],
       ["client.name", { client: { name: "" } }],
       ["store", { store: {} }]
     ] as const

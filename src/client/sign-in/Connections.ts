@@ -168,7 +168,7 @@ export const make = Effect.fnUntraced(function*(
   const { fetcher } = sender
   const context = Context.merge(yield* Effect.context<never>(), sender.context)
   const discovery = yield* Effect.provideService(Discovery.make, Fetcher.Fetcher, fetcher)
-  const issuers = signInOptions.readIssuers(options.allowIssuers)
+  const issuers = signInOptions.readIssuers(options)
   for (const [path, credentials] of issuers.credentials) yield* clientProof.check(credentials, path)
   const { client, redirectUri } = options
   const keys = options.dpop?.[dpopMark]()

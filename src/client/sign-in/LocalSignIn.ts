@@ -84,7 +84,7 @@ export const makeGrant = (
     readonly letSignIn: LetSignIn
   }
 ): grants.Grant => {
-  const issuers = signInOptions.readIssuers(allowIssuers)
+  const issuers = signInOptions.readIssuers({ allowIssuers, client })
   const makeSource: MakeSource = Effect.fnUntraced(function*({ fetcher, keys, resource }) {
     for (const [entry, credentials] of issuers.credentials) yield* clientProof.check(credentials, `${path}.${entry}`)
     // A file that cannot be opened is an error of the setup.

@@ -17,7 +17,7 @@ import { record, trace } from "../Observation.ts"
 import { redirected } from "../Redirect.ts"
 import type { Found } from "../ServerDiscovery.ts"
 import { errorOf } from "../TokenResponse.ts"
-import type { ClientOptions, Issuers } from "./SignInOptions.ts"
+import { type ClientOptions, documentCredentials, type Issuers } from "./SignInOptions.ts"
 import * as records from "./SignInRecords.ts"
 
 /* Finds or creates the registration of a client at an authorization server (RFC 7591, Client ID Metadata Documents). */
@@ -77,6 +77,7 @@ export const make = Effect.fnUntraced(function*(
     response_types: redirectUris.length === 0 ? [] : ["code"],
     application_type: isNative ? "native" : "web"
   }
+  const ofDocument = documentCredentials(client)
   const keyFor = (issuer: string) => records.keyOf("registration", issuer, metadata)
 
   const stored = Effect.fnUntraced(function*(key: string) {
@@ -144,8 +145,17 @@ export const make = Effect.fnUntraced(function*(
       const { issuer, server } = found
       const { credentials } = issuers.settingsFor(issuer)
       if (credentials !== undefined) return { credentials, remove: undefined }
-      if (client.metadataUrl !== undefined && server.client_id_metadata_document_supported === true) {
-        return { credentials: { clientId: client.metadataUrl, method: "none" }, remove: undefined }
+      if (ofDocument !== undefined && server.client_id_metadata_document_supported === true) {
+        const listed = server.token_endpoint_auth_methods_supported
+        // Found before a person signs in for nothing.
+        if ("privateKey" in ofDocument && listed?.includes("private_key_jwt") === false) {
+          return yield* new Mismatch({
+            what: "authentication-method",
+            expected: `private_key_jwt at ${issuer}`,
+            found: listed.join(", ")
+          })
+        }
+        return { credentials: ofDocument, remove: undefined }
       }
       if (server.registration_endpoint === undefined) {
         return yield* new DiscoveryError({
@@ -167,7 +177,7 @@ export const make = Effect.fnUntraced(function*(
     known: Effect.fnUntraced(function*(issuer, clientId) {
       const { credentials } = issuers.settingsFor(issuer)
       if (credentials?.clientId === clientId) return { credentials, remove: undefined }
-      if (client.metadataUrl === clientId) return { credentials: { clientId, method: "none" }, remove: undefined }
+      if (ofDocument?.clientId === clientId) return { credentials: ofDocument, remove: undefined }
       const registration = yield* stored(yield* keyFor(issuer))
       return registration?.credentials.clientId === clientId ? registration : undefined
     })

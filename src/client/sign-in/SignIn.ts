@@ -86,6 +86,12 @@ export const flowLifetime: Duration.Duration = Duration.minutes(10)
 /** The number of sign-ins that a connection begins in a minute. Further requests receive the latest one. */
 const flowsPerMinute = 5
 
+/**
+ * The number of times that an MCP server can ask for more scopes within `flowLifetime` although the person has granted scopes in
+ * between. A server that asks for ever more scopes must not send a person to consent pages without end.
+ */
+const maximumStepUps = 2
+
 const option = "allowIssuers"
 
 /** Creates the sign-in of a client. */
@@ -286,7 +292,7 @@ export const isCode = (error: ClientError, code: string): boolean =>
 
 /**
  * Creates the function that ends a request with `SignInRequired`. A loop of requests without a person does not fill the store: after
- * a few sign-ins in a minute, further requests receive the latest one.
+ * a few sign-ins in a minute, further requests receive the latest one. After two step-ups, a request for more scopes fails.
  */
 export const requireSignIn = (
   { begin }: Pick<SignIn, "begin">,
@@ -295,6 +301,8 @@ export const requireSignIn = (
   now: Effect.Effect<number>
 ): (acquisition: Acquisition) => Effect.Effect<never, ClientError> => {
   const times: Array<number> = []
+  /** The granted scopes with which the MCP server asked for more, and the time. */
+  const stepUps = new Map<string, number>()
   /** The members of the latest error. The error itself would keep its stack in memory. */
   let latest: ConstructorParameters<typeof SignInRequired>[0] | undefined
   return Effect.fnUntraced(function*(acquisition) {
@@ -305,7 +313,17 @@ export const requireSignIn = (
       const covers = acquisition.scopes.every((scope) => scopes.includes(scope))
       if (times.length >= (covers ? flowsPerMinute : 4 * flowsPerMinute)) return yield* new SignInRequired(latest)
     }
-    const { addsScopes, current, scopes } = acquisition
+    const { addsScopes, current, found, scopes } = acquisition
+    if (addsScopes) {
+      for (const [granted, at] of stepUps) if (at <= time - Duration.toMillis(flowLifetime)) stepUps.delete(granted)
+      const granted = [...(current?.granted ?? [])].sort().join(" ")
+      if (!stepUps.has(granted)) {
+        if (stepUps.size >= maximumStepUps) {
+          return yield* new AuthorizationDenied({ reason: "step-up", issuer: found.issuer })
+        }
+        stepUps.set(granted, time)
+      }
+    }
     const url = yield* begin(connection, acquisition, redirectUri)
     times.push(time)
     latest = {

@@ -23,6 +23,11 @@ export interface ClientOptions {
    * Documents. Default: none.
    */
   readonly metadataUrl?: string | undefined
+  /**
+   * A private JSON Web Key with `alg`, and `kid` if the document lists several keys. Set it if the metadata document names the method
+   * `private_key_jwt` and publishes the public key in `jwks` or at `jwks_uri`. Default: the document names the method `none`.
+   */
+  readonly privateKey?: ClientAuthentication.PrivateKey["privateKey"] | undefined
 }
 
 /**
@@ -87,7 +92,9 @@ const clientTable: ConfigOption.Table<keyof ClientOptions> = {
     if (url.pathname === "/") {
       throw ConfigOption.error(option, `${UrlOption.describe(value)} has no path. Write the URL of a document`)
     }
-  }
+  },
+  // The key is checked when the client is created.
+  privateKey: true
 }
 
 const issuerTable: ConfigOption.Table<ConfigOption.NamesOf<AllowedIssuer>> = {
@@ -149,6 +156,13 @@ export const table: ConfigOption.Table<keyof SignInOptions> = {
 export const checkPresent = ({ allowIssuers, client }: SignInOptions, prefix = ""): void => {
   ConfigOption.check(client, `${prefix}client`, clientTable, "Give one with a name")
   checkName(client.name, `${prefix}client.name`)
+  if (client.privateKey !== undefined && client.metadataUrl === undefined) {
+    throw ConfigOption.error(
+      `${prefix}client.metadataUrl`,
+      "the option is missing, and client.privateKey belongs to the document. Set it, or write the key in allowIssuers",
+      "missing"
+    )
+  }
   checkIssuers(allowIssuers, `${prefix}allowIssuers`)
 }
 
@@ -179,14 +193,23 @@ export interface IssuerSettings {
 export interface Issuers {
   readonly allowed: serverDiscovery.AllowedIssuers
   readonly settingsFor: (issuer: string) => IssuerSettings
-  /** The credentials of all entries, with the path of each entry. */
+  /** The credentials of the client and of all entries, with the path of each. */
   readonly credentials: ReadonlyArray<readonly [path: string, credentials: Credentials]>
 }
 
+/** Returns the credentials of a client with a metadata document, at authorization servers that support these documents. */
+export const documentCredentials = ({ metadataUrl, privateKey }: ClientOptions): Credentials | undefined =>
+  metadataUrl === undefined
+    ? undefined
+    : privateKey === undefined
+    ? { clientId: metadataUrl, method: "none" }
+    : { clientId: metadataUrl, privateKey }
+
 /** Reads the allowed issuers. */
-export const readIssuers = (allowIssuers: SignInOptions["allowIssuers"]): Issuers => {
+export const readIssuers = ({ allowIssuers, client }: Pick<SignInOptions, "allowIssuers" | "client">): Issuers => {
   const settings = new Map<string, IssuerSettings>()
-  const all: Array<readonly [string, Credentials]> = []
+  const ofDocument = documentCredentials(client)
+  const all: Array<readonly [string, Credentials]> = ofDocument === undefined ? [] : [["client", ofDocument]]
   for (const [index, entry] of (allowIssuers === grants.anyIssuer ? [] : allowIssuers).entries()) {
     if (typeof entry === "string") continue
     const { assumeS256, issuer, resourceParameter, ...rest } = entry
