@@ -236,7 +236,7 @@ const serversByHand = [
   "test/cli/call.test.ts", // servers that do not answer, and that answer with commands to the terminal
   "test/cli/page/Page.test.ts", // an MCP server
   "test/cli/page/browser.test.ts", // an MCP server with faults
-  "test/client/rebinding.test.ts",
+  "test/client/rebinding.test.ts", // an MCP server whose metadata name a host that changes its address
   "test/clients/drivers/useMcp.ts", // a page for the browser
   "test/outbound/AddressGuard.test.ts", // a server at a private address, which counts its connections
   "test/outbound/Fetcher.test.ts", // responses that no issuer gives: broken, endless, too large

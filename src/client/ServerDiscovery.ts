@@ -36,7 +36,7 @@ export type Discover = (
   stored: string | undefined
 ) => Effect.Effect<Found, ClientError>
 
-/** The largest document of metadata, in bytes. Strangers name the servers, and known documents have at most 8 KB. */
+/** The largest document of metadata, in bytes. Unknown parties name the servers. Known documents have at most 8 KiB. */
 export const maximumBytes = 64 * 1024
 
 /** Describes an authorization server for discovery. */
