@@ -47,5 +47,21 @@ export const register = async ({ origin, resource }: { readonly origin: string; 
     )
   }
   const refresh = (token: string) => oauth.refreshTokenGrantRequest(server, client, oauth.None(), token, insecure)
-  return { client, insecure, refresh, server, signIn }
+  /** Calls a tool, and returns the status and the response. */
+  const callTool = async (token: string, name: string) => {
+    const response = await oauth.protectedResourceRequest(
+      token,
+      "POST",
+      new URL(resource),
+      new Headers({ "content-type": "application/json", accept: "application/json, text/event-stream" }),
+      JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/call", params: { name, arguments: {} } }),
+      insecure
+    ).catch((error: unknown) => {
+      // The library reports a challenge as an error.
+      if (error instanceof oauth.WWWAuthenticateChallengeError) return error.response
+      throw error
+    })
+    return { status: response.status, text: await response.text() }
+  }
+  return { callTool, client, insecure, refresh, server, signIn }
 }

@@ -22,20 +22,6 @@ const assertAlternation = (hops: ReadonlyArray<Hop>, form: string) => {
   }
 }
 
-const ping = async (resource: string, token: string) => {
-  const response = await fetch(resource, {
-    method: "POST",
-    headers: {
-      authorization: `Bearer ${token}`,
-      "content-type": "application/json",
-      accept: "application/json, text/event-stream"
-    },
-    body: JSON.stringify({ jsonrpc: "2.0", id: 1, method: "ping" })
-  })
-  await response.body?.cancel()
-  return response.status
-}
-
 for (const form of ["github", "google", "entra"] as const) {
   describe.skipIf(!runs("redis-server"))(`two instances on one Redis, with an upstream like ${form}`, () => {
     const scope = Scope.makeUnsafe()
@@ -81,8 +67,8 @@ for (const form of ["github", "google", "entra"] as const) {
       }
     )
 
-    it("oauth4webapi signs in, refreshes at both instances at once, and revokes", async () => {
-      const { client, insecure, refresh, server, signIn } = await register(instances)
+    it("oauth4webapi signs in, refreshes at both instances at once, calls a tool, and revokes", async () => {
+      const { callTool, client, insecure, refresh, server, signIn } = await register(instances)
       const tokens = await signIn("notes:read notes:write")
       assert.strictEqual(tokens.scope, "notes:read notes:write")
       assertAlternation(instances.takeHops(), form)
@@ -92,19 +78,24 @@ for (const form of ["github", "google", "entra"] as const) {
       )
       assert.deepStrictEqual(instances.takeHops().map(({ instance }) => instance).toSorted(), [0, 1])
       assert.strictEqual(answers[0]!.refresh_token, answers[1]!.refresh_token)
-      /** The status of both access tokens at both instances. */
-      const statuses = async () => {
-        const found: Array<number> = []
+      /** The results of a tool, with both access tokens at both instances. */
+      const callAll = async () => {
+        const results: Array<Awaited<ReturnType<typeof callTool>>> = []
         for (const { access_token } of answers) {
-          for (let instance = 0; instance < 2; instance++) found.push(await ping(instances.resource, access_token))
+          for (let time = 0; time < 2; time++) results.push(await callTool(access_token, "list_notes"))
         }
-        return found
+        assert.deepStrictEqual(instances.takeHops().map(({ instance }) => instance).toSorted(), [0, 0, 1, 1])
+        return results
       }
-      assert.deepStrictEqual(await statuses(), [200, 200, 200, 200])
+      for (const { status, text } of await callAll()) {
+        assert.strictEqual(status, 200)
+        assert.include(text, `The notes of ${form}`)
+      }
       await oauth.processRevocationResponse(
         await oauth.revocationRequest(server, client, oauth.None(), answers[0]!.refresh_token!, insecure)
       )
-      assert.deepStrictEqual(await statuses(), [401, 401, 401, 401])
+      instances.takeHops()
+      assert.deepStrictEqual((await callAll()).map(({ status }) => status), [401, 401, 401, 401])
     })
   })
 }
