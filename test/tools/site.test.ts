@@ -1,8 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
-import { readdirSync } from "node:fs"
+import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import * as Navigation from "../../tools/site/Navigation.ts"
-import { pageOf, resolveLink, root } from "../../tools/site/Pages.ts"
+import { isPage, pageOf, resolveLink, root } from "../../tools/site/Pages.ts"
+import { links } from "../links.ts"
 
 describe("the pages of the site", () => {
   it.each([
@@ -21,6 +22,7 @@ describe("the pages of the site", () => {
     ["docs/policies.md", "..", "/overview.md"],
     ["overview.md", "examples/express", "/examples/express/index.md"],
     ["overview.md", "examples/express/#before", "/examples/express/index.md#before"],
+    ["CONTRIBUTING.md", "test/api/core.api.md", "/source/test/api/core.api.md.html"],
     ["docs/policies.md", "../src/index.ts", "/source/src/index.ts.html"],
     ["docs/operations.md", "../examples/todo-manager/instances", "/source/examples/todo-manager/instances.html"]
   ])("lead from %s with the link %s to %s", (page, link, url) => {
@@ -37,6 +39,27 @@ describe("the pages of the site", () => {
       assert.throws(() => resolveLink("docs/policies.md", link), /does not exist/)
     }
   )
+})
+
+describe("the links of the documents", () => {
+  it("lead to pages or to source files of the site", () => {
+    const files = [
+      ...readdirSync(root),
+      ...["docs", "examples", "reference"].flatMap((folder) =>
+        readdirSync(join(root, folder), { recursive: true, encoding: "utf8" }).map((file) => `${folder}/${file}`)
+      )
+    ].filter((file) => isPage(file) && !file.includes("node_modules"))
+    const pages = new Set(files.map((file) => `/${pageOf(file)}`))
+    const wrong = files.flatMap((file) =>
+      links(readFileSync(join(root, file), "utf8")).flatMap((link) => {
+        const target = resolveLink(pageOf(file), link)
+        const isFound = target?.kind !== "page" || pages.has(target.url.split("#")[0]!)
+        return isFound ? [] : [`${file}: ${link}`]
+      })
+    )
+    assert.isAbove(files.length, 150)
+    assert.deepStrictEqual(wrong, [])
+  })
 })
 
 describe("the menus of the site", () => {

@@ -11,7 +11,7 @@ export interface Item {
   readonly items?: ReadonlyArray<Item>
 }
 
-/** A file, relative to the repository, with a label if its first heading is too long for a menu. */
+/** A file, relative to the repository, or a heading of it, with a label if the first heading is too long for a menu. */
 type Entry = string | readonly [file: string, label: string]
 
 interface Group {
@@ -102,7 +102,7 @@ const groups: ReadonlyArray<Group> = [
   },
   {
     text: "Comparison",
-    entries: [["docs/comparison.md", "Clients before faults"]]
+    entries: [["README.md#comparison", "Libraries"], ["docs/comparison.md", "Clients before faults"]]
   },
   {
     text: "Migration",
@@ -132,8 +132,12 @@ const markdownOf = (folder: string): ReadonlyArray<string> =>
 const titleOf = (file: string): string =>
   /^# +(.+)$/m.exec(readFileSync(join(root, file), "utf8"))?.[1]?.replace(/`|\[([^\]]*)\]\([^)]*\)/g, "$1") ?? file
 
-/** Returns the link of a file in a menu. The index of a folder is the folder. */
-export const linkTo = (file: string): string => `/${pageOf(file).replace(/\.md$/, "").replace(/(^|\/)index$/, "$1")}`
+/** Returns the link of a file, or of a heading of it, in a menu. The index of a folder is the folder. */
+export const linkTo = (entry: string): string => {
+  const [file = "", anchor] = entry.split("#")
+  const page = pageOf(file).replace(/\.md$/, "").replace(/(^|\/)index$/, "$1")
+  return anchor === undefined ? `/${page}` : `/${page}#${anchor}`
+}
 
 const fileOf = (entry: Entry): string => typeof entry === "string" ? entry : entry[0]
 
@@ -158,7 +162,7 @@ export const makeSidebar = (): ReadonlyArray<Item> => {
     text: group.text,
     collapsed: !["Start", "Tutorials", "Guides"].includes(group.text),
     items: [
-      ...group.entries.filter((entry) => existsSync(join(root, fileOf(entry)))).map(itemFor),
+      ...group.entries.filter((entry) => existsSync(join(root, fileOf(entry).split("#")[0]!))).map(itemFor),
       ...(rest.get(group) ?? []).map(itemFor),
       ...(group.text === "Providers" ? [{ text: "All providers", collapsed: true, items: makeProviders() }] : [])
     ]

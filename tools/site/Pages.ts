@@ -2,7 +2,7 @@
  * Maps the Markdown files of the repository to pages of the site, and the links in them to URLs of the site. Links stay as they
  * are in the files, so the same link works in the repository.
  */
-import { existsSync, statSync } from "node:fs"
+import { existsSync, readdirSync, statSync } from "node:fs"
 import { posix, resolve } from "node:path"
 
 export const root = resolve(import.meta.dirname, "../..")
@@ -10,18 +10,22 @@ export const root = resolve(import.meta.dirname, "../..")
 /** The folder of the pages that `npm run site` generates, relative to the repository. Git ignores it. */
 export const generated = "tools/site/generated"
 
-/** The patterns of the Markdown files that are not pages. */
+const foldersOf = (folder: string, except: ReadonlyArray<string>): ReadonlyArray<string> =>
+  readdirSync(resolve(root, folder), { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && !except.includes(entry.name))
+    .map(({ name }) => posix.join(folder, name, "**"))
+
+/** The patterns of the Markdown files that are not pages, for VitePress. */
 export const excluded: ReadonlyArray<string> = [
-  ".*/**",
-  "api/**",
-  "bench/**",
-  "coverage/**",
-  "src/**",
-  "test/**",
-  "tools/!(site)/**",
-  "tools/site/!(pages|generated)/**",
+  ...foldersOf(".", ["docs", "examples", "reference", "tools"]),
+  ...foldersOf("tools", ["site"]),
+  ...foldersOf("tools/site", ["generated", "pages"]),
   "examples/*/test/**"
 ]
+
+/** Returns whether a Markdown file of the repository is a page. `excluded` has the same rule. */
+export const isPage = (file: string): boolean =>
+  /^(?:[^/]+|(?:docs|examples|reference)\/.+)\.md$/.test(file) && !/^examples\/[^/]+\/test\//.test(file)
 
 /**
  * Returns the path of a page on the site for a Markdown file, both relative to their root. A folder's `README.md` is its index. The
@@ -52,7 +56,7 @@ export const resolveLink = (page: string, link: string): Target | undefined => {
   const path = posix.join(posix.dirname(page), decodeURI(file)).replace(/\/$/, "")
   const hash = anchor === undefined ? "" : `#${anchor}`
   const candidates = path === "." ? ["README.md"] : path.startsWith("..") ? [] : [path, `${path}/README.md`]
-  const markdown = candidates.find((candidate) => candidate.endsWith(".md") && isFile(candidate))
+  const markdown = candidates.find((candidate) => isPage(candidate) && isFile(candidate))
   if (markdown !== undefined) return { kind: "page", url: `/${pageOf(markdown)}${hash}` }
   if (path.startsWith("..") || !existsSync(resolve(root, path))) {
     throw new Error(`${page}: the link ${link} leads to ${path}, which does not exist`)

@@ -17,6 +17,7 @@ const languages: Readonly<Record<string, BundledLanguage>> = {
   ".js": "js",
   ".mjs": "js",
   ".json": "json",
+  ".md": "markdown",
   ".sh": "sh",
   ".conf": "nginx",
   ".svg": "xml",
