@@ -295,7 +295,7 @@ export const promises: Readonly<Record<string, ReadonlyArray<string>>> = {
     "attack 45: a refresh token is not an access token, and the reverse"
   ],
   "A person is identified by the upstream and an immutable id, and is admitted only by a rule that you write.": [
-    "attack 18: the subject is the name of the upstream and an immutable id",
+    "attack 18: the subject is the name of the upstream, a hash of its issuer and an immutable id",
     "attack 17: a person outside the rule of admission gets no tokens stored",
     "rejects attack 17: no rule of admission"
   ],
@@ -340,6 +340,14 @@ export const promises: Readonly<Record<string, ReadonlyArray<string>>> = {
   ],
   "Each rotation checks the person again, and a person that the upstream or `admit` rejects loses the grant.": [
     "attack 56: each rotation checks the person"
+  ],
+  "If the upstream offers no way to check a person, the grant ends after `uncheckableLifetime` (4 hours by default).": [
+    "attack 56: a person that the upstream offers no way to check loses the grant after a stated time",
+    "attack 56: a grant whose person cannot be checked ends at the time of the verdict"
+  ],
+  "The stored upstream tokens are removed when no grant uses them.": [
+    "are removed from the store, and revoked at the form github",
+    "are released with the grants that still live, for every end of a grant"
   ],
   "While the upstream is unavailable, no session ends, and access tokens live for at most 10 minutes.": [
     "attack 57: an outage of the upstream gives tokens of 10 minutes",

@@ -36,7 +36,7 @@ export const bundleSize = async (contents: string, external: ReadonlyArray<strin
       if (kind === "import-statement" && next in metafile.outputs) load(next)
     }
   }
-  load(Object.keys(metafile.outputs).find((path) => metafile.outputs[path]!.entryPoint !== undefined)!)
+  load(Object.keys(metafile.outputs).find((path) => metafile.outputs[path]!.entryPoint === "<stdin>")!)
   return outputFiles
     .filter(({ path }) => loaded.has(relative(root, path)))
     .reduce((sum, { contents }) => sum + gzipSync(contents, { level: 9 }).length / 1000, 0)

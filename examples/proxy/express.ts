@@ -1,27 +1,26 @@
 /** The todos on Express, with version 1 of the official SDK, behind the same proxy. */
 import { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js"
 import { StreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/streamableHttp.js"
-import { Redacted } from "effect"
+import { Config } from "effect"
 import { Admit, OAuthProxy, Upstream } from "effect-mcp-auth/proxy"
 import { McpAuthSdk } from "effect-mcp-auth/sdk-v1"
 import express from "express"
 import { z } from "zod"
 
-/** The settings, of which `GITHUB_SERVER` is optional. */
-export const makeApp = async (resource: string, env: Readonly<Record<string, string | undefined>>) => {
-  const proxy = await OAuthProxy.make({
+/** Creates the application. `GITHUB_SERVER` of the environment is optional. */
+export const makeApp = async (resource: string, environment: Readonly<Record<string, string | undefined>>) => {
+  const auth = await OAuthProxy.makeWith((gate) => McpAuthSdk.make(gate), {
     resource,
     scopes: { baseline: ["todos:read"], stepUp: ["todos:write"] },
     upstream: Upstream.github({
-      clientId: env["GITHUB_ID"] ?? "",
-      clientSecret: Redacted.make(env["GITHUB_SECRET"] ?? ""),
-      server: env["GITHUB_SERVER"],
-      scopes: { "todos:read": [], "todos:write": [] }
+      clientId: Config.String("GITHUB_ID"),
+      clientSecret: Config.Redacted("GITHUB_SECRET"),
+      server: Config.String("GITHUB_SERVER").pipe(Config.withDefault(undefined))
     }),
-    admit: Admit.githubOrganization(env["GITHUB_ORGANIZATION"] ?? ""),
-    secret: Redacted.make(env["PROXY_SECRET"] ?? "")
+    admit: Admit.githubOrganization(environment["GITHUB_ORGANIZATION"] ?? ""),
+    secret: Config.Redacted("PROXY_SECRET"),
+    environment
   })
-  const auth = await McpAuthSdk.make(proxy.gateOptions)
   const lists = new Map<string, ReadonlyArray<string>>()
   const answer = (owner: string) => ({
     content: [{ type: "text" as const, text: JSON.stringify(lists.get(owner) ?? []) }]
@@ -48,7 +47,7 @@ export const makeApp = async (resource: string, env: Readonly<Record<string, str
   }
 
   const app = express()
-  app.use(proxy.router())
+  app.use(auth.router())
   app.use(express.json())
   app.all("/mcp", auth.protect(makeServer()), async (req, res) => {
     const server = makeServer()
@@ -57,11 +56,5 @@ export const makeApp = async (resource: string, env: Readonly<Record<string, str
     await server.connect(transport as Parameters<typeof server.connect>[0])
     await transport.handleRequest(req, res, req.body)
   })
-  return {
-    app,
-    dispose: async () => {
-      await auth.dispose()
-      await proxy.dispose()
-    }
-  }
+  return { app, dispose: auth.dispose }
 }

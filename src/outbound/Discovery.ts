@@ -30,6 +30,7 @@ export type Needed =
   | "authorization_endpoint"
   | "token_endpoint"
   | "userinfo_endpoint"
+  | "revocation_endpoint"
 
 /**
  * Describes an authorization server for discovery. The cache is keyed by this object, so keep the object for as long as you

@@ -15,7 +15,7 @@ import * as Layer from "effect/Layer"
  * @since 0.1.0
  */
 export interface Request {
-  readonly method: "GET" | "POST"
+  readonly method: "GET" | "POST" | "DELETE"
   /** An absolute URL. */
   readonly url: string
   /** Names in lower case. */

@@ -28,6 +28,8 @@ export const TypeId = "~effect-mcp-auth/proxy/Admit"
  */
 export interface Candidate {
   readonly person: Person
+  /** The immutable id of the person at the upstream. It is the last part of the subject. */
+  readonly id: string
   /** An e-mail address that the upstream has verified. `undefined` unless the rule is `emailDomain`, or the claims contain it. */
   readonly email: string | undefined
   /** The claims of the verified ID token, or the response of the user endpoint. */
@@ -63,9 +65,36 @@ export interface Admit<out R = never> {
   /** The upstream scopes that the rule needs. */
   readonly scopes: (kind: Kind) => ReadonlyArray<string>
   readonly usesEmail: boolean
-  /** Fails if the rule cannot decide at the moment. */
-  readonly decide: (candidate: Candidate, context: AdmitContext) => Effect.Effect<boolean, unknown, R>
+  /** Returns `true`, or the reason of a rejection for the log. Fails if the rule cannot decide at the moment. */
+  readonly decide: (candidate: Candidate, context: AdmitContext) => Effect.Effect<true | string, unknown, R>
 }
+
+/**
+ * Describes a rejection by the rule of admission. It contains no token.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Rejection {
+  /** The name of the upstream. */
+  readonly upstream: string
+  /** The subject of the person, which contains the id at the upstream. */
+  readonly subject: string
+  /** The name of the rule, such as `githubOrganization`. */
+  readonly rule: string
+  /** Why the rule rejects the person, in words for the operator. */
+  readonly reason: string
+  /** Whether the person signed in, or a grant of the person was refreshed, which then ended. */
+  readonly during: "sign-in" | "refresh"
+}
+
+/**
+ * Receives rejections. A listener that fails changes no result.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type OnRejection = (rejection: Rejection) => Effect.Effect<void>
 
 const make = <R = never>(
   members: Pick<Admit<R>, "name" | "decide"> & Partial<Pick<Admit<R>, "kinds" | "scopes" | "usesEmail">>
@@ -83,7 +112,7 @@ const make = <R = never>(
  * @category constructors
  * @since 0.1.0
  */
-export const anyone: Admit = make({ name: "anyone", decide: () => Effect.succeed(true) })
+export const anyone: Admit = make({ name: "anyone", decide: () => Effect.succeed<true>(true) })
 
 const domains = /^(?=.{1,253}$)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)+$/
 
@@ -119,7 +148,13 @@ export const emailDomain = (domain: string): Admit => {
     kinds: ["github", "google", "oidc"],
     scopes: (kind) => [kind === "github" ? "user:email" : "email"],
     usesEmail: true,
-    decide: ({ email }) => Effect.succeed(email !== undefined && domainOf(email) === domain)
+    decide: ({ email }) =>
+      Effect.succeed(
+        email !== undefined && domainOf(email) === domain ||
+          (email === undefined
+            ? "the upstream has verified no e-mail address"
+            : `the domain of the verified e-mail address is ${domainOf(email) ?? "unclear"}, and not ${domain}`)
+      )
   })
 }
 
@@ -148,7 +183,8 @@ export const hostedDomain = (domain: string): Admit => {
   return make({
     name: "hostedDomain",
     kinds: ["google"],
-    decide: ({ claims }) => Effect.succeed(own(claims, "hd") === domain)
+    decide: ({ claims }) =>
+      Effect.succeed(own(claims, "hd") === domain || `the account does not belong to the Workspace of ${domain}`)
   })
 }
 
@@ -187,9 +223,13 @@ export const githubOrganization = (organization: string, options: OrganizationOp
       Effect.map(ask(`${userEndpoint}/memberships/orgs/${organization}`, token), ({ json }) => {
         const found = own(json, "organization")
         const name = own(found, "login")
-        return own(json, "state") === "active" &&
-          typeof name === "string" && name.toLowerCase() === organization.toLowerCase() &&
-          (id === undefined || own(found, "id") === id)
+        const isMember = own(json, "state") === "active" &&
+          typeof name === "string" && name.toLowerCase() === organization.toLowerCase()
+        if (!isMember) {
+          // GitHub also hides an organization that does not allow the app.
+          return `GitHub shows no active membership in ${organization}. The organization must also allow the app`
+        }
+        return id === undefined || own(found, "id") === id || `the organization ${organization} has another id`
       })
   })
 }
@@ -228,7 +268,12 @@ export const tenantMembers: Admit = make({
   name: "tenantMembers",
   kinds: ["entra"],
   decide: ({ claims }, { tenant }) =>
-    Effect.succeed(tenant !== undefined && own(claims, "tid") === tenant && own(claims, "acct") === 0)
+    Effect.succeed(
+      tenant !== undefined && own(claims, "tid") === tenant && own(claims, "acct") === 0 ||
+        (own(claims, "acct") === undefined
+          ? "the ID token has no claim acct. Add it under Token configuration of the app registration"
+          : "the account is a guest, or belongs to another tenant")
+    )
 })
 
 /**
@@ -257,5 +302,8 @@ export const tenantMembers: Admit = make({
  */
 export const custom = <E, R>(decide: (candidate: Candidate) => Effect.Effect<boolean, E, R>): Admit<R> => {
   ConfigOption.functionThat("returns an Effect of a boolean")(decide, "Admit.custom")
-  return make({ name: "custom", decide: (candidate) => Effect.map(decide(candidate), (is) => is === true) })
+  return make({
+    name: "custom",
+    decide: (candidate) => Effect.map(decide(candidate), (is) => is === true || "the function returned false")
+  })
 }

@@ -5,9 +5,11 @@
  */
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import type * as Redacted from "effect/Redacted"
 import type * as ProtectedResource from "../authorization/ProtectedResource.ts"
 import type { Common, LiteralScopes, Scopes } from "../composition/AuthOptions.ts"
+import type { AuthConfigError } from "../protocol/AuthError.ts"
 import * as ConfigOption from "../protocol/ConfigOption.ts"
 import * as UrlOption from "../protocol/UrlOption.ts"
 import type { Seal } from "../store/records/SealedStore.ts"
@@ -43,7 +45,7 @@ export type SecretsOption = SecretOption | ReadonlyArray<SecretOption>
  * @category models
  * @since 0.1.0
  */
-export interface PageOptions {
+export interface PageOptions<Scope extends string = string> {
   /** The name of the application. Default: the host of the resource. */
   readonly name?: string | undefined
   /** A color in the form `#rrggbb`, for the header and the main button. Default: `#1d4ed8`. */
@@ -51,7 +53,7 @@ export interface PageOptions {
   /** Texts that replace the English ones. Default: the English texts. */
   readonly messages?: Partial<messages.Messages> | undefined
   /** Descriptions of MCP scopes, as verb phrases such as "read your todos". Default: the scopes themselves. */
-  readonly scopes?: Readonly<Record<string, string>> | undefined
+  readonly scopes?: { readonly [S in Scope]?: string } | undefined
 }
 
 /**
@@ -72,14 +74,20 @@ export type PassedOptions = Pick<
  * @since 0.1.0
  */
 export interface Options<S extends Scopes, R = never> {
-  /** The resource identifier: the URL at which clients reach the MCP server, in canonical form. It must be https, except on loopback. */
-  readonly resource: string
-  /** The issuer identifier of the proxy. Its endpoints are below this URL. Default: the origin of the resource. */
-  readonly issuer?: string | undefined
+  /**
+   * The resource identifier: the URL at which clients reach the MCP server, in canonical form. It must be https, except on loopback. A
+   * `Config` is read when the proxy starts.
+   */
+  readonly resource: string | Config.Config<string>
+  /**
+   * The issuer identifier of the proxy. Its endpoints are below this URL. A `Config` is read when the proxy starts. Default: the origin of
+   * the resource.
+   */
+  readonly issuer?: string | Config.Config<string | undefined> | undefined
   /** The scopes of the server, as literals. */
   readonly scopes: S & LiteralScopes<S>
   /** The identity provider that signs people in, and its scopes for each scope of the server. */
-  readonly upstream: presets.Upstream<ProtectedResource.OfferedOf<S>>
+  readonly upstream: presets.Upstream<ProtectedResource.OfferedOf<S>> | presets.Upstream<never>
   /** The rule that decides which people of the upstream have access. There is no default. */
   readonly admit: admits.Admit<R>
   /**
@@ -101,11 +109,13 @@ export interface Options<S extends Scopes, R = never> {
    */
   readonly clientDocuments?: boolean | undefined
   /** The look of the pages. */
-  readonly pages?: PageOptions | undefined
+  readonly pages?: PageOptions<ProtectedResource.OfferedOf<S>> | undefined
   /** The lifetimes and limits of grants. */
   readonly grants?: GrantOptions | undefined
   /** Receives the events of grants. Default: no function. */
   readonly onGrantEvent?: OnGrantEvent | undefined
+  /** Receives the people that the rule of admission rejects. The log contains them as well. Default: no function. */
+  readonly onAdmissionRejected?: admits.OnRejection | undefined
   /** Encrypts the tokens of the upstream in the store, for example with a key management service. Default: AES-256-GCM with `secret`. */
   readonly upstreamSeal?: Seal | undefined
   /** Further options of the gate. */
@@ -188,6 +198,7 @@ const table: ConfigOption.Table<keyof Options<Scopes>> = {
   pages: ConfigOption.object(pagesTable),
   grants: true,
   onGrantEvent: ConfigOption.functionThat("takes an event and returns an Effect"),
+  onAdmissionRejected: ConfigOption.functionThat("takes a rejection and returns an Effect"),
   upstreamSeal: ConfigOption.rule(
     (value) => typeof value?.seal === "function" && typeof value?.open === "function",
     "an object with the functions seal and open",
@@ -196,8 +207,31 @@ const table: ConfigOption.Table<keyof Options<Scopes>> = {
   gate: ConfigOption.object(passedTable)
 }
 
-/** The names of all options. */
-export const names: ReadonlyArray<PropertyKey> = Reflect.ownKeys(table)
+/** The names of the options of a proxy without those of its host. */
+const names: ReadonlyArray<PropertyKey> = Reflect.ownKeys(table)
+
+/** Separates the options of a host, which are `store` and `more`, from those of the proxy. Throws `AuthConfigError`. */
+export const separate = <More extends string = never>(
+  options: object,
+  ...more: ReadonlyArray<More>
+): {
+  readonly store: Layer.Layer<any, any, any> | undefined
+  readonly host: { readonly [Name in More]?: unknown }
+  readonly others: Options<any, any>
+} => {
+  ConfigOption.checkNames(options, "", [...names, "store", ...more])
+  const { store, ...rest } = options as Record<string, unknown>
+  if (store !== undefined && !Layer.isLayer(store)) {
+    throw ConfigOption.invalid("store", store, "a layer", "Give one such as SqliteStore.layer({ … })")
+  }
+  const isOfHost = ([name]: readonly [string, unknown]) => (more as ReadonlyArray<string>).includes(name)
+  const entries = Object.entries(rest)
+  return {
+    store: store as Layer.Layer<any, any, any> | undefined,
+    host: Object.fromEntries(entries.filter(isOfHost)) as { readonly [Name in More]?: unknown },
+    others: Object.fromEntries(entries.filter((entry) => !isOfHost(entry))) as unknown as Options<any, any>
+  }
+}
 
 const required = ["resource", "scopes", "upstream", "admit", "secret"] as const
 
@@ -209,23 +243,39 @@ const urlKind = {
   adviceOnParts: "Write it without user, query and fragment"
 }
 
+/** The options of which a `Config` was replaced by its value. */
+export interface Places {
+  readonly resource: string
+  readonly issuer: string | undefined
+}
+
+/** Checks the names of the options, and reads `resource` and `issuer`. */
+export const readPlaces = (
+  options: Options<any, any>
+): Effect.Effect<Places, AuthConfigError | Config.ConfigError> =>
+  Effect.gen(function*() {
+    yield* Effect.fromResult(ConfigOption.attempt(() => ConfigOption.check(options, "", table)))
+    const read = <A>(value: A | Config.Config<A>): Effect.Effect<A, Config.ConfigError> =>
+      Config.isConfig(value) ? Effect.flatMap(value, Effect.succeed) : Effect.succeed(value)
+    return { resource: yield* read(options.resource), issuer: yield* read(options.issuer) }
+  })
+
 /** Checks the options that need no service. Throws `AuthConfigError`. */
-export const check = (options: Options<any, any>): Checked => {
-  ConfigOption.check(options, "", table)
+export const check = (options: Options<any, any>, places: Places): Checked => {
   for (const name of required) {
     if (options[name] === undefined) {
       throw ConfigOption.error(name, "the option is missing. Set it", "missing")
     }
   }
-  const resource = UrlOption.check(options.resource, "resource", { ...urlKind, allowsQuery: true })
-  const issuer = options.issuer ?? resource.origin
+  const resource = UrlOption.check(places.resource, "resource", { ...urlKind, allowsQuery: true })
+  const issuer = places.issuer ?? resource.origin
   const url = UrlOption.check(issuer, "issuer", urlKind)
   if (url.href !== issuer && url.href !== `${issuer}/`) {
     throw ConfigOption.error("issuer", `${issuer} is not in its normalized form, which is ${url.href}. Write that form`)
   }
   const { clients = [], pages = {}, privateUseRedirectUris = redirectUris.privateUseDefaults } = options
   return {
-    resource: options.resource,
+    resource: places.resource,
     issuer,
     clients: registeredClients.read(clients, "clients"),
     hasClientSecrets: clients.some(({ clientSecret }) => clientSecret !== undefined),
@@ -234,7 +284,7 @@ export const check = (options: Options<any, any>): Checked => {
       name: pages.name ?? resource.host,
       color: pages.color ?? "#1d4ed8",
       messages: { ...english, ...pages.messages },
-      scopes: pages.scopes ?? {}
+      scopes: (pages.scopes ?? {}) as Readonly<Record<string, string>>
     }
   }
 }

@@ -48,3 +48,28 @@ describe("proxy secret", () => {
       assert.match(stderr, /The closest command is proxy\./)
     }))
 })
+
+describe("proxy callback", () => {
+  it.effect("prints the callback URL that the proxy uses, and nothing else", () =>
+    Effect.gen(function*() {
+      const { code, stdout } = yield* run(["proxy", "callback", "https://auth.example.com", "github"])
+      assert.strictEqual(code, 0)
+      assert.strictEqual(stdout, "https://auth.example.com/callback/github")
+      const below = yield* run(["proxy", "callback", "https://example.com/auth/", "okta"])
+      assert.strictEqual(below.stdout, "https://example.com/auth/callback/okta")
+    }))
+
+  it.effect.each(
+    [
+      ["todos", "github", /todos is not an issuer/],
+      ["http://auth.example.com", "github", /is not an issuer/],
+      ["https://auth.example.com", "Git Hub", /is not the name of an upstream/]
+    ] as const
+  )("rejects %s with %s", ([issuer, upstream, expected]) =>
+    Effect.gen(function*() {
+      const { code, stderr, stdout } = yield* run(["proxy", "callback", issuer, upstream])
+      assert.strictEqual(code, 64)
+      assert.strictEqual(stdout, "")
+      assert.match(stderr, expected)
+    }))
+})

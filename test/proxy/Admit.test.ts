@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Layer } from "effect"
+import { Context, Effect, Layer, Logger } from "effect"
 import type { TestUpstream } from "effect-mcp-auth/testing"
 import * as Admit from "../../src/proxy/Admit.ts"
 import { type Form, reasonOf, world } from "./upstream/world.ts"
@@ -90,18 +90,16 @@ describe("a rule of admission", () => {
     Effect.gen(function*() {
       const scopesOf = (form: Form, admit: Admit.Admit) =>
         Effect.map(world({ form, admit }), ({ leg }) => leg.upstreamScopes(["todos:read"]))
-      assert.deepStrictEqual(yield* scopesOf("github", Admit.githubOrganization("acme")), ["read:org"])
-      assert.deepStrictEqual(yield* scopesOf("github", Admit.emailDomain("acme.test")), ["user:email"])
+      assert.deepStrictEqual(yield* scopesOf("github", Admit.githubOrganization("acme")), ["read:user", "read:org"])
+      assert.deepStrictEqual(yield* scopesOf("github", Admit.emailDomain("acme.test")), ["read:user", "user:email"])
       assert.deepStrictEqual(yield* scopesOf("rotating", Admit.githubOrganization("acme")), [])
       assert.deepStrictEqual(yield* scopesOf("google", Admit.emailDomain("acme.test")), ["openid", "email"])
     }))
 
   it.effect("uses the services of a rule of the author, which decides again at each refresh", () => {
     class Members extends Context.Service<Members, { readonly all: Set<string> }>()("test/Members") {}
-    const members = new Set(["github|1001"])
-    const admit = Admit.custom(({ person, token }) =>
-      Effect.map(Members, ({ all }) => all.has(person.subject) && token !== undefined)
-    )
+    const members = new Set(["1001"])
+    const admit = Admit.custom(({ id, token }) => Effect.map(Members, ({ all }) => all.has(id) && token !== undefined))
     return Effect.gen(function*() {
       const { leg, signIn } = yield* world({ form: "github", admit })
       const { upstreamKey } = yield* signIn()
@@ -110,6 +108,58 @@ describe("a rule of admission", () => {
       assert.deepStrictEqual(yield* leg.check(upstreamKey), { outcome: "rejected" })
     }).pipe(Effect.provide(Layer.succeed(Members, { all: members })))
   })
+
+  it.effect("reports a rejected person and the reason, at a sign-in and at a refresh, without an e-mail address in the log", () =>
+    Effect.gen(function*() {
+      const logged: Array<string> = []
+      const logger = Logger.make(({ message }) => void logged.push(String(message)))
+      const rejections: Array<Admit.Rejection> = []
+      yield* Effect.gen(function*() {
+        const { leg, signIn, upstream } = yield* world({
+          form: "google",
+          admit: Admit.emailDomain("acme.test"),
+          preset: (preset) => ({
+            ...preset,
+            quirks: { ...preset.quirks, identify: (claims) => ({ id: String(claims["email"]) }) }
+          }),
+          onRejection: (rejection) => Effect.sync(() => void rejections.push(rejection))
+        })
+        assert.strictEqual(yield* reasonOf(signIn(["todos:read"], "mallory")), "AdmissionRejected")
+        const { upstreamKey } = yield* signIn()
+        yield* upstream.setAccount({ ...alice, isEmailVerified: false })
+        assert.deepStrictEqual(yield* leg.check(upstreamKey), { outcome: "rejected" })
+        assert.deepStrictEqual(rejections, [
+          {
+            upstream: "google",
+            subject: leg.subjectOf("mallory@elsewhere.test"),
+            rule: "emailDomain",
+            reason: "the domain of the verified e-mail address is elsewhere.test, and not acme.test",
+            during: "sign-in"
+          },
+          {
+            upstream: "google",
+            subject: leg.subjectOf("alice@acme.test"),
+            rule: "emailDomain",
+            reason: "the upstream has verified no e-mail address",
+            during: "refresh"
+          }
+        ])
+      }).pipe(Effect.provide(Logger.layer([logger])))
+      const warnings = logged.filter((message) => message.startsWith("Admit.emailDomain rejects"))
+      assert.strictEqual(warnings.length, 2, logged.join("\n"))
+      assert.match(warnings[0]!, /google\|[\w-]{8}\|m…@elsewhere\.test at the sign-in: the domain of the verified/)
+      assert.notInclude(logged.join("\n"), "mallory")
+    }))
+
+  it.effect("rejects a person also if the listener of rejections fails", () =>
+    Effect.gen(function*() {
+      const { signIn } = yield* world({
+        form: "github",
+        admit: Admit.githubOrganization("acme"),
+        onRejection: () => Effect.die("bug")
+      })
+      assert.strictEqual(yield* reasonOf(signIn(["todos:read"], "mallory")), "AdmissionRejected")
+    }))
 
   it("rejects a text that is not a domain, or not a name of an organization", () => {
     for (const domain of ["@acme.com", "acme", "ACME.com", "acme.com/", "", "a b.com"]) {

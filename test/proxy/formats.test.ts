@@ -47,6 +47,12 @@ describe("the test vectors of the formats", () => {
     assert.isTrue(verify("sha256", Buffer.from(`${first}.${second}`), { key, dsaEncoding: "ieee-p1363" }, bytes))
   })
 
+  it("agree about subjects", () => {
+    const { authority, id, name, subject } = vectors.subject
+    assert.strictEqual(`${name}|${hash(authority).slice(0, 8)}|${id}`, subject)
+    assert.strictEqual(vectors.accessToken.claims.sub, subject)
+  })
+
   it.effect("agree about codes, grants and refresh tokens", () =>
     Effect.gen(function*() {
       const { code, generations, grant, seed } = vectors.grant

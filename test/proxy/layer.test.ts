@@ -1,8 +1,9 @@
 /** The proxy on the `HttpRouter` of Effect, with an upstream on loopback. */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
-import { Effect, Layer, Redacted } from "effect"
+import { Config, Effect, Layer, Logger, Redacted } from "effect"
 import { Principal } from "effect-mcp-auth"
-import { MemoryStore } from "effect-mcp-auth/store"
+import { McpAuthSdk } from "effect-mcp-auth/sdk-v1"
+import { MemoryStore, RecordStore } from "effect-mcp-auth/store"
 import { TestUpstream } from "effect-mcp-auth/testing"
 import { HttpRouter, HttpServerResponse } from "effect/http"
 import { decodeJwt } from "jose"
@@ -114,7 +115,7 @@ describe("OAuthProxy.layer", () => {
     assert.strictEqual(tokens.scope, "todos:read todos:write")
 
     const called = await (await todos(tokens.access_token)).json() as { subject: string; token: string }
-    assert.strictEqual(called.subject, "github|1001")
+    assert.match(called.subject, /^github\|[\w-]{8}\|1001$/)
     assert.deepStrictEqual(await upstream.liveTokens("alice"), [called.token])
 
     // A thief of the secret can sign tokens, but only for what a living grant covers.
@@ -122,7 +123,9 @@ describe("OAuthProxy.layer", () => {
     const claims = decodeJwt(tokens.access_token)
     const forged = (more: object) => Effect.runPromise(keys.sign({ ...claims, ...more }))
     assert.strictEqual((await todos(await forged({ jti: "another" }))).status, 200)
-    const changes = [{ sub: "github|1002" }, { client_id: "c1.other" }, { scope: "todos:read todos:admin" }, {
+    const changes = [{ sub: called.subject.replace("1001", "1002") }, { client_id: "c1.other" }, {
+      scope: "todos:read todos:admin"
+    }, {
       sid: "x"
     }]
     for (const change of changes) {
@@ -175,6 +178,147 @@ describe("OAuthProxy.make", () => {
       (thrown: unknown) => thrown
     )
     assert.match(String((error as Error | undefined)?.message), expected)
+  })
+
+  const failureOf = (promise: Promise<unknown>) =>
+    promise.then(() => undefined, (error: unknown) => error) as Promise<{ readonly message: string } | undefined>
+
+  it("names the function and the path of a wrong option", async () => {
+    const short = { ...options, secret: Redacted.make("short") }
+    assert.match(
+      (await failureOf(OAuthProxy.make(short)))!.message,
+      / at OAuthProxy\.make\.secret: the secret is too weak/
+    )
+    const layer = OAuthProxy.layer(short)
+    const failed = Effect.runPromise(Effect.scoped(Layer.build(layer.pipe(Layer.provide(HttpRouter.layer)))))
+    assert.match((await failureOf(failed))!.message, / at OAuthProxy\.layer\.secret: the secret is too weak/)
+    assert.throws(() => Upstream.github({ ...clientOf("id"), name: "A" }), / at Upstream\.github\.name: /)
+  })
+
+  const clientOf = (clientId: string) => ({ clientId, clientSecret: Redacted.make("secret") })
+
+  const environment = {
+    RESOURCE_URL: `${origin}/mcp`,
+    ISSUER: origin,
+    GITHUB_ID: "id",
+    GITHUB_SECRET: "secret",
+    GITHUB_SERVER: "https://github.example.com",
+    PROXY_SECRET: Redacted.value(secret),
+    // A binding of Workers.
+    DATABASE: {}
+  }
+  const configured = {
+    resource: Config.String("RESOURCE_URL"),
+    issuer: Config.String("ISSUER"),
+    scopes: ["todos:read"],
+    upstream: Upstream.github({
+      clientId: Config.String("GITHUB_ID"),
+      clientSecret: Config.Redacted("GITHUB_SECRET"),
+      server: Config.String("GITHUB_SERVER").pipe(Config.withDefault(undefined))
+    }),
+    admit: Admit.anyone,
+    secret: Config.Redacted("PROXY_SECRET"),
+    clientDocuments: false
+  } as const
+
+  it("reads options from an environment, and needs no upstream scopes", async () => {
+    await using proxy = await OAuthProxy.make({ ...configured, environment })
+    assert.strictEqual(proxy.issuer, origin)
+    assert.deepStrictEqual(proxy.callbackUrls, [`${origin}/callback/github`])
+    assert.strictEqual(proxy.upstreamApiUrl, "https://github.example.com/api/v3")
+    const { GITHUB_SERVER: _, ...publicly } = environment
+    await using other = await OAuthProxy.make({ ...configured, environment: publicly })
+    assert.strictEqual(other.upstreamApiUrl, "https://api.github.com")
+    assert.notStrictEqual(other.grants.subjectOf("1"), proxy.grants.subjectOf("1"))
+  })
+
+  it("names a variable that is missing, and an option whose variable has a wrong value", async () => {
+    const { GITHUB_ID: _, ...missing } = environment
+    assert.match((await failureOf(OAuthProxy.make({ ...configured, environment: missing })))!.message, /GITHUB_ID/)
+    const wrong = { ...environment, GITHUB_SERVER: "http://github.example.com" }
+    assert.match(
+      (await failureOf(OAuthProxy.make({ ...configured, environment: wrong })))!.message,
+      / at Upstream\.github\.server: /
+    )
+    const resource = { ...environment, RESOURCE_URL: "todos" }
+    assert.match(
+      (await failureOf(OAuthProxy.make({ ...configured, environment: resource })))!.message,
+      / at OAuthProxy\.make\.resource: /
+    )
+    assert.match(
+      (await failureOf(OAuthProxy.make({ ...configured, environment: "x" as never })))!.message,
+      / at OAuthProxy\.make\.environment: /
+    )
+  })
+
+  it("logs the callback URL, and warns of the store in memory except on loopback", async () => {
+    const logged: Array<string> = []
+    const logger = Logger.layer([Logger.make(({ logLevel, message }) => void logged.push(`${logLevel} ${message}`))])
+    const build = (more: object) =>
+      Effect.runPromise(Effect.scoped(
+        Layer.build(
+          OAuthProxy.layer({ ...options, ...more }).pipe(Layer.provide(HttpRouter.layer), Layer.provide(logger))
+        )
+      ))
+    await build({})
+    assert.deepStrictEqual(logged.splice(0), [
+      `Info Register the callback URL of the OAuth proxy at the upstream github: ${origin}/callback/github`
+    ])
+    const production = { resource: "https://todos.example.com/mcp" }
+    await build(production)
+    assert.strictEqual(logged.splice(0).filter((line) => /^Warn .*has no store/.test(line)).length, 1)
+    await build({ ...production, store: MemoryStore.layer() })
+    assert.deepStrictEqual(logged.filter((line) => line.startsWith("Warn")), [])
+  })
+
+  it("uses the store of the option, or else a store that is provided", async () => {
+    const uses = async (make: (store: Layer.Layer<RecordStore.RecordStore>) => Layer.Layer<never, any, any>) => {
+      const keys: Array<string> = []
+      const store = Layer.effect(
+        RecordStore.RecordStore,
+        Effect.map(MemoryStore.make(), (memory) => ({
+          ...memory,
+          get: (key: string) => Effect.suspend(() => (keys.push(key), memory.get(key)))
+        }))
+      ) as Layer.Layer<RecordStore.RecordStore>
+      const { dispose, handler } = HttpRouter.toWebHandler(make(store) as never, { disableLogger: true })
+      await (handler as unknown as (request: Request) => Promise<Response>)(
+        new Request(`${origin}/token`, {
+          method: "POST",
+          headers: { "content-type": "application/x-www-form-urlencoded" },
+          body: new URLSearchParams({
+            grant_type: "authorization_code",
+            code: "c".repeat(43),
+            client_id: "registered",
+            redirect_uri: "http://127.0.0.1/callback",
+            code_verifier: verifier
+          })
+        })
+      )
+      await dispose()
+      return keys.length
+    }
+    const clients = [{ clientId: "registered", redirectUris: ["http://127.0.0.1/callback"] }] as const
+    assert.isAbove(await uses((store) => OAuthProxy.layer({ ...options, clients, store }) as never), 0)
+    assert.isAbove(
+      await uses((store) => OAuthProxy.layer({ ...options, clients }).pipe(Layer.provide(store)) as never),
+      0
+    )
+  })
+
+  it("joins the gate of an adapter and the proxy, and releases both", async () => {
+    const disposed: Array<string> = []
+    const proxy = await OAuthProxy.makeWith(async (gate) => {
+      const sdk = await McpAuthSdk.make(gate)
+      return { ...sdk, dispose: () => (disposed.push("gate"), sdk.dispose()) }
+    }, options)
+    assert.strictEqual(typeof proxy.registerTool, "function")
+    assert.strictEqual(typeof proxy.protectFetch, "function")
+    assert.strictEqual((await proxy.fetch(new Request(`${origin}/jwks`))!).status, 200)
+    await proxy[Symbol.asyncDispose]()
+    assert.deepStrictEqual(disposed, ["gate"])
+    const failed = OAuthProxy.makeWith(() => Promise.reject(new RangeError("adapter")), options)
+    assert.strictEqual((await failureOf(failed))!.message, "adapter")
   })
 
   it("answers the requests of a fetch handler, and no others", async () => {

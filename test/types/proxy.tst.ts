@@ -1,6 +1,8 @@
-import { Config, Context, Effect, Layer, Redacted } from "effect"
+import type { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js"
+import { Config, Context, Effect, type Layer, Redacted } from "effect"
 import type { AuthError, AuthLayer } from "effect-mcp-auth"
 import { Admit, type GrantAdministration, OAuthProxy, Upstream, type UpstreamAccess } from "effect-mcp-auth/proxy"
+import { McpAuthSdk } from "effect-mcp-auth/sdk-v1"
 import { MemoryStore, type RecordStore } from "effect-mcp-auth/store"
 import type { HttpRouter } from "effect/http"
 import { describe, expect, test } from "tstyche"
@@ -96,6 +98,34 @@ describe("the scopes of a proxy", () => {
   })
 })
 
+describe("an upstream without scopes", () => {
+  test("fits a proxy with any scopes", () => {
+    const plain = Upstream.github({ clientId: Config.String("ID"), clientSecret: Config.Redacted("SECRET") })
+    expect(OAuthProxy.layer).type.toBeCallableWith({ ...options, upstream: plain })
+    expect(OAuthProxy.make).type.toBeCallableWith({ ...options, upstream: plain })
+  })
+})
+
+describe("the descriptions of scopes", () => {
+  test("describe scopes of the proxy only", () => {
+    expect(OAuthProxy.make).type.toBeCallableWith({ ...options, pages: { scopes: { "todos:read": "read" } } })
+    // @ts-expect-error '"todos:delete"' does not exist
+    OAuthProxy.layer({ ...options, pages: { scopes: { "todos:delete": "delete" } } })
+  })
+})
+
+describe("a proxy with the gate of an adapter", () => {
+  test("offers the scopes to the tools of the adapter", () => {
+    void OAuthProxy.makeWith((gate) => McpAuthSdk.make(gate), options).then((auth) => {
+      expect(auth.router).type.toBe<OAuthProxy.OAuthProxy<typeof options.scopes>["router"]>()
+      const server = null as unknown as McpServer
+      auth.registerTool(server, "add", { scopes: ["todos:write"] }, () => ({ content: [] }))
+      // @ts-expect-error is not assignable to type
+      auth.registerTool(server, "remove", { scopes: ["todos:delete"] }, () => ({ content: [] }))
+    })
+  })
+})
+
 describe("an unknown option of a proxy", () => {
   test("is rejected, also below the pages, the grants and the gate", () => {
     OAuthProxy.layer({
@@ -116,19 +146,21 @@ describe("an unknown option of a proxy", () => {
     OAuthProxy.layer({ ...options, grants: { retries: 3 } })
     // @ts-expect-error 'audience' does not exist
     OAuthProxy.layer({ ...options, gate: { audience: "https://other.test" } })
-    // @ts-expect-error 'store' does not exist
-    OAuthProxy.layer({ ...options, store: MemoryStore.layer() })
+    // @ts-expect-error 'environment' does not exist
+    OAuthProxy.layer({ ...options, environment: {} })
   })
 })
 
 describe("the layer of a proxy", () => {
-  test("requires a router and a store, and the services of the rule of admission", () => {
+  test("requires a router, and the services of the rule of admission and of the store", () => {
     const plain = OAuthProxy.layer(options)
-    expect<Requires<typeof plain>>().type.toBe<HttpRouter.HttpRouter | RecordStore.RecordStore>()
+    expect<Requires<typeof plain>>().type.toBe<HttpRouter.HttpRouter>()
     const custom = OAuthProxy.layer({ ...options, admit: admitMembers })
-    expect<Requires<typeof custom>>().type.toBe<HttpRouter.HttpRouter | RecordStore.RecordStore | Members>()
-    const stored = custom.pipe(Layer.provide(MemoryStore.layer()))
+    expect<Requires<typeof custom>>().type.toBe<HttpRouter.HttpRouter | Members>()
+    const store = null as unknown as Layer.Layer<RecordStore.RecordStore, RangeError, Members>
+    const stored = OAuthProxy.layer({ ...options, store })
     expect<Requires<typeof stored>>().type.toBe<HttpRouter.HttpRouter | Members>()
+    expect<Fails<typeof stored>>().type.toBe<AuthError.AuthConfigError | Config.ConfigError | RangeError>()
   })
 
   test("fails only because of its options", () => {

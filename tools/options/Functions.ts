@@ -523,7 +523,7 @@ export const entries: Readonly<Record<string, Entry>> = {
     isOptional: true
   },
   "proxy/OAuthProxy.layer": {
-    call: (given) => build(OAuthProxy.layer(given).pipe(Layer.provide(MemoryStore.layer()))),
+    call: (given) => build(OAuthProxy.layer(given)),
     valid: proxy,
     misspelled: ["secrets", "secret"]
   },
@@ -531,6 +531,11 @@ export const entries: Readonly<Record<string, Entry>> = {
     call: (given) => OAuthProxy.make(given),
     valid: proxy,
     misspelled: ["stor", "store"]
+  },
+  "proxy/OAuthProxy.makeWith": {
+    call: (given) => OAuthProxy.makeWith((gate) => McpAuthNode.make(gate), given),
+    valid: proxy,
+    misspelled: ["enviroment", "environment"]
   },
   "proxy/Upstream.entra": {
     call: (given) => Upstream.entra(given),

@@ -1,3 +1,4 @@
+import * as Data from "effect/Data"
 import type { Kind } from "./RedirectUri.ts"
 
 /** A client of the proxy, whose redirect URIs are checked. */
@@ -13,3 +14,9 @@ export interface Client {
   /** Returns the kind of a redirect URI of this client, or `undefined` if the client did not register it. */
   readonly redirectKind: (uri: string) => Kind | undefined
 }
+
+/** Reports that the document of a client cannot be used. `unavailable` means that another request may succeed. */
+export class ClientDocumentError extends Data.TaggedError("ClientDocumentError")<{
+  readonly reason: "invalid" | "unavailable"
+  readonly detail: string
+}> {}

@@ -1,5 +1,4 @@
 import * as Clock from "effect/Clock"
-import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
@@ -9,7 +8,7 @@ import { isJson, maxAgeOf } from "../../outbound/JsonDocument.ts"
 import * as singleFlight from "../../outbound/SingleFlight.ts"
 import { BoundedMap } from "../../store/BoundedMap.ts"
 import * as monotonic from "../../store/MonotonicTime.ts"
-import type { Client } from "./Client.ts"
+import { type Client, ClientDocumentError } from "./Client.ts"
 import * as clientDocument from "./ClientDocument.ts"
 import * as documentFetcher from "./internal/documentFetcher.ts"
 
@@ -17,12 +16,6 @@ import * as documentFetcher from "./internal/documentFetcher.ts"
  * Fetches and caches the metadata documents of clients. Anyone can name a URL, so requests are limited for each origin and in total,
  * and the fetcher connects to public addresses only.
  */
-
-/** Reports that the document of a client cannot be used. `unavailable` means that another request may succeed. */
-export class ClientDocumentError extends Data.TaggedError("ClientDocumentError")<{
-  readonly reason: "invalid" | "unavailable"
-  readonly detail: string
-}> {}
 
 export interface ClientDocuments {
   /** Returns the client whose document has this URL. */

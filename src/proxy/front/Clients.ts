@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect"
-import type { Client } from "./Client.ts"
+import { type Client, ClientDocumentError } from "./Client.ts"
 import * as clientDocument from "./ClientDocument.ts"
-import { ClientDocumentError, type ClientDocuments } from "./ClientDocuments.ts"
+import type { ClientDocuments } from "./ClientDocuments.ts"
 import * as dynamicClient from "./DynamicClient.ts"
 import type { RegisteredClients } from "./RegisteredClients.ts"
 

@@ -6,7 +6,7 @@ import type { UpstreamLeg } from "../upstream/UpstreamLeg.ts"
 import type { Clients } from "./Clients.ts"
 import type { Cookies } from "./Cookies.ts"
 import type { DynamicClients } from "./DynamicClient.ts"
-import type { Pages } from "./Pages.ts"
+import type { Appearance, Pages } from "./Pages.ts"
 import type { Transactions } from "./Transaction.ts"
 
 /* The parts that the endpoints of the proxy use. */
@@ -33,7 +33,7 @@ export interface Urls {
 }
 
 /** The parts that the endpoints use. */
-export interface Front {
+export interface Parts {
   readonly issuer: string
   readonly urls: Urls
   readonly resources: readonly [Resource, ...ReadonlyArray<Resource>]
@@ -41,7 +41,7 @@ export interface Front {
   /** Whether clients can identify themselves with a metadata document. */
   readonly hasDocuments: boolean
   readonly registrations: DynamicClients
-  readonly pages: Pages
+  readonly appearance: Appearance
   readonly cookies: Cookies
   readonly transactions: Transactions
   readonly upstream: {
@@ -53,6 +53,11 @@ export interface Front {
   readonly store: Store
   readonly recordKey: RecordKeys
   readonly publicKeys: ProxyKeys["publicKeys"]
+}
+
+/** The parts that the endpoints for browsers use. */
+export interface Front extends Parts {
+  readonly pages: Pages
 }
 
 /** Returns the URLs of an issuer and the name of its upstream. */

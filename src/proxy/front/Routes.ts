@@ -1,16 +1,14 @@
 import * as Effect from "effect/Effect"
 import * as answers from "./Answers.ts"
-import * as authorize from "./Authorize.ts"
-import * as callback from "./Callback.ts"
-import * as consent from "./Consent.ts"
-import type { Front } from "./Front.ts"
+import type { Browser } from "./Browser.ts"
+import type { Parts } from "./Front.ts"
 import type { ProxyRequest, ProxyResponse } from "./ProxyRequest.ts"
 import * as tokenEndpoint from "./TokenEndpoint.ts"
 
 /* Answers the requests to the endpoints of the proxy. Hosts only translate requests and responses. */
 
 /** Returns the metadata of the authorization server (RFC 8414 §2). */
-export const metadataOf = (front: Front) => ({
+export const metadataOf = (front: Parts) => ({
   issuer: front.issuer,
   authorization_endpoint: front.urls.authorize,
   token_endpoint: front.urls.token,
@@ -44,9 +42,16 @@ export interface Routes {
 }
 
 /** Creates the routes of the proxy. */
-export const routesOf = (front: Front): Routes => {
+export const routesOf = (front: Parts): Routes => {
   const pathOf = (url: string) => new URL(url).pathname
   const { urls } = front
+  let browser: Browser | undefined
+  const load = Effect.flatMap(Effect.promise(() => import("./Browser.ts")), (loaded) => loaded.make(front))
+  const ofBrowser = (name: keyof Browser): Route["answer"] => (request) =>
+    browser !== undefined ? browser[name](request) : Effect.flatMap(load, (made) => {
+      browser = made
+      return made[name](request)
+    })
   const fixed = (content: unknown): Route["answer"] => {
     const response = Effect.succeed(answers.document(content))
     return () => response
@@ -54,9 +59,9 @@ export const routesOf = (front: Front): Routes => {
   const routes = new Map<string, Route>([
     [pathOf(urls.metadata), { method: "GET", isOpen: true, answer: fixed(metadataOf(front)) }],
     [pathOf(urls.jwks), { method: "GET", isOpen: true, answer: fixed({ keys: front.publicKeys }) }],
-    [pathOf(urls.authorize), { method: "GET", isOpen: false, answer: (request) => authorize.answer(front, request) }],
-    [pathOf(urls.consent), { method: "POST", isOpen: false, answer: (request) => consent.answer(front, request) }],
-    [pathOf(urls.callback), { method: "GET", isOpen: false, answer: (request) => callback.answer(front, request) }],
+    [pathOf(urls.authorize), { method: "GET", isOpen: false, answer: ofBrowser("authorize") }],
+    [pathOf(urls.consent), { method: "POST", isOpen: false, answer: ofBrowser("consent") }],
+    [pathOf(urls.callback), { method: "GET", isOpen: false, answer: ofBrowser("callback") }],
     [pathOf(urls.token), { method: "POST", isOpen: true, answer: (request) => tokenEndpoint.answer(front, request) }],
     [pathOf(urls.revoke), { method: "POST", isOpen: true, answer: (request) => tokenEndpoint.revoke(front, request) }],
     [pathOf(urls.register), {

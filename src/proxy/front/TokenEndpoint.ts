@@ -2,7 +2,7 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as ScopeToken from "../../protocol/ScopeToken.ts"
 import * as answers from "./Answers.ts"
-import type { Front } from "./Front.ts"
+import type { Parts } from "./Front.ts"
 import * as parameters from "./Parameters.ts"
 import type { ProxyRequest, ProxyResponse } from "./ProxyRequest.ts"
 import * as resourceParameter from "./ResourceParameter.ts"
@@ -18,7 +18,7 @@ interface Authenticated {
 }
 
 /** Reads the form of a request and authenticates its client. Returns the response if one of them fails. */
-const authenticate = (front: Front, request: ProxyRequest): Effect.Effect<Authenticated | ProxyResponse> =>
+const authenticate = (front: Parts, request: ProxyRequest): Effect.Effect<Authenticated | ProxyResponse> =>
   Effect.gen(function*() {
     if (!parameters.isForm(request.header("content-type")[0])) {
       return answers.error(400, "invalid_request", "The content type is not application/x-www-form-urlencoded")
@@ -38,7 +38,7 @@ const authenticate = (front: Front, request: ProxyRequest): Effect.Effect<Authen
   })
 
 /** Exchanges a code or a refresh token for tokens. */
-export const answer = (front: Front, request: ProxyRequest): Effect.Effect<ProxyResponse> =>
+export const answer = (front: Parts, request: ProxyRequest): Effect.Effect<ProxyResponse> =>
   Effect.gen(function*() {
     const authenticated = yield* authenticate(front, request)
     if ("status" in authenticated) return authenticated
@@ -80,7 +80,7 @@ export const answer = (front: Front, request: ProxyRequest): Effect.Effect<Proxy
   }).pipe(Effect.catch((error) => Effect.succeed(answers.failure(error))))
 
 /** Ends the grant of a token. An unknown token also answers 200 (RFC 7009 §2.2). */
-export const revoke = (front: Front, request: ProxyRequest): Effect.Effect<ProxyResponse> =>
+export const revoke = (front: Parts, request: ProxyRequest): Effect.Effect<ProxyResponse> =>
   Effect.gen(function*() {
     const authenticated = yield* authenticate(front, request)
     if ("status" in authenticated) return authenticated
@@ -91,7 +91,7 @@ export const revoke = (front: Front, request: ProxyRequest): Effect.Effect<Proxy
   }).pipe(Effect.catch((error) => Effect.succeed(answers.failure(error))))
 
 /** Registers a client. Nothing is stored. */
-export const register = (front: Front, request: ProxyRequest): Effect.Effect<ProxyResponse> =>
+export const register = (front: Parts, request: ProxyRequest): Effect.Effect<ProxyResponse> =>
   Effect.gen(function*() {
     const body = yield* Effect.promise(() => request.body(maximumBody))
     if (body === undefined) return answers.error(413, "invalid_client_metadata", "The body is too long or not UTF-8")

@@ -30,6 +30,12 @@ export interface GrantOptions {
    * seconds to 24 hours. The access tokens then live for at most 10 minutes. Default: 4 hours.
    */
   readonly upstreamOutage?: Duration.Input | undefined
+  /**
+   * The time after the sign-in at which a grant ends if the upstream offers no way to check the person: it returned no refresh token, and
+   * has no user endpoint. From 1 hour to 24 hours. A shorter life of the upstream token ends the grant earlier. A person who leaves keeps
+   * access for this time, so let the upstream return refresh tokens instead. Default: 4 hours.
+   */
+  readonly uncheckableLifetime?: Duration.Input | undefined
   /** The number of grants of one person, from 1 to 32. A further sign-in ends the least recently used one. Default: 32. */
   readonly grantsPerPerson?: number | undefined
   /** The time for which the gate caches that a grant exists, from 0 seconds to 60 seconds. Default: 5 seconds. */
@@ -43,6 +49,7 @@ export const table = {
   absoluteLifetime: ConfigOption.duration("1 hour", "365 days", "90 days"),
   retryWindow: ConfigOption.duration("0 seconds", "60 minutes", "10 minutes"),
   upstreamOutage: ConfigOption.duration("0 seconds", "24 hours", "4 hours"),
+  uncheckableLifetime: ConfigOption.duration("1 hour", "24 hours", "4 hours"),
   grantsPerPerson: ConfigOption.wholeNumber(1, 32, 32),
   livenessCache: ConfigOption.duration("0 seconds", "60 seconds", "5 seconds")
 } satisfies ConfigOption.Table<keyof GrantOptions>
@@ -54,6 +61,7 @@ export interface Limits {
   readonly absoluteLifetime: number
   readonly retryWindow: number
   readonly upstreamOutage: number
+  readonly uncheckableLifetime: number
   readonly grantsPerPerson: number
   readonly livenessCache: number
 }
@@ -69,6 +77,7 @@ export const resolve = (options: GrantOptions, path = "grants"): Limits => {
     absoluteLifetime: millis("absoluteLifetime"),
     retryWindow: millis("retryWindow"),
     upstreamOutage: millis("upstreamOutage"),
+    uncheckableLifetime: millis("uncheckableLifetime"),
     grantsPerPerson: options.grantsPerPerson ?? table.grantsPerPerson.default,
     livenessCache: millis("livenessCache")
   }

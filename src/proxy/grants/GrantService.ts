@@ -12,7 +12,14 @@ import * as grantOptions from "./GrantOptions.ts"
 import { type CodeRecord, expiryOf, type GrantRecord, toView } from "./GrantRecord.ts"
 import * as grantRecords from "./GrantRecords.ts"
 import { contended, mostAttempts, now as currentTime } from "./GrantRecords.ts"
-import { GrantRejected, type Grants, type TokenAnswer, UpstreamUnavailable, type UpstreamVerdict } from "./Grants.ts"
+import {
+  GrantRejected,
+  type Grants,
+  type Release,
+  type TokenAnswer,
+  UpstreamUnavailable,
+  type UpstreamVerdict
+} from "./Grants.ts"
 import * as livenessCache from "./Liveness.ts"
 import * as personGrants from "./PersonGrants.ts"
 import * as refreshTokens from "./RefreshToken.ts"
@@ -30,6 +37,8 @@ export interface Parts {
   readonly offeredScopes: ReadonlyArray<string>
   readonly options?: grantOptions.GrantOptions | undefined
   readonly onEvent?: OnGrantEvent | undefined
+  /** Removes the upstream tokens of a grant that ended, if they are not used any more. Default: they stay. */
+  readonly release?: Release | undefined
 }
 
 /** The lifetime of a code in milliseconds. A used code is kept longer, so that a replay is noticed. */
@@ -55,7 +64,7 @@ export const make = (parts: Parts): Effect.Effect<Grants, AuthConfigError> =>
   )
 
 const makeWith = (
-  { issuer, keys, offeredScopes, onEvent, store }: Parts,
+  { issuer, keys, offeredScopes, onEvent, release = () => Effect.void, store }: Parts,
   limits: grantOptions.Limits,
   keyFor: recordKeys.RecordKeys
 ): Grants => {
@@ -75,15 +84,24 @@ const makeWith = (
   const report = (type: GrantEvent["type"], id: string, { clientId, subject }: GrantRecord): Effect.Effect<void> =>
     notify({ type, grantId: id, clientId, subject })
 
-  /** Ends a grant in any version. The event is reported by the one caller that removed the record. */
+  /**
+   * Ends a grant in any version. The event is reported by the one caller that removed the record, which also removes the upstream
+   * tokens. `areCodesBlocked` tells whether no code of the person can become a grant.
+   */
   const end = (
     type: GrantEvent["type"],
     id: string,
-    record: GrantRecord
+    record: GrantRecord,
+    areCodesBlocked = false
   ): Effect.Effect<boolean, RecordStoreUnavailable> =>
     Effect.flatMap(grants.remove(id), (isRemoved) => {
       liveness.evict(id)
-      return Effect.as(isRemoved ? report(type, id, record) : Effect.void, isRemoved)
+      if (!isRemoved) return Effect.succeed(false)
+      const living = Effect.map(people.list(record.subject), (all) => all.map((each) => each.record.upstreamKey))
+      return report(type, id, record).pipe(
+        Effect.andThen(release(record.upstreamKey, { living, areCodesBlocked })),
+        Effect.as(true)
+      )
     })
 
   const put = (id: string, record: GrantRecord, at: number, expected: Parameters<typeof grants.put>[3]) =>
@@ -198,9 +216,10 @@ const makeWith = (
     }
     const next = rotation.rotate(record, generation, mac.kid, at, limits.retryWindow)
     if (verdict.outcome === "unavailable") return Effect.succeed(next)
-    const { scopes } = verdict
+    const { endsAt, scopes } = verdict
     return Effect.succeed({
       ...next,
+      endsAt: Math.min(next.endsAt, endsAt ?? next.endsAt),
       checkedAt: at,
       scopes: scopes === undefined ? next.scopes : next.scopes.filter((scope) => scopes.includes(scope))
     })
@@ -275,10 +294,11 @@ const makeWith = (
       return isOurs ? { id, record: found.record } : undefined
     })
 
-  const revokeGrant: Grants["revokeGrant"] = (id) =>
+  const revokeGrant = (id: string, areCodesBlocked: boolean) =>
     Effect.flatMap(
       grants.get(id),
-      (found) => found === undefined ? Effect.succeed(false) : end("administrator-revoked", id, found.record)
+      (found) =>
+        found === undefined ? Effect.succeed(false) : end("administrator-revoked", id, found.record, areCodesBlocked)
     )
 
   return {
@@ -320,11 +340,11 @@ const makeWith = (
         people.list(subject),
         (existing) => existing.map(({ id, record }) => toView(id, record, limits.idleLifetime))
       ),
-    revokeGrant,
+    revokeGrant: (id) => revokeGrant(id, false),
     revokeAll: (subject) =>
       Effect.gen(function*() {
         const ids = yield* people.block(subject, yield* currentTime)
-        const ended = yield* Effect.forEach(ids, revokeGrant)
+        const ended = yield* Effect.forEach(ids, (id) => revokeGrant(id, true))
         return ended.filter((isEnded) => isEnded).length
       })
   }

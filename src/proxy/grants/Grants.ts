@@ -15,7 +15,7 @@ import type { RecordStoreUnavailable } from "../../store/records/RecordStore.ts"
  * @since 0.1.0
  */
 export interface Person {
-  /** The name of the upstream, `|`, and the immutable id of the person there. */
+  /** The name of the upstream, a hash of its issuer, and the immutable id of the person there, separated by `|`. */
   readonly subject: string
   /** A name for pages and for administration. It never decides anything. */
   readonly display: string | undefined
@@ -83,7 +83,8 @@ export interface GrantView {
  * The result of a check of a grant at its upstream, which each refresh runs.
  *
  * - `alive`: the upstream and the rules of admission still accept the person. `scopes` are the MCP scopes that the upstream still
- *   grants. Default: those of the grant. A check never adds a scope to a grant.
+ *   grants. Default: those of the grant. A check never adds a scope to a grant. `endsAt` is the time at which the grant ends because
+ *   the upstream offers no way to check the person, in milliseconds since 1970. Default: no change.
  * - `rejected`: the upstream rejected its refresh token or access token, or admission rejects the person. The grant ends.
  * - `unavailable`: the upstream cannot decide at the moment. The grant lives. `retryAfter` is in seconds.
  *
@@ -91,9 +92,28 @@ export interface GrantView {
  * @since 0.1.0
  */
 export type UpstreamVerdict =
-  | { readonly outcome: "alive"; readonly scopes?: ReadonlyArray<string> | undefined }
+  | {
+    readonly outcome: "alive"
+    readonly scopes?: ReadonlyArray<string> | undefined
+    readonly endsAt?: number | undefined
+  }
   | { readonly outcome: "rejected" }
   | { readonly outcome: "unavailable"; readonly retryAfter: number }
+
+/**
+ * Removes the stored upstream tokens after the end of a grant, unless a grant still uses them. If the person has no grant, also revokes
+ * them at the upstream, within five seconds. Reports failures in the log. If a code of the person can still become a grant, it waits in
+ * the background until this is over.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Release = (upstreamKey: string, use: {
+  /** Returns the keys of the records that the grants of the person use. */
+  readonly living: Effect.Effect<ReadonlyArray<string>, RecordStoreUnavailable>
+  /** Whether no code of the person can become a grant. */
+  readonly areCodesBlocked: boolean
+}) => Effect.Effect<void>
 
 /**
  * Reports that a code, a refresh token or a request for tokens is rejected.

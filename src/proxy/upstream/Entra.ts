@@ -1,3 +1,5 @@
+import type * as Config from "effect/Config"
+import * as Effect from "effect/Effect"
 import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import { own } from "../../protocol/Json.ts"
 import * as openId from "./openIdIdentity.ts"
@@ -10,8 +12,11 @@ import * as Preset from "./Preset.ts"
  * @since 0.1.0
  */
 export interface EntraOptions<Map extends Preset.ScopeMap> extends Preset.CommonOptions<Map> {
-  /** The id of the tenant: a GUID. Names such as `common` are rejected, because anyone can sign in there. */
-  readonly tenant: string
+  /**
+   * The id of the tenant: a GUID. Names such as `common` are rejected, because anyone can sign in there. A `Config` is read when the proxy
+   * starts.
+   */
+  readonly tenant: string | Config.Config<string>
   /**
    * The origin of the sign-in, for national clouds such as `https://login.microsoftonline.us`. Default:
    * `https://login.microsoftonline.com`.
@@ -21,18 +26,27 @@ export interface EntraOptions<Map extends Preset.ScopeMap> extends Preset.Common
 
 const guids = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 
+const tenantRule = ConfigOption.rule(
+  (value) => typeof value === "string" && guids.test(value),
+  "the id of a tenant, a GUID in lower case",
+  "Copy the Directory (tenant) ID from the overview of the app registration"
+)
+
 const table: ConfigOption.Table<keyof EntraOptions<Preset.ScopeMap>> = {
   ...Preset.commonTable,
-  tenant: ConfigOption.rule(
-    (value) => typeof value === "string" && guids.test(value),
-    "the id of a tenant, a GUID in lower case",
-    "Copy the Directory (tenant) ID from the overview of the app registration"
-  ),
+  tenant: Preset.orConfig(tenantRule),
   authority: Preset.url("https://login.microsoftonline.us")
 }
 
 /** The resource of scopes without one. Entra ID returns its scopes with and without this prefix. */
 const graph = "https://graph.microsoft.com/"
+
+/** Microsoft Graph of the national clouds, by the origin of their sign-in. */
+const graphs: Readonly<Record<string, string>> = {
+  "https://login.microsoftonline.us": "https://graph.microsoft.us",
+  "https://login.chinacloudapi.cn": "https://microsoftgraph.chinacloudapi.cn",
+  "https://login.partner.microsoftonline.cn": "https://microsoftgraph.chinacloudapi.cn"
+}
 
 const toShortName = (scope: string): string =>
   (scope.startsWith(graph) ? scope.slice(graph.length) : scope).toLowerCase()
@@ -75,7 +89,7 @@ const identify: Preset.Quirks["identify"] = (claims) => {
  * @category constructors
  * @since 0.1.0
  */
-export const entra = <const Map extends Preset.ScopeMap>(
+export const entra = <const Map extends Preset.ScopeMap = {}>(
   options: EntraOptions<Map>
 ): Preset.Upstream<keyof Map & string> => {
   ConfigOption.check(options, "Upstream.entra", table)
@@ -87,8 +101,11 @@ export const entra = <const Map extends Preset.ScopeMap>(
     kind: "entra",
     name: "entra",
     method: "client_secret_post",
-    tenant: options.tenant,
-    server: { type: "openid", issuer: `${authority}/${options.tenant}/v2.0` },
+    place: Effect.map(Preset.readText(options.tenant, "Upstream.entra.tenant", tenantRule), (tenant) => ({
+      server: { type: "openid", issuer: `${authority}/${tenant}/v2.0` },
+      tenant,
+      apiUrl: graphs[authority] ?? "https://graph.microsoft.com"
+    })),
     quirks: {
       ...Preset.standard,
       baseScopes: ["openid", "profile", "offline_access"],

@@ -1,3 +1,5 @@
+import type * as Config from "effect/Config"
+import * as Effect from "effect/Effect"
 import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import { own } from "../../protocol/Json.ts"
 import * as Preset from "./Preset.ts"
@@ -9,8 +11,11 @@ import * as Preset from "./Preset.ts"
  * @since 0.1.0
  */
 export interface GitHubOptions<Map extends Preset.ScopeMap> extends Preset.CommonOptions<Map> {
-  /** The origin of a GitHub Enterprise server, such as `https://github.example.com`. Default: github.com. */
-  readonly server?: string | undefined
+  /**
+   * The origin of a GitHub Enterprise server, such as `https://github.example.com`. A `Config` is read when the proxy starts. Default:
+   * github.com.
+   */
+  readonly server?: string | Config.Config<string | undefined> | undefined
 }
 
 /**
@@ -21,9 +26,11 @@ export interface GitHubOptions<Map extends Preset.ScopeMap> extends Preset.Commo
  */
 export type ScopesWithoutUpstream = Readonly<Record<string, readonly []>>
 
+const serverRule = Preset.url("https://github.example.com")
+
 const table: ConfigOption.Table<keyof GitHubOptions<Preset.ScopeMap>> = {
   ...Preset.commonTable,
-  server: Preset.url("https://github.example.com")
+  server: Preset.orConfig(serverRule)
 }
 
 /** The scopes that a wider scope contains. GitHub leaves a contained scope out of its response. */
@@ -54,26 +61,34 @@ const identify: Preset.Quirks["identify"] = (user) => {
     : undefined
 }
 
-const serverOf = (server: string | undefined): Preset.Server => {
+const placeOf = (server: string | undefined): Preset.Place => {
   const origin = server === undefined ? "https://github.com" : new URL(server).origin
-  const api = server === undefined ? "https://api.github.com" : `${origin}/api/v3`
+  const apiUrl = server === undefined ? "https://api.github.com" : `${origin}/api/v3`
   return {
-    type: "oauth2",
-    issuer: `${origin}/login/oauth`,
-    // github.com sends `iss` since August 2026. Enterprise servers follow with a later version.
-    sendsIssuer: server === undefined,
-    authorizationEndpoint: `${origin}/login/oauth/authorize`,
-    tokenEndpoint: `${origin}/login/oauth/access_token`,
-    userEndpoint: `${api}/user`,
-    emailsEndpoint: `${api}/user/emails`
+    apiUrl,
+    server: {
+      type: "oauth2",
+      issuer: `${origin}/login/oauth`,
+      // github.com sends `iss` since August 2026. Enterprise servers follow with a later version.
+      sendsIssuer: server === undefined,
+      authorizationEndpoint: `${origin}/login/oauth/authorize`,
+      tokenEndpoint: `${origin}/login/oauth/access_token`,
+      userEndpoint: `${apiUrl}/user`,
+      emailsEndpoint: `${apiUrl}/user/emails`,
+      revocation: { type: "github", applications: `${apiUrl}/applications` }
+    }
   }
 }
 
-const definition = (server: string | undefined, quirks: Partial<Preset.Quirks>): Preset.Definition => ({
+const definition = (
+  name: "github" | "githubApp",
+  server: GitHubOptions<Preset.ScopeMap>["server"],
+  quirks: Partial<Preset.Quirks>
+): Preset.Definition => ({
   kind: "github",
   name: "github",
   method: "client_secret_post",
-  server: serverOf(server),
+  place: Effect.map(Preset.readText(server, `Upstream.${name}.server`, serverRule), placeOf),
   quirks: {
     ...Preset.standard,
     // GitHub reports errors of the token endpoint with status 200.
@@ -114,12 +129,18 @@ const definition = (server: string | undefined, quirks: Partial<Preset.Quirks>):
  * @category constructors
  * @since 0.1.0
  */
-export const github = <const Map extends Preset.ScopeMap>(
+export const github = <const Map extends Preset.ScopeMap = {}>(
   options: GitHubOptions<Map>
 ): Preset.Upstream<keyof Map & string> => {
   ConfigOption.check(options, "Upstream.github", table)
   Preset.checkRequired(options, "Upstream.github", Preset.required)
-  return Preset.make(options, definition(options.server, {}))
+  return Preset.make(
+    options,
+    definition("github", options.server, {
+      // Without the parameter, GitHub grants every scope that the person granted to the app before.
+      baseScopes: ["read:user"]
+    })
+  )
 }
 
 /**
@@ -149,12 +170,12 @@ export const github = <const Map extends Preset.ScopeMap>(
  * @category constructors
  * @since 0.1.0
  */
-export const githubApp = <const Map extends ScopesWithoutUpstream>(
+export const githubApp = <const Map extends ScopesWithoutUpstream = {}>(
   options: GitHubOptions<Map>
 ): Preset.Upstream<keyof Map & string> => {
   ConfigOption.check(options, "Upstream.githubApp", table)
   Preset.checkRequired(options, "Upstream.githubApp", Preset.required)
-  for (const [scope, upstreamScopes] of Object.entries<ReadonlyArray<string>>(options.scopes)) {
+  for (const [scope, upstreamScopes] of Object.entries<ReadonlyArray<string>>(options.scopes ?? {})) {
     if (upstreamScopes.length > 0) {
       throw ConfigOption.error(
         `Upstream.githubApp.scopes[${JSON.stringify(scope)}]`,
@@ -163,5 +184,5 @@ export const githubApp = <const Map extends ScopesWithoutUpstream>(
       )
     }
   }
-  return Preset.make(options, definition(options.server, { hasNoScopes: true }))
+  return Preset.make(options, definition("githubApp", options.server, { hasNoScopes: true }))
 }

@@ -1,3 +1,4 @@
+import * as Effect from "effect/Effect"
 import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import * as openId from "./openIdIdentity.ts"
 import * as Preset from "./Preset.ts"
@@ -52,7 +53,7 @@ const longNames: Readonly<Record<string, string>> = {
  * @category constructors
  * @since 0.1.0
  */
-export const google = <const Map extends Preset.ScopeMap>(
+export const google = <const Map extends Preset.ScopeMap = {}>(
   options: GoogleOptions<Map>
 ): Preset.Upstream<keyof Map & string> => {
   ConfigOption.check(options, "Upstream.google", table)
@@ -61,7 +62,10 @@ export const google = <const Map extends Preset.ScopeMap>(
     kind: "google",
     name: "google",
     method: "client_secret_post",
-    server: { type: "openid", issuer: options.issuer ?? "https://accounts.google.com" },
+    place: Effect.succeed({
+      server: { type: "openid", issuer: options.issuer ?? "https://accounts.google.com" },
+      apiUrl: "https://www.googleapis.com"
+    }),
     quirks: {
       ...Preset.standard,
       baseScopes: ["openid", "email"],

@@ -1,11 +1,12 @@
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
+import { sha256 } from "../../crypto/Sha256.ts"
 import { isRecord, type JsonObject, own } from "../../protocol/Json.ts"
 import { sanitize } from "../../protocol/RemoteText.ts"
-import type { Admit, Candidate } from "../Admit.ts"
+import type { Admit, Candidate, OnRejection, Rejection } from "../Admit.ts"
 import type { Person } from "../grants/Grants.ts"
 import type { IdTokenRejected, Verify } from "./IdToken.ts"
-import type { Upstream } from "./Preset.ts"
+import type { ReadUpstream, Server } from "./Preset.ts"
 import type { UpstreamToken } from "./UpstreamLeg.ts"
 import { Rejected, type Unavailable, type UpstreamRequests } from "./UpstreamRequests.ts"
 
@@ -34,26 +35,62 @@ export interface Identification {
   readonly identify: (
     known: Known
   ) => Effect.Effect<Candidate, Rejected | Unavailable | IdTokenRejected | Unidentified>
-  /** Applies the rule of admission. */
-  readonly admit: (candidate: Candidate) => Effect.Effect<boolean, Rejected | Undecided>
+  /** Applies the rule of admission. Reports a rejection. */
+  readonly admit: (
+    candidate: Candidate,
+    during: Rejection["during"]
+  ) => Effect.Effect<boolean, Rejected | Undecided>
+  /** Returns the subject of the person with an id at the upstream. */
+  readonly subjectOf: (id: string) => string
 }
 
-/** The separator of the name of an upstream and the id of a person. No name of an upstream contains it. */
+/** The separator of the parts of a subject. Neither a name of an upstream nor a hash contains it. */
 const separator = "|"
+
+/** The length of the hash of the issuer in a subject: 48 bits. It prevents mistakes. Only the operator chooses an issuer, so no attacker can search for a collision. */
+const hashLength = 8
+
+/**
+ * Returns the party that gives people their ids: the issuer of an OpenID provider, and the origin of any other user endpoint. If an
+ * upstream moves to another one, an id can belong to another person there.
+ */
+const authorityOf = (server: Server): string =>
+  server.type === "openid" ? server.issuer : new URL(server.userEndpoint).origin
+
+/** Replaces addresses in a log, except for their first character and their domain. */
+const withoutAddresses = (text: string): string => text.replace(/([^\s@|])[^\s@|]*@/g, "$1…@")
 
 /** An id has at most 255 visible ASCII characters, as `sub` (OpenID Connect Core §2). */
 const ids = /^[\x21-\x7e]{1,255}$/
 
-/** Creates the identification. `verify` verifies ID tokens, if the upstream issues them. */
-export const make = <S extends string, R>(
-  upstream: Upstream<S>,
-  admit: Admit<R>,
-  requests: UpstreamRequests,
-  verify: Verify | undefined
+export interface Options<R> {
+  readonly upstream: ReadUpstream
+  readonly admit: Admit<R>
+  readonly onRejection: OnRejection | undefined
+  readonly requests: UpstreamRequests
+  /** Verifies ID tokens, if the upstream issues them. */
+  readonly verify: Verify | undefined
+}
+
+/** Creates the identification. */
+export const make = <R>(
+  { admit, onRejection, requests, upstream, verify }: Options<R>
 ): Effect.Effect<Identification, never, R> =>
   Effect.gen(function*() {
     const context = yield* Effect.context<R>()
     const { name, quirks } = upstream
+    const hash = (yield* sha256(authorityOf(upstream.server))).slice(0, hashLength)
+    const subjectOf = (id: string) => [name, hash, id].join(separator)
+
+    const report = (rejection: Rejection) =>
+      Effect.logWarning(
+        `Admit.${rejection.rule} rejects ${withoutAddresses(rejection.subject)} at the ${rejection.during}: ${
+          withoutAddresses(rejection.reason)
+        }`
+      ).pipe(
+        Effect.andThen(Effect.suspend(() => onRejection?.(rejection) ?? Effect.void)),
+        Effect.catchCause((cause) => Effect.logError("The listener of rejections failed", cause))
+      )
 
     /** A function of the author can throw. */
     const identifyOrNothing = (claims: JsonObject) => {
@@ -72,8 +109,14 @@ export const make = <S extends string, R>(
       const display = typeof found.display === "string" && found.display !== ""
         ? sanitize(found.display, 64)
         : undefined
-      const person: Person = { subject: `${name}${separator}${found.id}`, display }
-      return Effect.succeed<Candidate>({ person, email: typeof email === "string" ? email : undefined, claims, token })
+      const person: Person = { subject: subjectOf(found.id), display }
+      return Effect.succeed<Candidate>({
+        person,
+        id: found.id,
+        email: typeof email === "string" ? email : undefined,
+        claims,
+        token
+      })
     }
 
     /** Asks the user endpoint, whose response must be an object. */
@@ -118,7 +161,8 @@ export const make = <S extends string, R>(
           : undefined
         return yield* toCandidate(claims, own(primary, "email"), accessToken)
       }),
-      admit: (candidate) =>
+      subjectOf,
+      admit: (candidate, during) =>
         Effect.flatMap(
           requests.endpoints,
           ({ user }) => admit.decide(candidate, { tenant: upstream.tenant, userEndpoint: user, ask: requests.ask })
@@ -126,7 +170,13 @@ export const make = <S extends string, R>(
           Effect.provideContext(context),
           // A rule of the author can throw. It must neither admit the person nor end the grant.
           Effect.catchDefect(() => Effect.fail(new Undecided())),
-          Effect.mapError((error) => error instanceof Rejected ? error : new Undecided())
+          Effect.mapError((error) => error instanceof Rejected ? error : new Undecided()),
+          Effect.flatMap((decision) =>
+            decision === true ? Effect.succeed(true) : Effect.as(
+              report({ upstream: name, subject: candidate.person.subject, rule: admit.name, reason: decision, during }),
+              false
+            )
+          )
         )
     }
   })

@@ -1,3 +1,4 @@
+import * as Effect from "effect/Effect"
 import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import type { JsonObject } from "../../protocol/Json.ts"
 import { baseScopesRule, parametersRule } from "./OpenId.ts"
@@ -17,6 +18,8 @@ export interface OAuth2Options<Map extends Preset.ScopeMap> extends Preset.Commo
   readonly tokenEndpoint: string
   /** The endpoint that returns the user of an access token as JSON. Status 401 ends a grant. */
   readonly userEndpoint: string
+  /** The endpoint that revokes a token (RFC 7009), when the last grant of a person ends. Default: no token is revoked. */
+  readonly revocationEndpoint?: string | undefined
   /**
    * Reads the person from the response of the user endpoint. `id` must never change and never be given to another person. An id with
    * `@` is rejected, because it is probably an e-mail address.
@@ -60,6 +63,7 @@ const table = {
   authorizationEndpoint: Preset.url("https://slack.com/oauth/v2/authorize", true),
   tokenEndpoint: Preset.url("https://slack.com/api/oauth.v2.access", true),
   userEndpoint: Preset.url("https://slack.com/api/auth.test", true),
+  revocationEndpoint: Preset.url("https://discord.com/api/oauth2/token/revoke", true),
   identity: ConfigOption.functionThat("returns an immutable id"),
   issuer: Preset.url("https://discord.com"),
   baseScopes: baseScopesRule,
@@ -107,7 +111,7 @@ const table = {
  * @category constructors
  * @since 0.1.0
  */
-export const oauth2 = <const Map extends Preset.ScopeMap>(
+export const oauth2 = <const Map extends Preset.ScopeMap = {}>(
   options: OAuth2Options<Map>
 ): Preset.Upstream<keyof Map & string> => {
   ConfigOption.check(options, "Upstream.oauth2", table)
@@ -124,15 +128,21 @@ export const oauth2 = <const Map extends Preset.ScopeMap>(
     kind: "oauth2",
     name: options.name,
     method: options.method ?? table.method.default,
-    server: {
-      type: "oauth2",
-      issuer: options.issuer,
-      sendsIssuer: options.issuer !== undefined,
-      authorizationEndpoint: options.authorizationEndpoint,
-      tokenEndpoint: options.tokenEndpoint,
-      userEndpoint: options.userEndpoint,
-      emailsEndpoint: undefined
-    },
+    place: Effect.succeed({
+      server: {
+        type: "oauth2",
+        issuer: options.issuer,
+        sendsIssuer: options.issuer !== undefined,
+        authorizationEndpoint: options.authorizationEndpoint,
+        tokenEndpoint: options.tokenEndpoint,
+        userEndpoint: options.userEndpoint,
+        emailsEndpoint: undefined,
+        revocation: options.revocationEndpoint === undefined
+          ? undefined
+          : { type: "rfc7009", endpoint: options.revocationEndpoint }
+      },
+      apiUrl: new URL(options.userEndpoint).origin
+    }),
     quirks: {
       ...Preset.standard,
       baseScopes: options.baseScopes ?? [],

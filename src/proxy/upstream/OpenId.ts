@@ -1,3 +1,5 @@
+import type * as Config from "effect/Config"
+import * as Effect from "effect/Effect"
 import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import * as ScopeToken from "../../protocol/ScopeToken.ts"
 import * as openId from "./openIdIdentity.ts"
@@ -10,8 +12,8 @@ import * as Preset from "./Preset.ts"
  * @since 0.1.0
  */
 export interface OpenIdOptions<Map extends Preset.ScopeMap> extends Preset.CommonOptions<Map> {
-  /** The issuer, exactly as in its metadata. */
-  readonly issuer: string
+  /** The issuer, exactly as in its metadata. A `Config` is read when the proxy starts. */
+  readonly issuer: string | Config.Config<string>
   /** The name of the upstream (see `CommonOptions`). Default: `oidc`. */
   readonly name?: string | undefined
   /** The scopes of every sign-in. Default: `openid`, `email` and `offline_access`. */
@@ -59,9 +61,11 @@ export const baseScopesRule: ConfigOption.Rule = ConfigOption.listOf(ScopeToken.
   example: "openid"
 })
 
+const issuerRule = Preset.url("https://auth.example.com")
+
 const table = {
   ...Preset.commonTable,
-  issuer: Preset.url("https://auth.example.com"),
+  issuer: Preset.orConfig(issuerRule),
   baseScopes: baseScopesRule,
   method: ConfigOption.oneOf("client_secret_basic", "client_secret_post"),
   pkce: ConfigOption.oneOf(true, false),
@@ -96,7 +100,7 @@ const table = {
  * @category constructors
  * @since 0.1.0
  */
-export const oidc = <const Map extends Preset.ScopeMap>(
+export const oidc = <const Map extends Preset.ScopeMap = {}>(
   options: OpenIdOptions<Map>
 ): Preset.Upstream<keyof Map & string> => {
   ConfigOption.check(options, "Upstream.oidc", table)
@@ -106,7 +110,10 @@ export const oidc = <const Map extends Preset.ScopeMap>(
     kind: "oidc",
     name: "oidc",
     method: options.method ?? table.method.default,
-    server: { type: "openid", issuer: options.issuer },
+    place: Effect.map(Preset.readText(options.issuer, "Upstream.oidc.issuer", issuerRule), (issuer) => ({
+      server: { type: "openid", issuer },
+      apiUrl: new URL(issuer).origin
+    })),
     quirks: {
       ...Preset.standard,
       baseScopes: baseScopes.includes("openid") ? baseScopes : ["openid", ...baseScopes],

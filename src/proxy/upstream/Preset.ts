@@ -3,9 +3,11 @@
  *
  * @since 0.1.0
  */
-import type * as Config from "effect/Config"
-import type * as Redacted from "effect/Redacted"
+import * as Config from "effect/Config"
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
 import type * as Types from "effect/Types"
+import type { AuthConfigError } from "../../protocol/AuthError.ts"
 import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import type { JsonObject } from "../../protocol/Json.ts"
 import * as OptionValue from "../../protocol/OptionValue.ts"
@@ -43,14 +45,15 @@ export type ScopeMap = Readonly<Record<string, ReadonlyArray<string>>>
  * @since 0.1.0
  */
 export interface CommonOptions<Map extends ScopeMap> {
-  /** The client id of the proxy at the upstream. */
-  readonly clientId: string
+  /** The client id of the proxy at the upstream. A `Config` is read when the proxy starts. */
+  readonly clientId: string | Config.Config<string>
   /** The secret of this client. A `Config` is read when the proxy starts. */
   readonly clientSecret: Redacted.Redacted | Config.Config<Redacted.Redacted>
   /**
    * The upstream scopes of each MCP scope. The keys are exactly the scopes of the proxy: a missing or unknown one does not compile.
+   * Default: no MCP scope needs an upstream scope.
    */
-  readonly scopes: Map
+  readonly scopes?: Map | undefined
   /**
    * The name of the upstream, in the path of its callback and at the start of each subject. Do not change it: grants and data belong
    * to subjects. It consists of lower-case letters, digits and `-`. Default: the name of the preset.
@@ -89,7 +92,14 @@ export type Server =
     readonly userEndpoint: string
     /** The endpoint that lists the verified e-mail addresses, in GitHub's form. */
     readonly emailsEndpoint: string | undefined
+    /** How a token is revoked. `undefined`: not at all. */
+    readonly revocation?: Revocation | undefined
   }
+
+/** How an upstream revokes a token: with a request of RFC 7009, or as GitHub does it below the URL `applications`. */
+export type Revocation =
+  | { readonly type: "rfc7009"; readonly endpoint: string }
+  | { readonly type: "github"; readonly applications: string }
 
 /** How an upstream differs from the standards. */
 export interface Quirks {
@@ -120,8 +130,17 @@ export interface Quirks {
   readonly identify: (claims: JsonObject) => UpstreamIdentity | undefined
 }
 
+/** The part of an upstream that can differ from one deployment to another. */
+export interface Place {
+  readonly server: Server
+  /** The tenant of Entra ID whose members `Admit.tenantMembers` admits. */
+  readonly tenant?: string | undefined
+  /** The URL below which tools find the API of the upstream, without a final slash. */
+  readonly apiUrl: string
+}
+
 /**
- * An upstream of the OAuth proxy. `Scopes` are the MCP scopes that it maps.
+ * An upstream of the OAuth proxy. `Scopes` are the MCP scopes that it maps, and `never` stands for an upstream without a map.
  *
  * @category models
  * @since 0.1.0
@@ -130,13 +149,24 @@ export interface Upstream<in out Scopes extends string> {
   readonly [TypeId]: { readonly _Scopes: Types.Invariant<Scopes> }
   readonly kind: Kind
   readonly name: string
-  readonly clientId: string
+  readonly clientId: string | Config.Config<string>
   readonly clientSecret: Redacted.Redacted | Config.Config<Redacted.Redacted>
   readonly method: "client_secret_basic" | "client_secret_post"
-  readonly server: Server
+  /** Reads the options that are given as `Config`. */
+  readonly place: Effect.Effect<Place, AuthConfigError | Config.ConfigError>
+  /** `undefined` if no MCP scope needs an upstream scope. */
+  readonly scopes: ReadonlyMap<string, ReadonlyArray<string>> | undefined
+  readonly quirks: Quirks
+}
+
+/** An upstream whose options were read. */
+export interface ReadUpstream extends Place {
+  readonly kind: Kind
+  readonly name: string
+  readonly clientId: string
+  readonly clientSecret: Redacted.Redacted
+  readonly method: "client_secret_basic" | "client_secret_post"
   readonly scopes: ReadonlyMap<string, ReadonlyArray<string>>
-  /** The tenant of Entra ID whose members `Admit.tenantMembers` admits. */
-  readonly tenant: string | undefined
   readonly quirks: Quirks
 }
 
@@ -162,8 +192,7 @@ export interface Definition {
   readonly kind: Kind
   readonly name: string
   readonly method: "client_secret_basic" | "client_secret_post"
-  readonly server: Server
-  readonly tenant?: string | undefined
+  readonly place: Upstream<never>["place"]
   readonly quirks: Quirks
 }
 
@@ -178,27 +207,65 @@ export const make = <Map extends ScopeMap>(
   clientId: options.clientId,
   clientSecret: options.clientSecret,
   method: definition.method,
-  server: definition.server,
-  tenant: definition.tenant,
-  scopes: new Map(Object.entries(options.scopes)),
+  place: definition.place,
+  scopes: options.scopes && new Map(Object.entries(options.scopes)),
   quirks: definition.quirks
 })
+
+/** Reads the options of an upstream. `scopes` are those of the proxy. Fails if a `Config` has no value, or a wrong one. */
+export const read = <S extends string>(
+  { clientId, clientSecret, place, scopes, ...others }: Upstream<S>,
+  offered: ReadonlyArray<string>
+): Effect.Effect<ReadUpstream, AuthConfigError | Config.ConfigError> =>
+  Effect.gen(function*() {
+    return {
+      ...others,
+      ...yield* place,
+      clientId: yield* readText(clientId, "upstream.clientId", clientIdRule),
+      clientSecret: Redacted.isRedacted(clientSecret) ? clientSecret : yield* clientSecret,
+      scopes: scopes ?? new Map(offered.map((scope) => [scope, []]))
+    }
+  })
+
+/** Returns a text, or reads the `Config` of one, and checks its value. `option` is the path of the option in errors. */
+export const readText = <A extends string | undefined>(
+  value: A | Config.Config<A>,
+  option: string,
+  rule: ConfigOption.Rule
+): Effect.Effect<A, AuthConfigError | Config.ConfigError> =>
+  Config.isConfig(value)
+    ? Effect.flatMap(value, (text) =>
+      Effect.fromResult(ConfigOption.attempt(() => {
+        if (text !== undefined) rule(text, option)
+        return text
+      })))
+    : Effect.succeed(value)
+
+/** Accepts a `Config` as well, whose value `readText` checks. */
+export const orConfig = (rule: ConfigOption.Rule): ConfigOption.Rule => (value, option) => {
+  if (!Config.isConfig(value)) rule(value, option)
+}
 
 const isText = (value: unknown): value is string => typeof value === "string" && value !== ""
 
 /** A name has no character of a path, of a record key or of the separator of subjects. */
 const names = /^[a-z][a-z0-9-]{0,31}$/
 
+/** Tells whether a text can be the name of an upstream. */
+export const isName = (text: unknown): text is string => typeof text === "string" && names.test(text)
+
+const clientIdRule = ConfigOption.rule(isText, "text", "Write the client id that the upstream gave to the proxy")
+
 /** The rules of the options that all upstreams have. */
 export const commonTable: ConfigOption.Table<keyof CommonOptions<ScopeMap>> = {
-  clientId: ConfigOption.rule(isText, "text", "Write the client id that the upstream gave to the proxy"),
+  clientId: orConfig(clientIdRule),
   clientSecret: (value, option) => {
     if (typeof value === "string") {
       throw ConfigOption.error(option, "the value is a text. Write Redacted.make(secret) or Config.Redacted(name)")
     }
   },
   name: ConfigOption.rule(
-    (value) => typeof value === "string" && names.test(value),
+    isName,
     "a name of at most 32 lower-case letters, digits and hyphens that begins with a letter",
     "Write one such as \"github\""
   ),
@@ -244,7 +311,7 @@ export const checkRequired = <Name extends string>(
 }
 
 /** The options without which no upstream works. */
-export const required = ["clientId", "clientSecret", "scopes"] as const
+export const required = ["clientId", "clientSecret"] as const
 
 /** Accepts a URL of the upstream: https, or http on loopback. */
 export const url = (example: string, allowsQuery = false): ConfigOption.Rule => (value, option) => {

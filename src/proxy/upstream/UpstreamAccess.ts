@@ -16,7 +16,10 @@ import type { UpstreamLeg, UpstreamToken } from "./UpstreamLeg.ts"
  *
  * `token` reads the stored token, and refreshes it first if it expires within a minute. It is never the access token that the client
  * sent. It fails with `UpstreamFailure`: `ended` if the upstream no longer accepts the person, and `unavailable` during an outage.
- * Send the token only to the API of the upstream.
+ *
+ * `apiUrl` is the URL below which the API of the upstream lies, without a final slash: `https://api.github.com` or `/api/v3` of an
+ * Enterprise server, `https://www.googleapis.com`, Microsoft Graph of the cloud of the tenant, and for other upstreams the origin of the
+ * issuer or of the user endpoint. Send the token only there.
  *
  * **Example** (A request to the API of the upstream)
  *
@@ -29,7 +32,7 @@ import type { UpstreamLeg, UpstreamToken } from "./UpstreamLeg.ts"
  *   const upstream = yield* UpstreamAccess
  *   const token = yield* upstream.token
  *   return yield* HttpClient.execute(
- *     HttpClientRequest.get("https://api.github.com/user/repos").pipe(
+ *     HttpClientRequest.get(`${upstream.apiUrl}/user/repos`).pipe(
  *       HttpClientRequest.bearerToken(Redacted.value(token))
  *     )
  *   )
@@ -40,6 +43,7 @@ import type { UpstreamLeg, UpstreamToken } from "./UpstreamLeg.ts"
  * @since 0.1.0
  */
 export class UpstreamAccess extends Context.Service<UpstreamAccess, {
+  readonly apiUrl: string
   readonly token: Effect.Effect<UpstreamToken, UpstreamFailure | RecordStoreUnavailable>
 }>()("effect-mcp-auth/UpstreamAccess") {}
 
@@ -50,9 +54,10 @@ export class UpstreamAccess extends Context.Service<UpstreamAccess, {
  * @since 0.1.0
  */
 export const make = (
-  leg: Pick<UpstreamLeg, "token">,
+  leg: Pick<UpstreamLeg, "apiUrl" | "token">,
   upstreamKey: Effect.Effect<string | undefined, RecordStoreUnavailable>
 ): UpstreamAccess["Service"] => ({
+  apiUrl: leg.apiUrl,
   token: Effect.flatMap(
     upstreamKey,
     (key) => key === undefined ? Effect.fail(new UpstreamFailure({ reason: "ended" })) : leg.token(key)

@@ -7,7 +7,7 @@ import type * as Brand from "effect/Brand"
 import type * as Effect from "effect/Effect"
 import type * as Redacted from "effect/Redacted"
 import type { RecordStoreUnavailable } from "../../store/records/RecordStore.ts"
-import type { Person, UpstreamVerdict } from "../grants/Grants.ts"
+import type { Person, Release, UpstreamVerdict } from "../grants/Grants.ts"
 import type { AdmissionRejected, UpstreamFailure } from "./UpstreamFailure.ts"
 
 /**
@@ -93,6 +93,10 @@ export interface UpstreamLeg {
   readonly name: string
   /** Returns the upstream scopes that a sign-in for these MCP scopes requests, for the consent page. */
   readonly upstreamScopes: (scopes: ReadonlyArray<string>) => ReadonlyArray<string>
+  /** The URL below which tools find the API of the upstream, without a final slash. */
+  readonly apiUrl: string
+  /** Returns the subject of the person with an id at the upstream. */
+  readonly subjectOf: (id: string) => string
   /** Creates the URL of a sign-in. Stores nothing. */
   readonly begin: (options: {
     readonly redirectUri: string
@@ -109,4 +113,5 @@ export interface UpstreamLeg {
   readonly check: (upstreamKey: string) => Effect.Effect<UpstreamVerdict, RecordStoreUnavailable>
   /** Returns the access token of the upstream. Refreshes it first if it expires within a minute. */
   readonly token: (upstreamKey: string) => Effect.Effect<UpstreamToken, UpstreamFailure | RecordStoreUnavailable>
+  readonly release: Release
 }

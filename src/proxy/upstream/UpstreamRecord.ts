@@ -18,7 +18,7 @@ export interface Tokens {
   readonly refreshToken: Redacted.Redacted | undefined
   /** The end of the access token, in milliseconds since 1970. */
   readonly expiresAt: number | undefined
-  /** The upstream scopes that the sign-in granted. They are part of the key of the record. */
+  /** The requested upstream scopes that the sign-in granted. They are part of the key of the record. */
   readonly granted: ReadonlyArray<string>
   /** Those of the granted scopes that the latest refresh still granted. Default: all. */
   readonly remaining?: ReadonlyArray<string> | undefined
@@ -26,6 +26,8 @@ export interface Tokens {
   readonly claims: JsonObject | undefined
   /** The time of the latest successful check, in milliseconds since 1970. It grows with each check. */
   readonly checkedAt: number
+  /** The time of the latest sign-in, in milliseconds since 1970. */
+  readonly signedInAt?: number | undefined
 }
 
 /** Tokens, and the version of the record that contains them. */
@@ -106,6 +108,7 @@ const decode = (text: string): Tokens | undefined => {
   const remaining = own(value, "remaining")
   const claims = own(value, "claims")
   const checkedAt = own(value, "checkedAt")
+  const signedInAt = own(value, "signedInAt")
   if (
     typeof subject !== "string" || typeof accessToken !== "string" || typeof checkedAt !== "number" ||
     !Array.isArray(granted) || !granted.every((scope) => typeof scope === "string")
@@ -120,6 +123,7 @@ const decode = (text: string): Tokens | undefined => {
     granted,
     remaining: Array.isArray(remaining) ? granted.filter((scope) => remaining.includes(scope)) : undefined,
     claims: isRecord(claims) ? claims : undefined,
-    checkedAt
+    checkedAt,
+    signedInAt: typeof signedInAt === "number" ? signedInAt : undefined
   }
 }

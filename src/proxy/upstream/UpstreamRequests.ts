@@ -1,7 +1,5 @@
 import * as Clock from "effect/Clock"
-import type * as Config from "effect/Config"
 import * as Data from "effect/Data"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
@@ -18,8 +16,10 @@ import { own, parse } from "../../protocol/Json.ts"
 import { isShallow } from "../../protocol/JsonDepth.ts"
 import * as ScopeToken from "../../protocol/ScopeToken.ts"
 import type { AuthorizationServer } from "../../verification/issuers/AuthorizationServer.ts"
-import type { Upstream } from "./Preset.ts"
+import type { ReadUpstream } from "./Preset.ts"
 import type { UpstreamToken } from "./UpstreamLeg.ts"
+import * as upstreamRevocation from "./UpstreamRevocation.ts"
+import * as times from "./UpstreamTimes.ts"
 
 /* Sends the requests of the proxy to its upstream, within limits of time, size and number. */
 
@@ -68,10 +68,9 @@ export interface UpstreamRequests {
   readonly refresh: (refreshToken: Redacted.Redacted) => Effect.Effect<Issued, Rejected | Unavailable>
   /** Sends a GET request with the token of a person. Status 401 means `Rejected`. */
   readonly ask: (url: string, token: UpstreamToken) => Effect.Effect<UserResponse, Rejected | Unavailable>
+  /** Revokes the tokens of a person, if the upstream has an endpoint for this. */
+  readonly revoke: (tokens: Pick<Issued, "accessToken" | "refreshToken">) => Effect.Effect<void, Unavailable>
 }
-
-/** The longest time of one request. It is shorter than the lease of a refresh. */
-const timeLimit = Duration.seconds(8)
 
 /** The largest response of a user endpoint, in bytes. */
 const maximumBytes = 128 * 1024
@@ -83,24 +82,21 @@ const clientErrors = new Set(["invalid_client", "unauthorized_client", "incorrec
 const outages = new Set(["server_error", "temporarily_unavailable"])
 
 /**
- * Creates the requests to an upstream. `server` is the checked issuer of an OpenID provider. Fails with `AuthConfigError` or
- * `ConfigError` if the credentials of the proxy cannot be used.
+ * Creates the requests to an upstream. `server` is the checked issuer of an OpenID provider. Fails with `AuthConfigError` if the
+ * credentials of the proxy cannot be used.
  */
-export const make = Effect.fnUntraced(function*<S extends string>(
-  upstream: Upstream<S>,
+export const make = Effect.fnUntraced(function*(
+  upstream: ReadUpstream,
   server: AuthorizationServer | undefined
 ): Effect.fn.Return<
   UpstreamRequests,
-  AuthConfigError | Config.ConfigError,
+  AuthConfigError,
   Discovery | Fetcher | Scope.Scope
 > {
-  const { clientId, method, name, quirks } = upstream
+  const { clientId, clientSecret, method, name, quirks } = upstream
   const discovery = yield* Discovery
   const fetcher = yield* Fetcher
   const issuer = upstream.server.issuer ?? name
-  const clientSecret = Redacted.isRedacted(upstream.clientSecret)
-    ? upstream.clientSecret
-    : yield* upstream.clientSecret
   const prove = yield* ClientAuthentication.make({ clientId, clientSecret, method }, { issuer, option: "upstream" })
   const option = "the option clientId or clientSecret of the upstream"
   const tokenGuard = yield* EndpointGuard.make({ issuer, endpoint: "The token endpoint", option })
@@ -132,7 +128,7 @@ export const make = Effect.fnUntraced(function*<S extends string>(
         issuer: metadata.issuer,
         sendsIssuer: metadata.authorization_response_iss_parameter_supported === true
       }
-    })
+    }).pipe(withTimeLimit(times.discovery, issuer))
 
   const readTokens =
     (tokenStatus: EndpointGuard.TokenStatus) =>
@@ -191,9 +187,11 @@ export const make = Effect.fnUntraced(function*<S extends string>(
         proof,
         parameters,
         reads: [401, 403],
-        timeLimit
+        timeLimit: times.request
       }, { issuer, allowInsecureHttp: false })
-      return yield* tokenGuard.protect(tokenStatus, Effect.flatMap(send, readTokens(tokenStatus)))
+      return yield* tokenGuard.protect(tokenStatus, Effect.flatMap(send, readTokens(tokenStatus))).pipe(
+        withTimeLimit(times.exchange, issuer)
+      )
     })
 
   return {
@@ -251,7 +249,7 @@ export const make = Effect.fnUntraced(function*<S extends string>(
               : read(status, headers["content-type"], body)
           }
         ),
-        withTimeLimit(timeLimit, issuer),
+        withTimeLimit(times.request, issuer),
         // A custom fetcher may throw. The defect is not logged, because it may contain the token.
         Effect.catchDefect(() =>
           Effect.andThen(
@@ -261,7 +259,8 @@ export const make = Effect.fnUntraced(function*<S extends string>(
         )
       )
       return userGuard.protect("verified", send)
-    }
+    },
+    revoke: (tokens) => upstreamRevocation.revoke({ upstream, server, issuer, discovery, fetcher, prove }, tokens)
   }
 })
 

@@ -1,5 +1,4 @@
 import * as Clock from "effect/Clock"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Redacted from "effect/Redacted"
@@ -11,11 +10,13 @@ import * as SingleFlight from "../../outbound/SingleFlight.ts"
 import { withLease } from "../../store/records/Lease.ts"
 import { RecordStoreUnavailable, type Store, type Version } from "../../store/records/RecordStore.ts"
 import type { Identification } from "./Identification.ts"
-import type { Upstream } from "./Preset.ts"
+import type { ReadUpstream } from "./Preset.ts"
 import { UpstreamFailure } from "./UpstreamFailure.ts"
 import type { UpstreamLeg } from "./UpstreamLeg.ts"
 import type { Found, Tokens, UpstreamRecords } from "./UpstreamRecord.ts"
+import * as upstreamRelease from "./UpstreamRelease.ts"
 import type { Issued, UpstreamRequests } from "./UpstreamRequests.ts"
+import * as times from "./UpstreamTimes.ts"
 
 /*
  * Keeps the tokens of people at the upstream alive. Many grants and several processes share one record, and a refresh token of the
@@ -24,7 +25,12 @@ import type { Issued, UpstreamRequests } from "./UpstreamRequests.ts"
 
 /** The result of a check or of a refresh. */
 type Outcome =
-  | { readonly _tag: "Alive"; readonly tokens: Tokens }
+  | {
+    readonly _tag: "Alive"
+    readonly tokens: Tokens
+    /** The time at which the grants end in any case, in milliseconds since 1970. */
+    readonly endsAt?: number | undefined
+  }
   | { readonly _tag: "Ended" }
   | { readonly _tag: "Unavailable"; readonly retryAfter: number }
 
@@ -35,41 +41,40 @@ type Refreshed =
 
 const ended = { _tag: "Ended" } as const
 
-/** Longer than a request to the token endpoint with its time in the queue. */
-const leaseTime = Duration.seconds(15)
-
-/** The longest wait for the lease of another process, which may have ended without removing its lease. */
-const longestWait = Duration.seconds(25)
-
 /** An access token that expires within this time is refreshed, in milliseconds. */
 const margin = 60_000
 
 /** How often a write is tried again if another process has written the record, or if the store fails. */
 const attempts = 5
 
-export interface Options<S extends string> {
-  readonly upstream: Upstream<S>
+export interface Options {
+  readonly upstream: ReadUpstream
   readonly requests: UpstreamRequests
   readonly identification: Identification
   readonly records: UpstreamRecords
   readonly store: Store
+  /** The life of the grants of a person that the upstream offers no way to check, in milliseconds. */
+  readonly uncheckableLifetime: number
 }
 
-export interface UpstreamTokens extends Pick<UpstreamLeg, "check" | "token"> {
+export interface UpstreamTokens extends Pick<UpstreamLeg, "check" | "token" | "release"> {
   /** Stores the tokens of a sign-in. Returns the key of the record. */
   readonly save: (tokens: Tokens) => Effect.Effect<string, RecordStoreUnavailable>
 }
 
 /** Creates the operations. The work of a refresh runs in the scope, so an interrupted caller does not interrupt it. */
-export const make = Effect.fnUntraced(function*<S extends string>({
+export const make = Effect.fnUntraced(function*({
   identification,
   records,
   requests,
   store,
+  uncheckableLifetime,
   upstream
-}: Options<S>): Effect.fn.Return<UpstreamTokens, never, Scope.Scope> {
+}: Options): Effect.fn.Return<UpstreamTokens, never, Scope.Scope> {
   const shares = yield* Sharing
-  const flights = SingleFlight.make<Outcome, RecordStoreUnavailable>(yield* Effect.scope)
+  const scope = yield* Effect.scope
+  let hasWarned = false
+  const flights = SingleFlight.make<Outcome, RecordStoreUnavailable>(scope)
 
   const share = (name: string, work: Effect.Effect<Outcome, RecordStoreUnavailable>) =>
     Effect.suspend(() => (shares ? flights.join(name) : undefined) ?? Effect.flatten(flights.start(name, work)))
@@ -100,15 +105,16 @@ export const make = Effect.fnUntraced(function*<S extends string>({
     before: Found
   ): Effect.fn.Return<Refreshed, RecordStoreUnavailable> {
     let current = before
+    const granted = issued.granted && new Set(issued.granted)
     for (let attempt = 0; attempt < attempts; attempt++) {
       const tokens: Tokens = {
         ...current.tokens,
         accessToken: issued.accessToken,
         refreshToken: issued.refreshToken ?? current.tokens.refreshToken,
         expiresAt: issued.expiresAt,
-        remaining: issued.granted === undefined
+        remaining: granted === undefined
           ? current.tokens.remaining
-          : current.tokens.granted.filter((scope) => issued.granted!.includes(scope))
+          : current.tokens.granted.filter((scope) => upstream.quirks.isGranted(scope, granted))
       }
       const version = yield* records.put(key, tokens, current.version)
       if (version !== undefined) return { _tag: "Written", found: { tokens, version }, issued }
@@ -152,11 +158,12 @@ export const make = Effect.fnUntraced(function*<S extends string>({
   const isExpiring = ({ expiresAt }: Tokens, now: number, within: number): boolean =>
     expiresAt !== undefined && now >= expiresAt - within
 
-  /** Identifies and admits the person of a record again, and stores the time of the check. */
+  /** Identifies and admits the person of a record again. `storesCheck` tells whether the upstream takes part, so that the time of the check is stored. */
   const checkPerson = Effect.fnUntraced(function*(
     key: string,
     { tokens, version }: Found,
-    issued: Issued | undefined
+    issued: Issued | undefined,
+    storesCheck = true
   ): Effect.fn.Return<Outcome | "rejected", RecordStoreUnavailable> {
     const identified = yield* Effect.result(identification.identify({
       accessToken: tokens.accessToken,
@@ -173,13 +180,14 @@ export const make = Effect.fnUntraced(function*<S extends string>({
     const candidate = identified.success
     // Tokens of another person must never be used for this one.
     if (candidate.person.subject !== tokens.subject) return yield* end(key, version)
-    const admitted = yield* Effect.result(identification.admit(candidate))
+    const admitted = yield* Effect.result(identification.admit(candidate, "refresh"))
     if (Result.isFailure(admitted)) {
       if (admitted.failure._tag === "Rejected") return "rejected"
       yield* report("the rule of admission cannot decide")
       return unavailable(admitted.failure)
     }
     if (!admitted.success) return yield* end(key, version)
+    if (!storesCheck) return { _tag: "Alive", tokens }
     const checked: Tokens = {
       ...tokens,
       claims: tokens.claims === undefined ? undefined : candidate.claims,
@@ -209,8 +217,8 @@ export const make = Effect.fnUntraced(function*<S extends string>({
         if (refreshed._tag !== "Written") return refreshed
         latest = refreshed.found
         issued = refreshed.issued
-      } else if (isExpiring(tokens, now, 0) && (yield* cannotAsk)) {
-        return yield* end(key, found.version)
+      } else if (tokens.refreshToken === undefined && (yield* cannotAsk)) {
+        return yield* checkKnown(key, found, now)
       }
       const outcome = yield* checkPerson(key, latest, issued)
       if (outcome !== "rejected") return outcome
@@ -223,6 +231,24 @@ export const make = Effect.fnUntraced(function*<S extends string>({
       return again === "rejected" ? yield* end(key, refreshed.found.version) : again
     }
   )
+
+  /**
+   * Applies the rule of admission to a person that the upstream offers no way to check. Without a limit, a person who left would stay
+   * signed in for the whole life of the grant.
+   */
+  const checkKnown = (
+    key: string,
+    found: Found,
+    now: number
+  ): Effect.Effect<Outcome, RecordStoreUnavailable> => {
+    const { checkedAt, expiresAt = Number.POSITIVE_INFINITY } = found.tokens
+    const endsAt = Math.min(checkedAt + uncheckableLifetime, expiresAt)
+    if (now >= endsAt) return end(key, found.version)
+    return Effect.flatMap(checkPerson(key, found, undefined, false), (outcome) =>
+      outcome === "rejected"
+        ? end(key, found.version)
+        : Effect.succeed(outcome._tag === "Alive" ? { ...outcome, endsAt } : outcome))
+  }
 
   /** Whether no endpoint tells if an access token still works. */
   const cannotAsk = Effect.map(
@@ -244,15 +270,36 @@ export const make = Effect.fnUntraced(function*<S extends string>({
   const underLease = (name: string, key: string, work: Effect.Effect<Outcome, RecordStoreUnavailable>) =>
     share(
       `${name} ${key}`,
-      Effect.flatMap(records.leaseOf(key), (lease) => withLease(store, lease, { lifetime: leaseTime })(work)).pipe(
-        Effect.timeoutOrElse({
-          duration: longestWait,
-          orElse: () => Effect.succeed<Outcome>({ _tag: "Unavailable", retryAfter: 5 })
-        })
-      )
+      // The first discovery can take longer than a request, so it does not use up the time of the lease.
+      Effect.matchEffect(requests.endpoints, {
+        onFailure: (error) => Effect.succeed<Outcome>(unavailable(error)),
+        onSuccess: () =>
+          Effect.flatMap(records.leaseOf(key), (lease) => withLease(store, lease, { lifetime: times.lease })(work))
+            .pipe(
+              Effect.timeoutOrElse({
+                duration: times.check,
+                orElse: () => Effect.succeed<Outcome>({ _tag: "Unavailable", retryAfter: 5 })
+              })
+            )
+      })
     )
 
+  /** Warns once in each process if the people of the upstream cannot be checked. */
+  const warnIfUncheckable = (refreshToken: Redacted.Redacted | undefined) =>
+    hasWarned || refreshToken !== undefined ? Effect.void : Effect.flatMap(cannotAsk, (isUncheckable) => {
+      if (!isUncheckable || hasWarned) return Effect.void
+      hasWarned = true
+      return Effect.logWarning(
+        `The upstream ${upstream.name} returns no refresh token and has no user endpoint, so no person can be checked after the ` +
+          `sign-in. Each grant ends after ${
+            uncheckableLifetime / 3_600_000
+          } hours (grants.uncheckableLifetime). Request a refresh ` +
+          "token, for example with the scope offline_access"
+      )
+    })
+
   return {
+    release: (key, use) => upstreamRelease.release({ name: upstream.name, records, requests, scope }, key, use),
     save: Effect.fnUntraced(function*(tokens) {
       const key = yield* records.keyOf(tokens.subject, tokens.granted)
       for (let attempt = 0; attempt < attempts; attempt++) {
@@ -261,7 +308,9 @@ export const make = Effect.fnUntraced(function*<S extends string>({
         const refreshToken = tokens.refreshToken ?? found?.tokens.refreshToken
         const checkedAt = Math.max(tokens.checkedAt, (found?.tokens.checkedAt ?? 0) + 1)
         const written = yield* records.put(key, { ...tokens, refreshToken, checkedAt }, found?.version ?? "absent")
-        if (written !== undefined) return key
+        if (written === undefined) continue
+        yield* warnIfUncheckable(refreshToken)
+        return key
       }
       return yield* new RecordStoreUnavailable({ reason: "down", retryAfter: 1 })
     }),
@@ -279,7 +328,8 @@ export const make = Effect.fnUntraced(function*<S extends string>({
             outcome: "alive",
             scopes: grantedScopes(upstream, outcome.tokens.remaining ?? outcome.tokens.granted, [
               ...upstream.scopes.keys()
-            ])
+            ]),
+            ...(outcome.endsAt === undefined ? {} : { endsAt: outcome.endsAt })
           }
       }
     }),
@@ -299,8 +349,8 @@ export const make = Effect.fnUntraced(function*<S extends string>({
 })
 
 /** Returns those of the MCP scopes whose upstream scopes are all granted. */
-export const grantedScopes = <S extends string>(
-  { quirks, scopes }: Upstream<S>,
+export const grantedScopes = (
+  { quirks, scopes }: Pick<ReadUpstream, "quirks" | "scopes">,
   granted: ReadonlyArray<string>,
   requested: ReadonlyArray<string>
 ): ReadonlyArray<string> => {

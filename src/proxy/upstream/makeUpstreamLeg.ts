@@ -1,5 +1,4 @@
 import * as Clock from "effect/Clock"
-import type * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
@@ -15,11 +14,11 @@ import type { Store } from "../../store/records/RecordStore.ts"
 import type { Seal } from "../../store/records/SealedStore.ts"
 import * as AuthorizationServer from "../../verification/issuers/AuthorizationServer.ts"
 import * as jwkSet from "../../verification/keys/JwkSet.ts"
-import type { Admit } from "../Admit.ts"
+import type { Admit, OnRejection } from "../Admit.ts"
 import type { RecordKeys } from "../keys/RecordKeys.ts"
 import * as Identification from "./Identification.ts"
 import * as IdToken from "./IdToken.ts"
-import type { Upstream } from "./Preset.ts"
+import type { ReadUpstream } from "./Preset.ts"
 import { AdmissionRejected, UpstreamFailure } from "./UpstreamFailure.ts"
 import type { Callback, SealableFlow, UpstreamLeg } from "./UpstreamLeg.ts"
 import * as upstreamRecord from "./UpstreamRecord.ts"
@@ -27,9 +26,13 @@ import * as upstreamRequests from "./UpstreamRequests.ts"
 import * as upstreamTokens from "./UpstreamTokens.ts"
 
 /** The parts of a proxy that its upstream needs. */
-export interface Options<S extends string, R> {
-  readonly upstream: Upstream<S>
+export interface Options<R> {
+  readonly upstream: ReadUpstream
   readonly admit: Admit<R>
+  /** Receives the rejections of the rule. Default: they are only logged. */
+  readonly onRejection?: OnRejection | undefined
+  /** The life of the grants of a person that the upstream offers no way to check, in milliseconds. */
+  readonly uncheckableLifetime: number
   readonly store: Store
   readonly recordKeys: RecordKeys
   /** Seals the tokens in the store: `sealWith` of `UpstreamRecord.ts`, or the functions of the author. */
@@ -38,17 +41,19 @@ export interface Options<S extends string, R> {
 
 /**
  * Creates the operations of a proxy at its upstream. `R` are the services of the rule of admission. Fails with `AuthConfigError` if the
- * rule does not fit the upstream, and with `ConfigError` if the secret is missing.
+ * rule does not fit the upstream, or if the credentials of the proxy cannot be used.
  */
-export const makeUpstreamLeg = Effect.fnUntraced(function*<S extends string, R>({
+export const makeUpstreamLeg = Effect.fnUntraced(function*<R>({
   admit,
+  onRejection,
   recordKeys,
   seal,
   store,
+  uncheckableLifetime,
   upstream
-}: Options<S, R>): Effect.fn.Return<
+}: Options<R>): Effect.fn.Return<
   UpstreamLeg,
-  AuthConfigError | Config.ConfigError,
+  AuthConfigError,
   R | Fetcher | Scope.Scope
 > {
   const { clientId, name, quirks } = upstream
@@ -70,9 +75,16 @@ export const makeUpstreamLeg = Effect.fnUntraced(function*<S extends string, R>(
   const verify = server === undefined
     ? undefined
     : yield* IdToken.make(server, clientId).pipe(Effect.provideService(jwkSet.JwkSet, keys))
-  const identification = yield* Identification.make(upstream, admit, requests, verify)
+  const identification = yield* Identification.make({ upstream, admit, onRejection, requests, verify })
   const records = upstreamRecord.make(store, recordKeys, seal)
-  const tokens = yield* upstreamTokens.make({ upstream, requests, identification, records, store })
+  const tokens = yield* upstreamTokens.make({
+    upstream,
+    requests,
+    identification,
+    records,
+    store,
+    uncheckableLifetime
+  })
 
   const upstreamScopes: UpstreamLeg["upstreamScopes"] = (scopes) =>
     quirks.hasNoScopes ? [] : [
@@ -99,11 +111,26 @@ export const makeUpstreamLeg = Effect.fnUntraced(function*<S extends string, R>(
     return "code" in result ? result.code : yield* new UpstreamFailure({ reason: "denied", code: result.error })
   })
 
+  /** Logs a failure that the operator can correct, which the browser does not show. Others are logged where they happen. */
+  const reportFailure = (error: unknown): Effect.Effect<void> => {
+    if (!(error instanceof UpstreamFailure)) return Effect.void
+    const { code, message, reason } = error
+    const isOfOperator = reason === "token" || reason === "id-token" || reason === "identity" ||
+      (reason === "denied" && code !== "access_denied")
+    const advice = reason === "id-token" ? ". If a time of the token is the problem, set the clock of this machine" : ""
+    return isOfOperator
+      ? Effect.logWarning(`A sign-in at the upstream ${name} failed: ${message}${advice}`)
+      : Effect.void
+  }
+
   return {
     name,
+    apiUrl: upstream.apiUrl,
+    subjectOf: identification.subjectOf,
     upstreamScopes,
     check: tokens.check,
     token: tokens.token,
+    release: tokens.release,
     begin: Effect.fnUntraced(function*({ redirectUri, scopes }) {
       const { authorization } = yield* Effect.mapError(requests.endpoints, toFailure)
       const state = Pkce.makeSecret()
@@ -154,10 +181,14 @@ export const makeUpstreamLeg = Effect.fnUntraced(function*<S extends string, R>(
       )
       yield* spend
       const { person } = candidate
-      if (!(yield* Effect.mapError(identification.admit(candidate), toFailure))) {
+      if (!(yield* Effect.mapError(identification.admit(candidate, "sign-in"), toFailure))) {
         return yield* new AdmissionRejected({ display: person.display })
       }
-      const granted = issued.granted ?? upstreamScopes(flow.scopes)
+      const requested = upstreamScopes(flow.scopes)
+      const all = issued.granted && new Set(issued.granted)
+      // A scope that was not requested does not count, also if the upstream grants it because of an earlier sign-in.
+      const granted = all === undefined ? requested : requested.filter((scope) => quirks.isGranted(scope, all))
+      const now = yield* Clock.currentTimeMillis
       const upstreamKey = yield* tokens.save({
         subject: person.subject,
         accessToken: issued.accessToken,
@@ -165,10 +196,11 @@ export const makeUpstreamLeg = Effect.fnUntraced(function*<S extends string, R>(
         expiresAt: issued.expiresAt,
         granted,
         claims: server === undefined ? undefined : candidate.claims,
-        checkedAt: yield* Clock.currentTimeMillis
+        checkedAt: now,
+        signedInAt: now
       })
       return { person, upstreamKey, scopes: upstreamTokens.grantedScopes(upstream, granted, flow.scopes) }
-    })
+    }, (signIn) => Effect.tapError(signIn, reportFailure))
   }
 })
 

@@ -56,6 +56,8 @@ export const make = ({ client, form, isSilent, keys, origin }: Settings, account
   const accessTokens = new Map<string, Token>()
   /** Each one with the access token of its response, which GitHub revokes at the refresh. */
   const refreshTokens = new Map<string, Omit<Token, "expiresAt"> & { readonly accessToken: string }>()
+  /** The scopes that people granted, by login. */
+  const earlier = new Map<string, ReadonlyArray<string>>()
   const counts = { authorize: 0, redeem: 0, refresh: 0, user: 0 }
   /** How often a refresh token was sent after it had been replaced. */
   let reuses = 0
@@ -67,6 +69,16 @@ export const make = ({ client, form, isSilent, keys, origin }: Settings, account
 
   const redirect = (location: string, headers: Record<string, string> = {}) =>
     new Response(null, { status: 302, headers: { location, ...headers } })
+
+  /** Returns the scopes of a request. Without the parameter, GitHub grants those that the person granted before. */
+  const requestedScopes = (query: URLSearchParams, login: string): ReadonlyArray<string> => {
+    const before = earlier.get(login) ?? []
+    const text = query.get("scope")
+    if (text === null && trait.isGitHub) return before
+    const scopes = (text ?? "").split(/[ ,]/)
+    earlier.set(login, [...new Set([...before, ...scopes])])
+    return scopes
+  }
 
   /** Lets a person approve a request, and returns the URL of the callback. */
   const approve = (query: URLSearchParams, login: string): string => {
@@ -81,7 +93,7 @@ export const make = ({ client, form, isSilent, keys, origin }: Settings, account
     const code = random()
     codes.set(code, {
       login,
-      scopes: (query.get("scope") ?? "").split(/[ ,]/).filter((scope) => scope !== "" && !withheld.includes(scope)),
+      scopes: requestedScopes(query, login).filter((scope) => scope !== "" && !withheld.includes(scope)),
       redirectUri,
       challenge: query.get("code_challenge"),
       nonce: query.get("nonce")
@@ -211,13 +223,15 @@ export const make = ({ client, form, isSilent, keys, origin }: Settings, account
       return issue({ ...known, nonce: null }, trait.rotates ? undefined : refreshToken)
     })
 
+  const basic = `Basic ${btoa(`${client.clientId}:${client.clientSecret}`)}`
+  const isClient = ({ headers }: Received, sent: URLSearchParams): boolean =>
+    headers["authorization"] === basic ||
+    (sent.get("client_id") === client.clientId && sent.get("client_secret") === client.clientSecret)
+
   const token = (request: Received): Effect.Effect<Response> =>
     Effect.suspend(() => {
       const sent = new URLSearchParams(request.body)
-      const basic = `Basic ${btoa(`${client.clientId}:${client.clientSecret}`)}`
-      const isClient = request.headers["authorization"] === basic ||
-        (sent.get("client_id") === client.clientId && sent.get("client_secret") === client.clientSecret)
-      if (!isClient) {
+      if (!isClient(request, sent)) {
         return Effect.succeed(failure(trait.isGitHub ? "incorrect_client_credentials" : "invalid_client", 401))
       }
       if (trait.rejectsResource && sent.has("resource")) return Effect.succeed(failure("invalid_target"))
@@ -232,6 +246,24 @@ export const make = ({ client, form, isSilent, keys, origin }: Settings, account
       const account = found === undefined || now >= found.expiresAt ? undefined : accounts.get(found.login)
       return account === undefined ? Response.json({ message: "Bad credentials" }, { status: 401 }) : answer(account)
     })
+
+  /** Revokes a token (RFC 7009). A refresh token ends with the access token of its response. */
+  const revoke = (request: Received): Response => {
+    const sent = new URLSearchParams(request.body)
+    if (!isClient(request, sent)) return new Response(null, { status: 401 })
+    const name = sent.get("token") ?? ""
+    const accessToken = refreshTokens.get(name)?.accessToken ?? name
+    refreshTokens.delete(name)
+    accessTokens.delete(accessToken)
+    return new Response(null, { status: 200 })
+  }
+
+  /** Deletes a token as GitHub does it. */
+  const deleteToken = ({ body, headers }: Received): Response => {
+    if (headers["authorization"] !== basic) return new Response(null, { status: 401 })
+    const { access_token: name } = JSON.parse(body) as { readonly access_token?: unknown }
+    return new Response(null, { status: accessTokens.delete(String(name)) ? 204 : 422 })
+  }
 
   const gitHubUser = (request: Received, rest: string): Effect.Effect<Response> =>
     withPerson(request, (account) => {
@@ -250,6 +282,12 @@ export const make = ({ client, form, isSilent, keys, origin }: Settings, account
     if (pathname === trait.authorizePath) return Effect.sync(() => authorize(request))
     if (pathname === "/test-login" && request.method === "POST") return Effect.sync(() => login(request))
     if (pathname === trait.tokenPath && request.method === "POST") return token(request)
+    if (trait.isGitHub && request.method === "DELETE" && pathname === `/api/v3/applications/${client.clientId}/token`) {
+      return Effect.sync(() => deleteToken(request))
+    }
+    if (trait.hasRevocation && pathname === "/revoke" && request.method === "POST") {
+      return Effect.sync(() => revoke(request))
+    }
     if (trait.isGitHub && pathname.startsWith(trait.userPath)) {
       return gitHubUser(request, pathname.slice(trait.userPath.length))
     }
@@ -266,6 +304,7 @@ export const make = ({ client, form, isSilent, keys, origin }: Settings, account
           authorization_endpoint: `${origin}${trait.authorizePath}`,
           token_endpoint: `${origin}${trait.tokenPath}`,
           userinfo_endpoint: `${origin}${trait.userPath}`,
+          ...(trait.hasRevocation ? { revocation_endpoint: `${origin}/revoke` } : {}),
           jwks_uri: `${origin}/jwks`,
           authorization_response_iss_parameter_supported: true,
           response_types_supported: ["code"],

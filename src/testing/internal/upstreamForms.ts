@@ -54,6 +54,8 @@ export interface Traits {
   /** How many tokens of a person and a scope set live. */
   readonly mostTokens: number
   readonly rejectsResource: boolean
+  /** Whether the metadata name an endpoint that revokes tokens (RFC 7009). Entra ID has none. */
+  readonly hasRevocation: boolean
   readonly refuses: boolean
 }
 
@@ -71,6 +73,7 @@ const gitHub: Traits = {
   hasScopes: true,
   mostTokens: 10,
   rejectsResource: false,
+  hasRevocation: false,
   refuses: false
 }
 
@@ -87,6 +90,7 @@ const google: Traits = {
   hasScopes: true,
   mostTokens: 100,
   rejectsResource: false,
+  hasRevocation: true,
   refuses: false
 }
 
@@ -96,7 +100,8 @@ const entra: Traits = {
   authorizePath: `/${tenant}/oauth2/v2.0/authorize`,
   tokenPath: `/${tenant}/oauth2/v2.0/token`,
   userPath: "/oidc/userinfo",
-  rejectsResource: true
+  rejectsResource: true,
+  hasRevocation: false
 }
 
 export const traits: Readonly<Record<Form, Traits>> = {

@@ -374,9 +374,9 @@ export const make = (store: Store, longestToken: Duration.Input = Duration.days(
  * @category layers
  * @since 0.1.0
  */
-export const layerMemory: Layer.Layer<Revocations> = Layer.effect(
+export const layerMemory: Layer.Layer<Revocations> = /*#__PURE__*/ Layer.effect(
   Revocations,
-  Effect.map(Clock.Clock, (clock) => {
+  /*#__PURE__*/ Effect.map(Clock.Clock, (clock) => {
     // Not a `BoundedMap`, because a revoked token would be valid again if its entry were evicted. The map needs no bound,
     // because clients cannot add entries.
     const entries = new Map<string, { readonly value: object; readonly until: number }>()

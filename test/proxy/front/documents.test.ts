@@ -7,6 +7,7 @@ import type { AddressInfo } from "node:net"
 import * as AddressGuard from "../../../src/outbound/AddressGuard.ts"
 import { FetchError, type Response } from "../../../src/outbound/Fetcher.ts"
 import type * as nodeFetcher from "../../../src/outbound/NodeFetcher.ts"
+import type { ClientDocumentError } from "../../../src/proxy/front/Client.ts"
 import * as clientDocument from "../../../src/proxy/front/ClientDocument.ts"
 import * as clientDocuments from "../../../src/proxy/front/ClientDocuments.ts"
 import * as documentFetcher from "../../../src/proxy/front/internal/documentFetcher.ts"
@@ -38,7 +39,7 @@ const cache = (answer: (url: string) => Effect.Effect<Response, FetchError>) =>
     return { ...found, state }
   })
 
-const reasonOf = (find: Effect.Effect<unknown, clientDocuments.ClientDocumentError>) =>
+const reasonOf = (find: Effect.Effect<unknown, ClientDocumentError>) =>
   Effect.map(Effect.result(find), (result) => Result.isFailure(result) ? result.failure.reason : "found")
 
 describe("client metadata documents", () => {

@@ -10,9 +10,8 @@ import type { ClientDocuments } from "../../../src/proxy/front/ClientDocuments.t
 import * as clients from "../../../src/proxy/front/Clients.ts"
 import * as cookies from "../../../src/proxy/front/Cookies.ts"
 import * as dynamicClient from "../../../src/proxy/front/DynamicClient.ts"
-import { type Front, type Resource, urlsOf } from "../../../src/proxy/front/Front.ts"
+import { type Parts, type Resource, urlsOf } from "../../../src/proxy/front/Front.ts"
 import { english } from "../../../src/proxy/front/Messages.ts"
-import * as pages from "../../../src/proxy/front/Pages.ts"
 import type { ProxyRequest, ProxyResponse } from "../../../src/proxy/front/ProxyRequest.ts"
 import { privateUseDefaults } from "../../../src/proxy/front/RedirectUri.ts"
 import * as registeredClients from "../../../src/proxy/front/RegisteredClients.ts"
@@ -69,6 +68,9 @@ const upstreamLeg = () => {
   }
   const leg: UpstreamLeg = {
     name: "github",
+    apiUrl: "https://upstream.test",
+    subjectOf: (id) => `github|AAAAAAAA|${id}`,
+    release: () => Effect.void,
     upstreamScopes: (scopes) => scopes.includes("todos:write") ? ["repo"] : [],
     begin: ({ redirectUri, scopes }) =>
       Effect.sync(() => {
@@ -212,7 +214,7 @@ export const world = (options: WorldOptions = {}) =>
     const registrations = dynamicClient.make(keys.mac("registration", "client"), privateUse)
     const upstream = upstreamLeg()
     const grants = grantsDouble()
-    const front: Front = {
+    const front: Parts = {
       issuer: own,
       urls: urlsOf(own, upstream.leg.name),
       resources: options.resources ?? [{ resource, baseline: ["todos:read"], offered: ["todos:read", "todos:write"] }],
@@ -224,12 +226,12 @@ export const world = (options: WorldOptions = {}) =>
       ),
       hasDocuments: options.documents !== undefined,
       registrations,
-      pages: yield* pages.make({
+      appearance: {
         name: options.name ?? "Todos",
         color: "#1d4ed8",
         messages: english,
         scopes: options.scopeDescriptions ?? {}
-      }),
+      },
       cookies: yield* cookies.make(own),
       transactions: transaction.make(keys, own),
       upstream: { title: "GitHub", leg: upstream.leg },

@@ -92,11 +92,36 @@ describe("the revocation of a token (RFC 7009)", () => {
     }))
 })
 
+describe("the upstream tokens of a grant that ended", () => {
+  it.effect("are released with the grants that still live, for every end of a grant", () =>
+    Effect.gen(function*() {
+      const released: Array<{ readonly key: string; readonly living: number; readonly areCodesBlocked: boolean }> = []
+      const world = yield* makeWorld({
+        options: { grantsPerPerson: 3 },
+        release: (key, { areCodesBlocked, living }) =>
+          Effect.map(Effect.orDie(living), (keys) => void released.push({ key, living: keys.length, areCodesBlocked }))
+      })
+      const key = "upstream-key"
+      const tokens = yield* Effect.forEach([alice, alice, alice, alice], (person) => world.signIn(person))
+      assert.deepStrictEqual(released.splice(0), [{ key, living: 2, areCodesBlocked: false }])
+      yield* world.grants.revoke(tokens[1]!.refresh, approved.clientId)
+      assert.deepStrictEqual(released.splice(0), [{ key, living: 2, areCodesBlocked: false }])
+      yield* world.grants.revokeGrant(idOf(tokens[0]!.refresh))
+      assert.deepStrictEqual(released.splice(0), [{ key, living: 1, areCodesBlocked: false }])
+      yield* world.signIn(alice)
+      assert.strictEqual(yield* world.grants.revokeAll(alice.subject), 2)
+      assert.deepStrictEqual(released, [
+        { key, living: 1, areCodesBlocked: true },
+        { key, living: 0, areCodesBlocked: true }
+      ])
+    }))
+})
+
 describe("the administration of grants", () => {
   it.effect("lists the grants of one person, the most recently used first, without a token", () =>
     Effect.gen(function*() {
       const world = yield* makeWorld()
-      const administration = GrantAdministration.make(world.grants)
+      const administration = GrantAdministration.make(world.grants, (id) => `github|AAAAAAAA|${id}`)
       const first = yield* world.signIn()
       yield* TestClock.adjust("1 minute")
       const second = yield* world.signIn(alice, { ...approved, clientId: "other" })
@@ -117,7 +142,7 @@ describe("the administration of grants", () => {
   it.effect("ends one grant, or all grants of a person", () =>
     Effect.gen(function*() {
       const world = yield* makeWorld()
-      const administration = GrantAdministration.make(world.grants)
+      const administration = GrantAdministration.make(world.grants, (id) => `github|AAAAAAAA|${id}`)
       const tokens = yield* Effect.forEach([alice, alice, alice, bob], (person) => world.signIn(person))
       assert.isTrue(yield* administration.revoke(idOf(tokens[0]!.refresh)))
       assert.isFalse(yield* administration.revoke(idOf(tokens[0]!.refresh)))

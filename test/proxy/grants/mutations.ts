@@ -140,7 +140,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     attack: "50",
     file: service,
-    find: "isRemoved ? report(type, id, record) : Effect.void",
+    find: "return report(type, id, record).pipe(",
     replace: "Effect.void",
     test: refresh
   },

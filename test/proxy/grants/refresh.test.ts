@@ -248,6 +248,24 @@ describe("a refresh token", () => {
       assert.isFalse(yield* world.grants.isAlive(idOf(refresh)))
     }))
 
+  it.effect("attack 56: a grant whose person cannot be checked ends at the time of the verdict, and so do its tokens", () =>
+    Effect.gen(function*() {
+      yield* TestClock.setTime(0)
+      const { grants, refresh, signIn } = yield* makeWorld()
+      const first = yield* signIn()
+      const endsAt = 600_000
+      const second = yield* refresh(first.refresh, {}, { outcome: "alive", endsAt })
+      assert.strictEqual(second.expiresIn, 600)
+      const [view] = yield* grants.list(alice.subject)
+      assert.strictEqual(view?.expiresAt, endsAt)
+      // A later verdict never extends the grant.
+      const third = yield* refresh(second.refresh, {}, { outcome: "alive", endsAt: 2 * endsAt })
+      assert.strictEqual(third.expiresIn, 600)
+      yield* TestClock.adjust(endsAt)
+      assert.deepStrictEqual(yield* grants.list(alice.subject), [])
+      assert.strictEqual((yield* Effect.flip(refresh(third.refresh)))._tag, "GrantRejected")
+    }))
+
   it.effect("attack 56: each rotation checks the person, and a rejected person loses the grant", () =>
     Effect.gen(function*() {
       const world = yield* makeWorld()

@@ -10,6 +10,7 @@ import type {
   Person,
   Redemption,
   Refresh,
+  Release,
   UpstreamVerdict
 } from "../../../src/proxy/grants/Grants.ts"
 import * as GrantService from "../../../src/proxy/grants/GrantService.ts"
@@ -81,6 +82,7 @@ export const makeWorld = (given: {
   readonly secret?: ProxyKeys.ProxySecrets
   readonly options?: GrantOptions
   readonly issuer?: string
+  readonly release?: Release
 } = {}): Effect.Effect<World, unknown> =>
   Effect.gen(function*() {
     const store = given.store ?? (yield* MemoryStore.make())
@@ -91,7 +93,8 @@ export const makeWorld = (given: {
       keys: yield* ProxyKeys.make(given.secret ?? secretA),
       offeredScopes: ["todos:read", "todos:write", "todos:admin"],
       options: given.options,
-      onEvent: (event) => Effect.sync(() => void events.push(event))
+      onEvent: (event) => Effect.sync(() => void events.push(event)),
+      release: given.release
     })
     const redeem: World["redeem"] = (code, changes) => grants.redeem({ code, ...redemption, ...changes })
     return {

@@ -1,11 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Redacted } from "effect"
-import { SigningKey, type TestUpstream } from "effect-mcp-auth/testing"
+import { SigningKey, TestUpstream } from "effect-mcp-auth/testing"
 import { TestClock } from "effect/testing"
 import { createHash } from "node:crypto"
+import { readFileSync } from "node:fs"
+import { join } from "node:path"
 import * as Admit from "../../../src/proxy/Admit.ts"
 import * as Upstream from "../../../src/proxy/upstream/Upstream.ts"
-import { type Form, proxyAt, reasonOf, redirectUri, startTime, until, world } from "./world.ts"
+import { browser, type Form, presetFor, proxyAt, reasonOf, redirectUri, startTime, until, world } from "./world.ts"
 
 const forms: ReadonlyArray<Form> = ["github", "rotating", "google", "entra"]
 
@@ -24,7 +26,7 @@ describe("a sign-in", () => {
       })
   )
 
-  it.effect("attack 18: the subject is the name of the upstream and an immutable id, never a login or an e-mail address", () =>
+  it.effect("attack 18: the subject is the name of the upstream, a hash of its issuer and an immutable id, never a login or an e-mail address", () =>
     Effect.gen(function*() {
       const subjects: Record<string, string> = {}
       for (const form of forms) {
@@ -35,11 +37,63 @@ describe("a sign-in", () => {
         subjects[form] = before
       }
       assert.deepStrictEqual(subjects, {
-        github: "github|1001",
-        rotating: "github|1001",
-        google: "google|sub-1001",
-        entra: "entra|11111111-2222-3333-4444-555555555555.00000000-0000-4000-8000-000000001001"
+        github: "github|-QB-EYwE|1001",
+        rotating: "github|-QB-EYwE|1001",
+        google: "google|-QB-EYwE|sub-1001",
+        entra: "entra|PrLbeWNZ|11111111-2222-3333-4444-555555555555.00000000-0000-4000-8000-000000001001"
       })
+    }))
+
+  it.effect("attack 18: the subject at github.com is the one of the test vectors", () =>
+    Effect.gen(function*() {
+      const { authority, id, name, subject } = JSON.parse(
+        readFileSync(join(import.meta.dirname, "../../../docs/proxy-formats.json"), "utf8")
+      ).subject
+      const upstream = Upstream.github({ clientId: "c", clientSecret: Redacted.make("s") })
+      const { fetcher, leg, store } = yield* world({ form: "github" })
+      assert.strictEqual((yield* upstream.place).apiUrl, authority)
+      const proxy = yield* proxyAt(upstream as never, fetcher, store)
+      assert.strictEqual(proxy.name, name)
+      assert.strictEqual(proxy.subjectOf(id), subject)
+      assert.notStrictEqual(leg.subjectOf(id), subject)
+    }))
+
+  it.effect("attack 18: an upstream of the same name at another issuer shares no person and no tokens", () =>
+    Effect.gen(function*() {
+      const first = yield* world({ form: "google" })
+      const before = yield* first.signIn()
+      const { fetcher, upstream } = yield* TestUpstream.make({ form: "google", origin: "https://other.test" })
+      const moved = browser(yield* proxyAt(presetFor(upstream), fetcher, first.store), upstream)
+      const after = yield* moved.signIn()
+      assert.notStrictEqual(after.person.subject, before.person.subject)
+      assert.notStrictEqual(after.upstreamKey, before.upstreamKey)
+      assert.strictEqual(after.person.subject.split("|").at(-1), before.person.subject.split("|").at(-1))
+    }))
+
+  it.effect("attack 18: another path of the user endpoint, or an issuer that is stated later, keeps the subject", () =>
+    Effect.gen(function*() {
+      const subjectWith = (more: Partial<Parameters<typeof Upstream.oauth2>[0]>) =>
+        Effect.gen(function*() {
+          const { leg } = yield* world({
+            form: "github",
+            preset: () =>
+              Upstream.oauth2({
+                name: "custom",
+                authorizationEndpoint: "https://upstream.test/authorize",
+                tokenEndpoint: "https://upstream.test/token",
+                userEndpoint: "https://upstream.test/v1/user",
+                identity: () => undefined,
+                clientId: "proxy-client",
+                clientSecret: Redacted.make("proxy-client-secret"),
+                ...more
+              }) as never
+          })
+          return leg.subjectOf("1")
+        })
+      const plain = yield* subjectWith({})
+      assert.strictEqual(yield* subjectWith({ userEndpoint: "https://upstream.test/v2/user" }), plain)
+      assert.strictEqual(yield* subjectWith({ issuer: "https://upstream.test" }), plain)
+      assert.notStrictEqual(yield* subjectWith({ userEndpoint: "https://other.test/v1/user" }), plain)
     }))
 
   it("attack 18: the separator and an empty text are rejected as names of an upstream", () => {
@@ -74,7 +128,7 @@ describe("a sign-in", () => {
       const byEmail = yield* world({ form: "google", preset: () => preset("https://upstream.test", "email") })
       assert.strictEqual(yield* reasonOf(byEmail.signIn()), "identity")
       const byId = yield* world({ form: "google", preset: () => preset("https://upstream.test", "id") })
-      assert.strictEqual((yield* byId.signIn()).person.subject, "custom|sub-1001")
+      assert.strictEqual((yield* byId.signIn()).person.subject, "custom|-QB-EYwE|sub-1001")
     }))
 
   it.effect("attack 17: a person outside the rule of admission gets no tokens stored", () =>
@@ -180,7 +234,7 @@ describe("a sign-in", () => {
   it.effect("attack 39: github.com must name itself, and an Enterprise server must not name another", () =>
     Effect.gen(function*() {
       const options = { clientId: "c", clientSecret: Redacted.make("s"), scopes: { "todos:read": [] } } as const
-      const { server } = Upstream.github(options)
+      const { server } = yield* Upstream.github(options).place
       assert.isTrue(
         server.type === "oauth2" && server.sendsIssuer && server.issuer === "https://github.com/login/oauth"
       )
@@ -305,6 +359,29 @@ describe("a sign-in", () => {
       }
     }))
 
+  it.effect("attack 49: a scope that was granted earlier, and not requested now, does not count", () =>
+    Effect.gen(function*() {
+      const { begin, leg, signIn, upstream } = yield* world({ form: "github" })
+      const all = yield* signIn(["todos:read", "todos:write"])
+      // Without the parameter, GitHub grants what the person granted before.
+      const scope = new URL((yield* begin(["todos:read"])).url).searchParams.get("scope")
+      assert.strictEqual(scope, "read:user")
+      const fewer = yield* signIn(["todos:read"])
+      assert.deepStrictEqual(fewer.scopes, ["todos:read"])
+      assert.notStrictEqual(fewer.upstreamKey, all.upstreamKey)
+      assert.deepStrictEqual(yield* leg.check(fewer.upstreamKey), { outcome: "alive", scopes: ["todos:read"] })
+      // An upstream that grants more than was requested.
+      yield* upstream.respondWith(
+        "/access_token",
+        () => Response.json({ access_token: "wide", token_type: "bearer", scope: "read:user repo" })
+      )
+      yield* upstream.respondWith("/api/v3/user", () => Response.json({ id: 1001, login: "alice" }))
+      const wide = yield* signIn(["todos:read"])
+      assert.deepStrictEqual(wide.scopes, ["todos:read"])
+      assert.deepStrictEqual(yield* leg.check(wide.upstreamKey), { outcome: "alive", scopes: ["todos:read"] })
+      assert.strictEqual(wide.upstreamKey, fewer.upstreamKey)
+    }))
+
   it.effect("attack 49: a wider scope of GitHub counts for those that it contains", () =>
     Effect.gen(function*() {
       const { signIn } = yield* world({
@@ -423,7 +500,7 @@ describe("a sign-in", () => {
         if ((yield* upstream.takeRequests).length > 0) yield* TestClock.adjust("3 seconds")
         return fiber.pollUnsafe() !== undefined
       }))
-      assert.strictEqual((yield* Fiber.join(fiber)).person.subject, "github|1001")
+      assert.strictEqual((yield* Fiber.join(fiber)).person.subject, "github|-QB-EYwE|1001")
     }))
 
   it.effect("rejects a rule of admission that does not fit the upstream", () =>

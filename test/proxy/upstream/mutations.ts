@@ -9,8 +9,8 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     attack: "17",
     file: `${folder}/makeUpstreamLeg.ts`,
-    find: "if (!(yield* Effect.mapError(identification.admit(candidate), toFailure))) {",
-    replace: "if (!(yield* Effect.mapError(identification.admit(candidate), toFailure)) && false) {",
+    find: "if (!(yield* Effect.mapError(identification.admit(candidate, \"sign-in\"), toFailure))) {",
+    replace: "if (!(yield* Effect.mapError(identification.admit(candidate, \"sign-in\"), toFailure)) && false) {",
     test: signIn
   },
   {
@@ -39,6 +39,13 @@ export const mutations: ReadonlyArray<Mutation> = [
     file: `${folder}/Preset.ts`,
     find: "const names = /^[a-z][a-z0-9-]{0,31}$/",
     replace: "const names = /^[a-z][a-z0-9|-]{0,31}$/",
+    test: signIn
+  },
+  {
+    attack: "18",
+    file: `${folder}/Identification.ts`,
+    find: "[name, hash, id].join(separator)",
+    replace: "[name, hash.slice(8), id].join(separator)",
     test: signIn
   },
   {
@@ -127,6 +134,20 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     attack: "49",
     file: `${folder}/GitHub.ts`,
+    find: "baseScopes: [\"read:user\"]",
+    replace: "baseScopes: []",
+    test: signIn
+  },
+  {
+    attack: "49",
+    file: `${folder}/makeUpstreamLeg.ts`,
+    find: "requested.filter((scope) => quirks.isGranted(scope, all))",
+    replace: "[...all]",
+    test: signIn
+  },
+  {
+    attack: "49",
+    file: `${folder}/GitHub.ts`,
     find: "contained[wider]!.includes(scope)",
     replace: "scope === \"\"",
     test: signIn
@@ -143,6 +164,20 @@ export const mutations: ReadonlyArray<Mutation> = [
     file: `${folder}/UpstreamTokens.ts`,
     find: "const isDue = upstream.quirks.check === \"refresh\" || isExpiring(tokens, now, margin)",
     replace: "const isDue = isExpiring(tokens, now, margin)",
+    test: tokens
+  },
+  {
+    attack: "56",
+    file: `${folder}/UpstreamTokens.ts`,
+    find: "if (now >= endsAt) return end(key, found.version)",
+    replace: "if (now < 0) return end(key, found.version)",
+    test: tokens
+  },
+  {
+    attack: "56",
+    file: `${folder}/UpstreamTokens.ts`,
+    find: "return yield* checkKnown(key, found, now)",
+    replace: "",
     test: tokens
   },
   {
@@ -169,8 +204,15 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     attack: "58",
     file: `${folder}/UpstreamTokens.ts`,
-    find: "withLease(store, lease, { lifetime: leaseTime })(work)",
+    find: "withLease(store, lease, { lifetime: times.lease })(work)",
     replace: "work",
+    test: tokens
+  },
+  {
+    attack: "58",
+    file: `${folder}/UpstreamTimes.ts`,
+    find: "export const lease = Duration.seconds(55)",
+    replace: "export const lease = Duration.seconds(50)",
     test: tokens
   },
   {
@@ -226,8 +268,8 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     attack: "A9",
     file: "src/proxy/Admit.ts",
-    find: " && own(claims, \"acct\") === 0)",
-    replace: " && own(claims, \"acct\") !== 1)",
+    find: " && own(claims, \"acct\") === 0 ||",
+    replace: " && own(claims, \"acct\") !== 1 ||",
     test: tokens
   },
   {

@@ -9,6 +9,7 @@ import * as Admit from "../../../src/proxy/Admit.ts"
 import * as ProxyKeys from "../../../src/proxy/keys/ProxyKeys.ts"
 import * as RecordKeys from "../../../src/proxy/keys/RecordKeys.ts"
 import { makeUpstreamLeg } from "../../../src/proxy/upstream/makeUpstreamLeg.ts"
+import * as Preset from "../../../src/proxy/upstream/Preset.ts"
 import * as Upstream from "../../../src/proxy/upstream/Upstream.ts"
 import type { UpstreamLeg } from "../../../src/proxy/upstream/UpstreamLeg.ts"
 import { sealWith } from "../../../src/proxy/upstream/UpstreamRecord.ts"
@@ -18,6 +19,8 @@ export const redirectUri = "https://todos.example.com/callback/upstream"
 /** It is random, because the proxy rejects other secrets. */
 export const secret = Redacted.make("q1Xv8sZr3TnYw5uKc7hLm2pGd9fJb4eA0iOyRkVtWxE")
 export const startTime = 1_800_000_000_000
+/** Four hours, in milliseconds. */
+export const uncheckableLifetime = 14_400_000
 
 export type Form = TestUpstream.Form
 export type Service = TestUpstream.TestUpstream["Service"]
@@ -57,6 +60,9 @@ export interface Options<R> {
   readonly admit?: Admit.Admit<R>
   readonly accounts?: TestUpstream.Options["accounts"]
   readonly store?: RecordStore.Store
+  readonly onRejection?: Admit.OnRejection
+  /** Changes the requests and responses. */
+  readonly through?: (fetcher: Fetcher["Service"]) => Fetcher["Service"]
   /** Changes the preset. */
   readonly preset?: (upstream: ReturnType<typeof presetFor>) => ReturnType<typeof presetFor>
 }
@@ -67,22 +73,35 @@ export const proxyAt = <R = never>(
   fetcher: Fetcher["Service"],
   store: RecordStore.Store,
   admit: Admit.Admit<R> = Admit.anyone as Admit.Admit<R>,
-  seal?: SealedStore.Seal
+  seal?: SealedStore.Seal,
+  onRejection?: Admit.OnRejection
 ) =>
   Effect.gen(function*() {
     const keys = yield* ProxyKeys.make(secret)
     const recordKeys = yield* RecordKeys.make(issuer)
-    return yield* makeUpstreamLeg({ upstream, admit, store, recordKeys, seal: seal ?? sealWith(keys, issuer) })
+    return yield* makeUpstreamLeg({
+      upstream: yield* Preset.read(upstream, []),
+      admit,
+      onRejection,
+      store,
+      recordKeys,
+      seal: seal ?? sealWith(keys, issuer),
+      uncheckableLifetime
+    })
   }).pipe(
     Effect.provideService(Fetcher, fetcher),
     // Names of test servers do not resolve.
     Effect.provideService(AddressGuard.Resolver, undefined)
   )
 
-export const world = <R = never>({ accounts, admit, form, preset = (same) => same, store }: Options<R>) =>
+export const world = <R = never>(
+  { accounts, admit, form, onRejection, preset = (same) => same, store, through = (same) => same }: Options<R>
+) =>
   Effect.gen(function*() {
     yield* TestClock.setTime(startTime)
-    const { fetcher, upstream } = yield* TestUpstream.make({ form, ...(accounts === undefined ? {} : { accounts }) })
+    const made = yield* TestUpstream.make({ form, ...(accounts === undefined ? {} : { accounts }) })
+    const { upstream } = made
+    const fetcher = through(made.fetcher)
     const records = store ?? (yield* MemoryStore.make())
     const values = new Map<string, string>()
     const writes: Array<string> = []
@@ -98,7 +117,7 @@ export const world = <R = never>({ accounts, admit, form, preset = (same) => sam
           }))
     }
     const description = preset(presetFor(upstream))
-    const leg = yield* proxyAt(description, fetcher, observed, admit)
+    const leg = yield* proxyAt(description, fetcher, observed, admit, undefined, onRejection)
     return { upstream, fetcher, description, leg, store: observed, values, writes, ...browser(leg, upstream) }
   })
 
