@@ -141,7 +141,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     attack: "50",
     file: service,
     find: "return report(type, id, record).pipe(",
-    replace: "Effect.void",
+    replace: "return Effect.void.pipe(",
     test: refresh
   },
   {
