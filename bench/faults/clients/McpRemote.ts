@@ -44,6 +44,8 @@ export const mcpRemote: Connect = async (world, options) => {
   })
   let output = ""
   const seen = new Set<string>()
+  const visits: Array<Promise<void>> = []
+  const ended = once(transport.stderr!, "end")
   transport.stderr!.on("data", (chunk) => {
     output += String(chunk)
     // The program asks the person to open the URL on the line after the request.
@@ -53,7 +55,7 @@ export const mcpRemote: Connect = async (world, options) => {
       const url = lines[index + 1]?.trim()
       if (url === undefined || url === "" || seen.has(url)) continue
       seen.add(url)
-      visit(world.person, url).catch(() => {})
+      visits.push(visit(world.person, url).catch(() => {}))
     }
   })
   const client = new Client({ name: "faults", version: "1.0.0" })
@@ -62,6 +64,9 @@ export const mcpRemote: Connect = async (world, options) => {
     await client.connect(transport as never)
   } catch (error) {
     await close()
+    // The program can end before its last lines are read, and before the person has opened the URL in them.
+    await Promise.race([ended, setTimeout(5_000, undefined, { ref: false })])
+    await Promise.allSettled(visits)
     throw new Error(output.slice(-2_000), { cause: error })
   }
   return {
