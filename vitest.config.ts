@@ -15,6 +15,7 @@ const slow = [
   "test/proxy/slow/*.test.ts",
   "test/proxy/upstream/races.test.ts",
   "test/release/*.test.ts",
+  "test/scaffold/*.test.ts",
   "test/soak/*.test.ts"
 ]
 

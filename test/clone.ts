@@ -41,6 +41,7 @@ export const clone = (): Clone => {
   const env = {
     ...inherited,
     PATH: `${join(root, "node_modules/.bin")}:${inherited["PATH"]}`,
+    NO_COLOR: "1",
     GIT_CONFIG_GLOBAL: "/dev/null",
     GIT_CONFIG_SYSTEM: "/dev/null",
     ...Object.fromEntries(["AUTHOR", "COMMITTER"].flatMap((role) => [
