@@ -2,8 +2,10 @@
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { McpAuthClient } from "effect-mcp-auth/client"
+import { Check, Doctor } from "effect-mcp-auth/provider"
 import { AuthorizationCode } from "effect-mcp-auth/sign-in"
 import { MemoryStore } from "effect-mcp-auth/store"
+import { FetchHttpClient } from "effect/http"
 import { decodeJwt, decodeProtectedHeader } from "jose"
 import * as oauth from "oauth4webapi"
 import { clients, redirectUri } from "../providers/officialClients.ts"
@@ -136,6 +138,29 @@ describe("the client of this library", () => {
     assert.strictEqual(response.status, 200)
     await response.body?.cancel()
     await auth.dispose()
+  })
+})
+
+describe("the command on a running proxy", () => {
+  let world: Awaited<ReturnType<typeof start>>
+  beforeAll(async () => {
+    world = await start()
+  })
+  afterAll(() => world.stop())
+
+  /** Returns the outcome, and the rules with the levels MUST and SHOULD that fail. Extensions are MAY. */
+  const problemsOf = async (report: ReturnType<typeof Check.run>) => {
+    const { findings, outcome } = await Effect.runPromise(report.pipe(Effect.provide(FetchHttpClient.layer)))
+    const failed = findings.filter(({ level, verdict }) => level !== "MAY" && verdict === "fail")
+    return { outcome, problems: failed.map(({ rule, why }) => `${rule}: ${why}`) }
+  }
+
+  it("check reports no problem", async () => {
+    assert.deepStrictEqual(await problemsOf(Check.run(world.origin)), { outcome: "pass", problems: [] })
+  })
+
+  it("doctor reports no problem, and cannot tell about tokens for other servers", async () => {
+    assert.deepStrictEqual(await problemsOf(Doctor.run(world.resource)), { outcome: "inconclusive", problems: [] })
   })
 })
 
