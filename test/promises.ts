@@ -307,7 +307,7 @@ export const promises: Readonly<Record<string, ReadonlyArray<string>>> = {
       "attack 70: opens no connection to private addresses, also if a name resolves to one",
       "attack 72: a redirect",
       "attack 73: a document that takes more than 5 seconds is unavailable",
-      "attack 74: coalesces requests for one URL, and limits them for each origin and in total"
+      "attack 74: coalesces requests for one URL, and limits them for each host and in total"
     ],
   "A rejected code and a rejected refresh token have one response for all reasons.": [
     "attack 60: all rejected codes and tokens have the same response"
@@ -355,6 +355,13 @@ export const promises: Readonly<Record<string, ReadonlyArray<string>>> = {
   ],
   "The store of the proxy contains no code, access token or refresh token, and no hash of a token.": [
     "attack 61: the store contains no code"
+  ],
+  "A record in the store of the proxy that was written without the secret, or moved to another key, is absent.": [
+    "attack 61: show neither subjects nor clients, and a record without the seal of the proxy is absent"
+  ],
+  "A flood of invented codes neither reads the store nor blocks browsers in which a person has signed in before.": [
+    "attack A10: an invented code causes no request to the store",
+    "attack A10: junk codes of unknown browsers cause few requests to the upstream"
   ],
   "A client revokes only grants of that client, and learns nothing about others.": [
     "attack 55: another client cannot revoke the refresh token",

@@ -100,10 +100,10 @@ describe("the bundle", () => {
   it.each(bundles)("with $what stays within its budget of bytes", async ({ external, kB, program }) => {
     assert.isAtMost(await bundleSize(program, external), kB)
   })
-  it("grows by at most 41.2 kB beyond the core with the proxy", async () => {
+  it("grows by at most 42.7 kB beyond the core with the proxy", async () => {
     const core = `export { AuthLayer, Principal, requireScopes } from "effect-mcp-auth"`
     const proxy = `${core}; export { Admit, OAuthProxy, Upstream, UpstreamAccess } from "effect-mcp-auth/proxy"`
     // The goal is 40 kB.
-    assert.isAtMost(await bundleSize(proxy, peers) - await bundleSize(core, peers), 41.2)
+    assert.isAtMost(await bundleSize(proxy, peers) - await bundleSize(core, peers), 42.7)
   })
 })

@@ -116,7 +116,10 @@ export interface Options<S extends Scopes, R = never> {
   readonly onGrantEvent?: OnGrantEvent | undefined
   /** Receives the people that the rule of admission rejects. The log contains them as well. Default: no function. */
   readonly onAdmissionRejected?: admits.OnRejection | undefined
-  /** Encrypts the tokens of the upstream in the store, for example with a key management service. Default: AES-256-GCM with `secret`. */
+  /**
+   * Encrypts the tokens of the upstream once more than all records of the store, for example with a key management service. Default: only
+   * the encryption of all records, which is AES-256-GCM with `secret`.
+   */
   readonly upstreamSeal?: Seal | undefined
   /** Further options of the gate. */
   readonly gate?: PassedOptions | undefined
@@ -202,7 +205,7 @@ const table: ConfigOption.Table<keyof Options<Scopes>> = {
   upstreamSeal: ConfigOption.rule(
     (value) => typeof value?.seal === "function" && typeof value?.open === "function",
     "an object with the functions seal and open",
-    "Leave it out for AES-256-GCM with secret"
+    "Leave it out for the encryption of all records with secret"
   ),
   gate: ConfigOption.object(passedTable)
 }

@@ -9,12 +9,14 @@ import * as ConfigOption from "../protocol/ConfigOption.ts"
 import * as HttpUri from "../protocol/HttpUri.ts"
 import { own } from "../protocol/Json.ts"
 import { RecordStore } from "../store/records/RecordStore.ts"
+import * as sealedStore from "../store/records/SealedStore.ts"
 import * as TokenType from "../verification/claims/TokenType.ts"
 import * as Revocations from "../verification/revocation/Revocations.ts"
 import * as clients from "./front/Clients.ts"
 import * as cookies from "./front/Cookies.ts"
 import * as dynamicClient from "./front/DynamicClient.ts"
 import { type Parts, urlsOf } from "./front/Front.ts"
+import * as limits from "./front/Limits.ts"
 import * as routes from "./front/Routes.ts"
 import * as transaction from "./front/Transaction.ts"
 import * as grantOptions from "./grants/GrantOptions.ts"
@@ -22,11 +24,11 @@ import type { Grants } from "./grants/Grants.ts"
 import * as grantService from "./grants/GrantService.ts"
 import * as proxyKeys from "./keys/ProxyKeys.ts"
 import * as recordKeys from "./keys/RecordKeys.ts"
+import * as recordSeal from "./keys/RecordSeal.ts"
 import * as proxyOptions from "./ProxyOptions.ts"
 import { makeUpstreamLeg } from "./upstream/makeUpstreamLeg.ts"
 import * as presets from "./upstream/Preset.ts"
 import * as upstreamAccess from "./upstream/UpstreamAccess.ts"
-import { sealWith } from "./upstream/UpstreamRecord.ts"
 
 /* Connects the endpoints, the grants and the upstream of a proxy, and configures its gate. */
 
@@ -78,7 +80,7 @@ export const makeProxy = <const S extends Scopes, R>(
     const checked = yield* Effect.fromResult(ConfigOption.attempt(() => proxyOptions.check(options, places)))
     const { issuer, privateUse, resource } = checked
     const keys = yield* proxyKeys.make(yield* proxyOptions.readProxySecrets(options.secret))
-    const store = yield* storeFor(issuer)
+    const store = sealedStore.make(yield* storeFor(issuer), recordSeal.make(keys, issuer))
     const recordKey = yield* recordKeys.make(issuer)
     const scopes = options.scopes as Scopes
     const { baseline, stepUp = [] } = "baseline" in scopes
@@ -96,7 +98,7 @@ export const makeProxy = <const S extends Scopes, R>(
       uncheckableLifetime,
       store,
       recordKeys: recordKey,
-      seal: options.upstreamSeal ?? sealWith(keys, issuer)
+      seal: options.upstreamSeal
     })
     const grants = yield* grantService.make({
       issuer,
@@ -123,7 +125,8 @@ export const makeProxy = <const S extends Scopes, R>(
       hasDocuments: documents !== undefined,
       registrations,
       appearance: checked.pages,
-      cookies: yield* cookies.make(issuer),
+      cookies: yield* cookies.make(issuer, keys.mac("browser", "known")),
+      limits: limits.make(),
       transactions: transaction.make(keys, issuer),
       upstream: { title: titleOf(options.upstream.kind, leg.name), leg },
       grants,

@@ -4,10 +4,12 @@ import { createDecipheriv, createECDH, createHash, createHmac, createPublicKey, 
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import * as dynamicClient from "../../src/proxy/front/DynamicClient.ts"
+import * as authorizationCode from "../../src/proxy/grants/Code.ts"
 import { grantIdOf } from "../../src/proxy/grants/GrantRecords.ts"
 import * as refreshToken from "../../src/proxy/grants/RefreshToken.ts"
 import * as ProxyKeys from "../../src/proxy/keys/ProxyKeys.ts"
 import * as RecordKeys from "../../src/proxy/keys/RecordKeys.ts"
+import * as RecordSeal from "../../src/proxy/keys/RecordSeal.ts"
 
 const vectors = JSON.parse(readFileSync(join(import.meta.dirname, "../../docs/proxy-formats.json"), "utf8"))
 
@@ -55,10 +57,12 @@ describe("the test vectors of the formats", () => {
 
   it.effect("agree about codes, grants and refresh tokens", () =>
     Effect.gen(function*() {
-      const { code, generations, grant, seed } = vectors.grant
-      assert.strictEqual(hash(`effect-mcp-auth/proxy/grant/${code}`).slice(0, 22), grant)
-      assert.strictEqual(yield* grantIdOf(code), grant)
+      const { code, generations, grant, name, seed } = vectors.grant
       const { kid } = vectors.keys
+      assert.strictEqual(`${name}.${kid}.${tagOf("refresh/code", name)}`, code)
+      assert.strictEqual(yield* authorizationCode.read((yield* keys).mac("refresh", "code"), code), name)
+      assert.strictEqual(hash(`effect-mcp-auth/proxy/grant/${name}`).slice(0, 22), grant)
+      assert.strictEqual(yield* grantIdOf(name), grant)
       const mac = (yield* keys).mac("refresh", "token")
       assert.strictEqual(generations.length, 3)
       for (const { n, token } of generations) {
@@ -96,11 +100,10 @@ describe("the test vectors of the formats", () => {
       assert.strictEqual(kid, vectors.keys.kid)
       const bytes = Buffer.from(encoded, "base64url")
       assert.strictEqual(bytes[0], 1)
-      const decipher = createDecipheriv("aes-256-gcm", derive("upstream/tokens", 32, record), bytes.subarray(1, 13))
-      decipher.setAAD(Buffer.from(`\u0001upstream\n${record}\n${vectors.issuer}`))
+      const decipher = createDecipheriv("aes-256-gcm", derive("records/record", 32, record), bytes.subarray(1, 13))
+      decipher.setAAD(Buffer.from(`\u0001record\n${record}\n${vectors.issuer}`))
       decipher.setAuthTag(bytes.subarray(-16))
       assert.strictEqual(decipher.update(bytes.subarray(13, -16)).toString() + decipher.final().toString(), text)
-      const seal = (yield* keys).seal("upstream", "tokens", record)
-      assert.strictEqual(yield* seal.open(sealed, `upstream\n${record}\n${vectors.issuer}`), text)
+      assert.strictEqual(yield* RecordSeal.make(yield* keys, vectors.issuer).open(sealed, record), text)
     }))
 })

@@ -166,6 +166,12 @@ describe("OAuthProxy.make", () => {
     ["an unknown text", { pages: { messages: { hello: "x" } } }, /pages\.messages/],
     ["a color with other text", { pages: { color: "red}body{display:none" } }, /pages\.color/],
     ["a private-use URI that runs code", { privateUseRedirectUris: ["javascript://x/"] }, /privateUseRedirectUris/],
+    ["attack 21: a private-use URI that cannot be parsed", {
+      privateUseRedirectUris: ["app:/callback", "app://[/callback"]
+    }, /app:\/\/\[/],
+    ["attack 21: a client with a private-use URI that cannot be parsed", {
+      clients: [{ clientId: "x", redirectUris: ["app://[/callback"] }]
+    }, /clients\[0\]\.redirectUris/],
     ["a client with a redirect URI over plain http", {
       clients: [{ clientId: "x", redirectUris: ["http://evil.example/"] }]
     }, /clients\[0\]\.redirectUris/],
@@ -287,11 +293,9 @@ describe("OAuthProxy.make", () => {
           method: "POST",
           headers: { "content-type": "application/x-www-form-urlencoded" },
           body: new URLSearchParams({
-            grant_type: "authorization_code",
-            code: "c".repeat(43),
-            client_id: "registered",
-            redirect_uri: "http://127.0.0.1/callback",
-            code_verifier: verifier
+            grant_type: "refresh_token",
+            refresh_token: `${"g".repeat(22)}.0.AAAAAAAA.${"t".repeat(43)}`,
+            client_id: "registered"
           })
         })
       )

@@ -1,12 +1,26 @@
 import * as Redacted from "effect/Redacted"
 import type { RecordStoreUnavailable } from "../../store/records/RecordStore.ts"
-import type { GrantRejected, TokenAnswer, UpstreamUnavailable } from "../grants/Grants.ts"
+import type { GrantRejected, TokenAnswer, TooManyRefreshes, UpstreamUnavailable } from "../grants/Grants.ts"
 import type { ProxyResponse } from "./ProxyRequest.ts"
 
 /* Turns results and failures into the responses of the endpoints that clients call. Pages are in `Pages.ts`. */
 
 /** The headers that let web pages of any origin read a response. No such response depends on a cookie. */
 const open = { "access-control-allow-origin": "*" }
+
+/**
+ * Headers that a middleware sets for every response, and that the proxy decides for itself. CORS headers would let pages of other
+ * origins read a consent page or a callback. With `Cross-Origin-Opener-Policy`, which Helmet sets, a client that signs in with a
+ * popup would lose its connection to it.
+ */
+export const foreignHeaders: ReadonlyArray<string> = [
+  "access-control-allow-origin",
+  "access-control-allow-credentials",
+  "access-control-allow-headers",
+  "access-control-allow-methods",
+  "access-control-expose-headers",
+  "cross-origin-opener-policy"
+]
 
 const noStore = { ...open, "cache-control": "no-store" }
 
@@ -73,7 +87,9 @@ const outage = (retryAfter: number): ProxyResponse =>
  * The response to a failed request for tokens. All rejected codes and refresh tokens have the same response, so it does not reveal
  * whether a token exists.
  */
-export const failure = (error_: GrantRejected | RecordStoreUnavailable | UpstreamUnavailable): ProxyResponse => {
+export const failure = (
+  error_: GrantRejected | RecordStoreUnavailable | TooManyRefreshes | UpstreamUnavailable
+): ProxyResponse => {
   if (error_._tag !== "GrantRejected") return outage(error_.retryAfter)
   switch (error_.reason) {
     case "resource":

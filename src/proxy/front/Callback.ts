@@ -3,9 +3,11 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import { isEqual } from "../../crypto/ConstantTime.ts"
+import { UpstreamFailure } from "../upstream/UpstreamFailure.ts"
 import { redirect, toError } from "./Authorize.ts"
 import { lifetime } from "./Cookies.ts"
 import type { Front } from "./Front.ts"
+import { unknown } from "./Limits.ts"
 import * as parameters from "./Parameters.ts"
 import type { ProxyRequest, ProxyResponse } from "./ProxyRequest.ts"
 import { isLoopbackUri } from "./RedirectUri.ts"
@@ -18,6 +20,9 @@ import * as transaction from "./Transaction.ts"
 
 /** Reports that a transaction was used before. */
 class Spent extends Data.TaggedError("Spent")<{}> {}
+
+/** Reports that the upstream rejected too many codes. */
+class TooManyCodes extends Data.TaggedError("TooManyCodes")<{ readonly retryAfter: number }> {}
 
 /** The time for which a used transaction is recorded. It is longer than the life of its cookie. */
 const spentLifetime = "20 minutes"
@@ -40,7 +45,9 @@ export const answer = (front: Front, request: ProxyRequest): Effect.Effect<Proxy
       approved.upstream !== front.upstream.leg.name
     ) return invalid
     const response = yield* complete(front, request, approved, key)
-    return { ...response, cookies: front.cookies.remove(request, key) }
+    // After an outage, the person can load the page again.
+    if (response.status === 503) return response
+    return { ...response, cookies: [...response.cookies, ...front.cookies.remove(request, key)] }
   })
 
 const complete = (
@@ -61,7 +68,7 @@ const complete = (
       })
     )
 
-  return Effect.gen(function*() {
+  const ask = Effect.gen(function*() {
     const spent = yield* front.recordKey("spent", key)
     if ((yield* front.store.get(spent)) !== undefined) return yield* new Spent()
     const { person, scopes: granted, upstreamKey } = yield* leg.complete({
@@ -83,9 +90,14 @@ const complete = (
       upstreamKey
     )
     const url = parameters.appendTo(redirectUri, { code, state, iss: front.issuer })
-    return toClient(front, redirectUri, url, person.display)
-  }).pipe(
+    const response = toClient(front, redirectUri, url, person.display)
+    return (yield* front.cookies.signedIn(request)) === undefined
+      ? { ...response, cookies: [yield* front.cookies.markSignedIn] }
+      : response
+  })
+  return limited(front, request, ask).pipe(
     Effect.catchTags({
+      TooManyCodes: ({ retryAfter }) => unavailable(retryAfter),
       Spent: () => invalid,
       AdmissionRejected: ({ display }) =>
         Effect.succeed(front.pages.denied(toError(front, redirectUri, state, "access_denied"), display)),
@@ -109,6 +121,26 @@ const complete = (
     })
   )
 }
+
+/**
+ * Asks the upstream about a code, unless it rejected too many codes of this browser. Anyone can approve a request, and then send any
+ * number of invented codes to the callback.
+ */
+const limited = <A, E extends { readonly _tag: string }>(
+  front: Front,
+  request: ProxyRequest,
+  ask: Effect.Effect<A, E>
+): Effect.Effect<A, E | TooManyCodes> =>
+  Effect.gen(function*() {
+    const browser = (yield* front.cookies.signedIn(request)) ?? unknown
+    const budget = front.limits.rejectedCodes(browser)
+    const retryAfter = yield* budget.wait(browser)
+    if (retryAfter > 0) return yield* new TooManyCodes({ retryAfter })
+    return yield* Effect.tapError(
+      ask,
+      (error) => error instanceof UpstreamFailure && error.reason === "code" ? budget.use(browser) : Effect.void
+    )
+  })
 
 /** Returns to the client: with a redirect, or for a private-use scheme with a page that opens the program of the client. */
 const toClient = (front: Front, redirectUri: string, url: string, person: string | undefined): ProxyResponse =>

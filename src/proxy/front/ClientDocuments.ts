@@ -13,8 +13,9 @@ import * as clientDocument from "./ClientDocument.ts"
 import * as documentFetcher from "./internal/documentFetcher.ts"
 
 /*
- * Fetches and caches the metadata documents of clients. Anyone can name a URL, so requests are limited for each origin and in total,
- * and the fetcher connects to public addresses only.
+ * Fetches and caches the metadata documents of clients. Anyone can name a URL, so requests are limited for each host, for each site and
+ * in total, and the fetcher connects to public addresses only. A host is known after it has served a document. Some of the requests are
+ * reserved for known hosts, so that slow unknown hosts do not block the clients of others.
  */
 
 export interface ClientDocuments {
@@ -26,8 +27,11 @@ const maximumBytes = 5 * 1024
 const timeLimit = Duration.seconds(5)
 const maximumCached = 1_000
 const maximumAtOnce = 16
-const maximumAtOnceOfOrigin = 4
-const maximumPerMinuteOfOrigin = 30
+const maximumAtOnceOfUnknown = 12
+/** The limits of a host with all its ports. */
+const limitsOfHost: Limits = { atOnce: 4, perMinute: 30 }
+/** The limits of the hosts of a site that are not known, because anyone can have any number of subdomains. */
+const limitsOfSite: Limits = { atOnce: 8, perMinute: 60 }
 
 const minute = 60_000
 /** The bounds of the time for which a document counts as current, in milliseconds, and the time without `Cache-Control`. */
@@ -41,50 +45,66 @@ interface Cached {
   readonly freshUntil: number
 }
 
-interface Origin {
+interface Limits {
+  readonly atOnce: number
+  readonly perMinute: number
+}
+
+interface Counter {
   running: number
   /** The times of the requests of the last minute. */
   times: ReadonlyArray<number>
 }
 
+/**
+ * Returns the name under which the hosts of one owner are counted: the last two labels, or three below a second level such as `co.uk`.
+ * Without a list of public suffixes this is an approximation, so it only limits hosts that are not known.
+ */
+const siteOf = (host: string): string => host.split(".").slice(/\.[a-z]{1,3}\.[a-z]{2}$/.test(host) ? -3 : -2).join(".")
+
 const unavailable = (detail: string) => new ClientDocumentError({ reason: "unavailable", detail })
 const invalid = (detail: string) => new ClientDocumentError({ reason: "invalid", detail })
 
-/** Creates the cache. `fetcher` must connect to public addresses only, and must not follow redirects. */
+/**
+ * Creates the cache. The fetchers must connect to public addresses only, and must not follow redirects. `fetcherOfKnown` sends the
+ * requests to known hosts, so that its look-ups of names do not wait for those of unknown hosts.
+ */
 export const make = (
   fetcher: Fetcher.Fetcher["Service"],
-  privateUse: ReadonlyArray<string>
+  privateUse: ReadonlyArray<string>,
+  fetcherOfKnown = fetcher
 ): Effect.Effect<ClientDocuments, never, Scope.Scope> =>
   Effect.map(Effect.scope, (scope) => {
     const cached = new BoundedMap<string, Cached>(maximumCached)
     const flights = singleFlight.make<Client, ClientDocumentError>(scope)
-    const origins = new Map<string, Origin>()
+    const known = new BoundedMap<string, true>(maximumCached)
+    // The least recently used counter makes room, so requests to invented hosts do not shut out other hosts.
+    const counters = new BoundedMap<string, Counter>(2 * maximumCached)
     let running = 0
+    let runningOfUnknown = 0
 
     /** Counts a request, or returns `undefined` if a limit is reached. Returns the function that ends the count. */
-    const admit = (origin: string, now: number): (() => void) | undefined => {
-      for (const [name, { running, times }] of origins) {
-        if (running === 0 && times.every((time) => time <= now - minute)) origins.delete(name)
+    const admit = (host: string, isKnown: boolean, now: number): (() => void) | undefined => {
+      if (running >= maximumAtOnce || (!isKnown && runningOfUnknown >= maximumAtOnceOfUnknown)) return undefined
+      const limited: ReadonlyArray<readonly [name: string, limits: Limits]> = isKnown
+        ? [[host, limitsOfHost]]
+        : [[host, limitsOfHost], [`*.${siteOf(host)}`, limitsOfSite]]
+      const counted: Array<Counter> = []
+      for (const [name, { atOnce, perMinute }] of limited) {
+        const counter = counters.use(name) ?? { running: 0, times: [] }
+        counter.times = counter.times.filter((time) => time > now - minute)
+        if (counter.running >= atOnce || counter.times.length >= perMinute) return undefined
+        counters.set(name, counter)
+        counted.push(counter)
       }
-      const known = origins.get(origin) ?? { running: 0, times: [] }
-      const times = known.times.filter((time) => time > now - minute)
-      if (
-        running >= maximumAtOnce || known.running >= maximumAtOnceOfOrigin ||
-        times.length >= maximumPerMinuteOfOrigin
-      ) return undefined
-      // Requests to invented origins must not block the others, so the oldest origin without a request makes room.
-      if (origins.size >= maximumCached && !origins.has(origin)) {
-        const idle = [...origins].find(([, { running }]) => running === 0)
-        if (idle !== undefined) origins.delete(idle[0])
+      const count = (step: 1 | -1) => {
+        running += step
+        if (!isKnown) runningOfUnknown += step
+        for (const counter of counted) counter.running += step
       }
-      known.times = [...times, now]
-      known.running++
-      running++
-      origins.set(origin, known)
-      return () => {
-        known.running--
-        running--
-      }
+      for (const counter of counted) counter.times = [...counter.times, now]
+      count(1)
+      return () => count(-1)
     }
 
     const read = (url: string, { body, headers, status }: Fetcher.Response) =>
@@ -105,6 +125,7 @@ export const make = (
         const lifetime = stated === undefined
           ? age.unstated
           : Math.min(age.longest, Math.max(age.shortest, stated * 1_000))
+        known.set(new URL(url).hostname, true)
         cached.set(url, { client: client.success, fetchedAt: now, freshUntil: now + lifetime })
         return client.success
       })
@@ -112,11 +133,21 @@ export const make = (
     const fetchClient = (url: string): Effect.Effect<Client, ClientDocumentError> =>
       Effect.uninterruptibleMask((restore) =>
         Effect.flatMap(monotonic.millis, (now) => {
-          const end = admit(new URL(url).origin, now)
+          const { hostname } = new URL(url)
+          const isKnown = known.has(hostname)
+          const end = admit(hostname, isKnown, now)
           if (end === undefined) return Effect.fail(unavailable("has too many requests"))
+          // A host that no longer answers takes no reserved request. The error is the same for all causes, because the code of a network
+          // error says whether an internal name exists.
+          const failed = (cause: string) =>
+            Effect.suspend(() => {
+              known.delete(hostname)
+              const line = Effect.logDebug(`The document of a client at ${hostname} cannot be fetched: ${cause}`)
+              return Effect.andThen(line, Effect.fail(unavailable("cannot be fetched")))
+            })
           return restore(
             Effect.suspend(() =>
-              fetcher.send({
+              (isKnown ? fetcherOfKnown : fetcher).send({
                 method: "GET",
                 url,
                 headers: { accept: "application/json" },
@@ -124,15 +155,12 @@ export const make = (
                 readsBody: ({ headers, status }) => status === 200 && isJson(headers["content-type"])
               })
             ).pipe(
-              Effect.mapError(({ code, reason }) =>
-                reason === "network" ? unavailable(code ?? reason) : invalid(reason)
+              Effect.catch(({ code, reason }) =>
+                reason === "network" ? failed(code ?? reason) : Effect.fail(invalid(reason))
               ),
-              Effect.timeoutOrElse({
-                duration: timeLimit,
-                orElse: () => Effect.fail(unavailable("did not answer in time"))
-              }),
+              Effect.timeoutOrElse({ duration: timeLimit, orElse: () => failed("no answer within 5 seconds") }),
               Effect.flatMap((response) => read(url, response)),
-              Effect.catchDefect(() => Effect.fail(unavailable("cannot be fetched")))
+              Effect.catchDefect(() => failed("a defect"))
             )
           ).pipe(Effect.ensuring(Effect.sync(end)))
         })
@@ -160,7 +188,7 @@ export const make = (
 export const forPlatform = (
   privateUse: ReadonlyArray<string>
 ): Effect.Effect<ClientDocuments | undefined, never, Scope.Scope> =>
-  Effect.flatMap(
-    documentFetcher.forPlatform,
-    (fetcher) => fetcher === undefined ? Effect.undefined : make(fetcher, privateUse)
-  )
+  Effect.gen(function*() {
+    const fetcher = yield* documentFetcher.forPlatform
+    return fetcher && (yield* make(fetcher, privateUse, yield* documentFetcher.forPlatform))
+  })

@@ -4,6 +4,7 @@ import * as Result from "effect/Result"
 import { isEqual } from "../../crypto/ConstantTime.ts"
 import { sha256 } from "../../crypto/Sha256.ts"
 import { consentPage, findClient, pick, toError } from "./Authorize.ts"
+import * as body from "./Body.ts"
 import type { Front } from "./Front.ts"
 import * as parameters from "./Parameters.ts"
 import type { ProxyRequest, ProxyResponse } from "./ProxyRequest.ts"
@@ -15,9 +16,6 @@ import * as transaction from "./Transaction.ts"
  * redirect of a form, so a redirect would never arrive. The cookie of the transaction is set here and nowhere else.
  */
 
-/** The largest form, in bytes. */
-const maximumBody = 16 * 1024
-
 /** The time for which a consent page is valid, in milliseconds. */
 const maximumAge = 15 * 60_000
 
@@ -26,9 +24,9 @@ export const answer = (front: Front, request: ProxyRequest): Effect.Effect<Proxy
   Effect.gen(function*() {
     const invalid = front.pages.error(400, "errorTransaction")
     if (!parameters.isForm(request.header("content-type")[0])) return invalid
-    const body = yield* Effect.promise(() => request.body(maximumBody))
-    const parsed = parameters.parse(body ?? "")
-    if (body === undefined || Result.isFailure(parsed)) return invalid
+    const read = yield* body.read(request)
+    const parsed = "text" in read ? parameters.parse(read.text) : undefined
+    if (parsed === undefined || Result.isFailure(parsed)) return invalid
     const { get } = parsed.success
     const pending = yield* front.transactions.openPending(get("transaction") ?? "")
     const id = get("client_id")

@@ -6,6 +6,7 @@ import type { UpstreamLeg } from "../upstream/UpstreamLeg.ts"
 import type { Clients } from "./Clients.ts"
 import type { Cookies } from "./Cookies.ts"
 import type { DynamicClients } from "./DynamicClient.ts"
+import type { Limits } from "./Limits.ts"
 import type { Appearance, Pages } from "./Pages.ts"
 import type { Transactions } from "./Transaction.ts"
 
@@ -43,6 +44,7 @@ export interface Parts {
   readonly registrations: DynamicClients
   readonly appearance: Appearance
   readonly cookies: Cookies
+  readonly limits: Limits
   readonly transactions: Transactions
   readonly upstream: {
     /** The name for pages. */

@@ -2,6 +2,7 @@ import type * as Effect from "effect/Effect"
 import { BodyBuffer } from "../../servers/host/BodyBuffer.ts"
 import { extras, linesOf, type NodeRequest, pathOf } from "../../servers/host/NodeRequest.ts"
 import type { NodeResponse } from "../../servers/host/NodeResponse.ts"
+import { foreignHeaders } from "./Answers.ts"
 import * as parameters from "./Parameters.ts"
 import type { ProxyRequest, ProxyResponse } from "./ProxyRequest.ts"
 import type { Routes } from "./Routes.ts"
@@ -30,12 +31,12 @@ const toRequest = (req: NodeRequest): ProxyRequest => {
     path: pathOf(req),
     query: query === -1 ? "" : target.slice(query + 1).split("#", 1)[0]!,
     header: (name) => linesOf(req, name),
-    body: (maximumBytes) => readBody(req, maximumBytes)
+    body: (maximumBytes, signal) => readBody(req, maximumBytes, signal)
   }
 }
 
 /** Reads the body. If a parser of the application has read the stream, writes its result as text again. */
-const readBody = (req: NodeRequest, maximumBytes: number): Promise<string | undefined> => {
+const readBody = (req: NodeRequest, maximumBytes: number, signal: AbortSignal): Promise<string | undefined> => {
   const parsed: unknown = extras(req).body
   if (parsed !== undefined && parsed !== null && !isUnread(req, parsed)) {
     return Promise.resolve(within(toText(req, parsed), maximumBytes))
@@ -47,7 +48,7 @@ const readBody = (req: NodeRequest, maximumBytes: number): Promise<string | unde
     let isComplete = true
     req.on("data", (chunk: unknown) => {
       const bytes = typeof chunk === "string" ? new TextEncoder().encode(chunk) : chunk as Uint8Array
-      if (isComplete) isComplete = buffer.add(bytes)
+      if (isComplete) isComplete = !signal.aborted && buffer.add(bytes)
       if (!isComplete) resolve(undefined)
     })
     req.on("end", () => resolve(isComplete ? decode(buffer.toBytes()) : undefined))
@@ -79,8 +80,7 @@ const toText = (req: NodeRequest, parsed: unknown): string | undefined => {
 const send = (req: NodeRequest, res: NodeResponse, { body, cookies, headers, status }: ProxyResponse): void => {
   if (res.headersSent || res.writableEnded || res.destroyed) return
   res.statusCode = status
-  // A middleware such as Helmet sets this header, and a client that signs in with a popup would then lose its connection to it.
-  res.removeHeader?.("cross-origin-opener-policy")
+  for (const name of foreignHeaders) res.removeHeader?.(name)
   for (const [name, value] of Object.entries(headers)) res.setHeader(name, value)
   if (cookies.length > 0) {
     // The application may have set other cookies. The type of the response has only texts, but every platform accepts lists.

@@ -12,8 +12,11 @@ export interface ProxyRequest {
    * line, so a reader of a header must also reject the joined form of two lines.
    */
   readonly header: (name: string) => ReadonlyArray<string>
-  /** Reads the body as UTF-8 text. Returns `undefined` if it is longer than `maximumBytes` or not UTF-8. */
-  readonly body: (maximumBytes: number) => Promise<string | undefined>
+  /**
+   * Reads the body as UTF-8 text. Returns `undefined` if it is longer than `maximumBytes` or not UTF-8. After `signal` has aborted, the
+   * result is not used, and the platform stops reading.
+   */
+  readonly body: (maximumBytes: number, signal: AbortSignal) => Promise<string | undefined>
 }
 
 /** A response. Names of headers are in lower case. */

@@ -61,7 +61,8 @@ const forbidden = /^(?:https?|javascript|data|file|vbscript|blob|about|view-sour
 /** Tells whether a text is a URI with a private-use scheme that the operator may allow (RFC 8252 §7.1). */
 export const isPrivateUse = (uri: unknown): uri is string =>
   typeof uri === "string" && uri.length <= redirectUris.maximumLength &&
-  /^[a-z][a-z0-9+.-]*:\/[\x21\x24-\x3b\x3d\x3f-\x5b\x5d\x5f\x61-\x7a\x7e]*$/.test(uri) && !forbidden.test(uri)
+  /^[a-z][a-z0-9+.-]*:\/[\x21\x24-\x3b\x3d\x3f-\x5b\x5d\x5f\x61-\x7a\x7e]*$/.test(uri) && !forbidden.test(uri) &&
+  URL.canParse(uri)
 
 /** Checks the option `clients`, and returns the clients. Throws `AuthConfigError`. */
 export const read = (clients: unknown, option: string): RegisteredClients => {

@@ -1,7 +1,9 @@
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as ScopeToken from "../../protocol/ScopeToken.ts"
+import { TooManyRefreshes } from "../grants/Grants.ts"
 import * as answers from "./Answers.ts"
+import * as body from "./Body.ts"
 import type { Parts } from "./Front.ts"
 import * as parameters from "./Parameters.ts"
 import type { ProxyRequest, ProxyResponse } from "./ProxyRequest.ts"
@@ -9,8 +11,14 @@ import * as resourceParameter from "./ResourceParameter.ts"
 
 /* Answers `POST /token` (RFC 6749 §3.2, §6), `POST /revoke` (RFC 7009) and `POST /register` (RFC 7591). */
 
-/** The largest body, in bytes. */
-const maximumBody = 16 * 1024
+/** Reads the body of a request. Returns the response if there is none. */
+const readBody = (request: ProxyRequest, code: string): Effect.Effect<string | ProxyResponse> =>
+  Effect.map(body.read(request), (read) =>
+    "text" in read
+      ? read.text
+      : read.problem === "too-slow"
+      ? answers.error(408, code, "The body did not arrive in time")
+      : answers.error(413, code, "The body is too long or not UTF-8"))
 
 interface Authenticated {
   readonly clientId: string
@@ -23,9 +31,9 @@ const authenticate = (front: Parts, request: ProxyRequest): Effect.Effect<Authen
     if (!parameters.isForm(request.header("content-type")[0])) {
       return answers.error(400, "invalid_request", "The content type is not application/x-www-form-urlencoded")
     }
-    const body = yield* Effect.promise(() => request.body(maximumBody))
-    if (body === undefined) return answers.error(413, "invalid_request", "The body is too long or not UTF-8")
-    const parsed = parameters.parse(body)
+    const text = yield* readBody(request, "invalid_request")
+    if (typeof text !== "string") return text
+    const parsed = parameters.parse(text)
     if (Result.isFailure(parsed)) return answers.error(400, "invalid_request", `The body ${parsed.failure}`)
     const { get } = parsed.success
     const authorization = request.header("authorization")
@@ -70,7 +78,15 @@ export const answer = (front: Parts, request: ProxyRequest): Effect.Effect<Proxy
         const scope = get("scope")
         const refreshed = front.grants.refresh(
           { refreshToken, clientId, resource, scopes: scope === undefined ? undefined : ScopeToken.parse(scope) },
-          ({ upstreamKey }) => front.upstream.leg.check(upstreamKey)
+          ({ id, upstreamKey }) =>
+            Effect.gen(function*() {
+              // Each rotation asks the upstream. The id is that of a verified token, so other clients cannot use up the budget.
+              const { rotations } = front.limits
+              const retryAfter = yield* rotations.wait(id)
+              if (retryAfter > 0) return yield* new TooManyRefreshes({ retryAfter })
+              yield* rotations.use(id)
+              return yield* front.upstream.leg.check(upstreamKey)
+            })
         )
         return yield* Effect.map(refreshed, answers.tokens)
       }
@@ -93,9 +109,9 @@ export const revoke = (front: Parts, request: ProxyRequest): Effect.Effect<Proxy
 /** Registers a client. Nothing is stored. */
 export const register = (front: Parts, request: ProxyRequest): Effect.Effect<ProxyResponse> =>
   Effect.gen(function*() {
-    const body = yield* Effect.promise(() => request.body(maximumBody))
-    if (body === undefined) return answers.error(413, "invalid_client_metadata", "The body is too long or not UTF-8")
-    const metadata = yield* Effect.try({ try: (): unknown => JSON.parse(body), catch: () => undefined }).pipe(
+    const text = yield* readBody(request, "invalid_client_metadata")
+    if (typeof text !== "string") return text
+    const metadata = yield* Effect.try({ try: (): unknown => JSON.parse(text), catch: () => undefined }).pipe(
       Effect.catch(() => Effect.undefined)
     )
     return yield* front.registrations.register(metadata).pipe(

@@ -28,14 +28,19 @@ const toRequest = (request: Request): ProxyRequest => {
       const value = request.headers.get(name)
       return value === null ? [] : [value]
     },
-    body: (maximumBytes) => readBody(request, maximumBytes)
+    body: (maximumBytes, signal) => readBody(request, maximumBytes, signal)
   }
 }
 
-const readBody = async (request: Request, maximumBytes: number): Promise<string | undefined> => {
+const readBody = async (
+  request: Request,
+  maximumBytes: number,
+  signal: AbortSignal
+): Promise<string | undefined> => {
   if (request.bodyUsed || request.body === null) return request.bodyUsed ? undefined : ""
   const buffer = new BodyBuffer(maximumBytes)
   const reader = request.body.getReader()
+  signal.addEventListener("abort", () => void reader.cancel().catch(() => {}))
   for (;;) {
     const { done, value } = await reader.read().catch(() => ({ done: true, value: null }))
     if (value === null) return undefined

@@ -36,6 +36,8 @@ export interface GrantRecord extends Consent {
   readonly generation: number
   /** The id of the secret that authenticates the current refresh token. */
   readonly kid: string
+  /** The id of the secret that seals the records of the person. After a change of the secret, a refresh writes them again. */
+  readonly sealedBy: string
   /** Random, so that the store and the secret are both needed to make a refresh token. */
   readonly seed: string
   /** Recently replaced refresh tokens, the oldest first. */
@@ -83,6 +85,7 @@ const grant: Form<GrantRecord> = {
   endsAt: isTime,
   generation: isTime,
   kid: isText,
+  sealedBy: isText,
   seed: isText,
   retired: isListOf((entry) => isListOf(isTime)(entry) && (entry as ReadonlyArray<unknown>).length === 2)
 }

@@ -6,6 +6,7 @@ import type { RecordStoreUnavailable, Store } from "../../store/records/RecordSt
 import type { ProxyKeys } from "../keys/ProxyKeys.ts"
 import * as recordKeys from "../keys/RecordKeys.ts"
 import * as accessTokens from "./AccessToken.ts"
+import * as authorizationCode from "./Code.ts"
 import * as codeUse from "./CodeUse.ts"
 import { type GrantEvent, notifying, type OnGrantEvent } from "./GrantEvent.ts"
 import * as grantOptions from "./GrantOptions.ts"
@@ -51,7 +52,6 @@ const uncheckedLifetime = 600_000
 /** A list of grants outlives the grants, which are written after it. In milliseconds. */
 const listMargin = 3_600_000
 
-const codeFormat = /^[A-Za-z0-9_-]{43}$/
 const verifierFormat = /^[A-Za-z0-9\-._~]{43,128}$/
 
 const reject = (reason: GrantRejected["reason"]) => Effect.fail(new GrantRejected({ reason }))
@@ -76,6 +76,8 @@ const makeWith = (
   )
   const access = accessTokens.make(issuer, keys)
   const mac = keys.mac("refresh", "token")
+  const codeMac = keys.mac("refresh", "code")
+  const sealedBy = keys.seal("records", "record").kid
   const liveness = livenessCache.make(limits.livenessCache)
   const findApproval = (id: string) => liveness.find(id, Effect.map(grants.get(id), (found) => found?.record))
   const notify = notifying(onEvent)
@@ -142,6 +144,7 @@ const makeWith = (
     endsAt: at + limits.absoluteLifetime,
     generation: 0,
     kid: mac.kid,
+    sealedBy,
     seed: grantRecords.makeSeed(),
     retired: []
   })
@@ -157,11 +160,12 @@ const makeWith = (
 
   const redeem: Grants["redeem"] = ({ code, verifier, ...request }) =>
     Effect.gen(function*() {
-      if (!codeFormat.test(code)) return yield* reject("unknown")
+      const name = yield* authorizationCode.read(codeMac, code)
+      if (name === undefined) return yield* reject("unknown")
       const challenge = yield* challengeOf(verifier)
-      const id = yield* grantRecords.grantIdOf(code)
+      const id = yield* grantRecords.grantIdOf(name)
       for (let attempt = 0; attempt < mostAttempts; attempt++) {
-        const found = yield* codes.get(code)
+        const found = yield* codes.get(name)
         if (found === undefined) return yield* reject("unknown")
         const { record, version } = found
         const at = yield* currentTime
@@ -178,7 +182,7 @@ const makeWith = (
         const first = firstRecord(record, at)
         const grant = (yield* put(id, first, at, "absent")) ? first : (yield* grants.get(id))?.record
         if (grant === undefined) return yield* reject("ended")
-        if (!(yield* codes.put(code, { ...record, usedAt: at }, usedCodeLifetime, version))) continue
+        if (!(yield* codes.put(name, { ...record, usedAt: at }, usedCodeLifetime, version))) continue
         if (!(yield* listGrant(record, id))) {
           yield* end("administrator-revoked", id, grant)
           return yield* reject("ended")
@@ -265,7 +269,9 @@ const makeWith = (
         const at = yield* currentTime
         const next = yield* rotated({ id, record, generation, verdict, at })
         if (at >= expiryOf(next, limits.idleLifetime)) return yield* reject("unknown")
-        if (!(yield* put(id, next, at, version))) continue
+        // The list of grants must not be lost when the old secret is removed, so it moves with the first grant that moves.
+        if (record.sealedBy !== sealedBy) yield* people.renew(record.subject, id)
+        if (!(yield* put(id, { ...next, sealedBy }, at, version))) continue
         if (generation > record.generation) yield* report("recovered", id, next)
         const isChecked = verdict.outcome === "alive"
         if (!isChecked) yield* report("unchecked", id, next)
@@ -305,7 +311,7 @@ const makeWith = (
     issueCode: ({ challenge, clientId, redirectUri, resource, scopes }, { display, subject }, upstreamKey) =>
       Effect.gen(function*() {
         const at = yield* currentTime
-        const code = grantRecords.makeCode()
+        const { code, name } = yield* authorizationCode.make(codeMac)
         const record = {
           clientId,
           subject,
@@ -319,7 +325,7 @@ const makeWith = (
           expiresAt: at + codeLifetime,
           usedAt: undefined
         }
-        return (yield* codes.put(code, record, codeLifetime, "absent"))
+        return (yield* codes.put(name, record, codeLifetime, "absent"))
           ? code
           : yield* Effect.die(new Error("A random code exists already"))
       }),

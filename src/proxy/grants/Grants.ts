@@ -166,6 +166,19 @@ export class UpstreamUnavailable extends Data.TaggedError("UpstreamUnavailable")
 }
 
 /**
+ * Reports that a client refreshes a grant too often. The grant lives, and the presented token stays the current one. The token endpoint
+ * answers 503 with `temporarily_unavailable`. `retryAfter` is in seconds.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class TooManyRefreshes extends Data.TaggedError("TooManyRefreshes")<{ readonly retryAfter: number }> {
+  override get message(): string {
+    return `The client refreshes a grant too often. Try again in ${this.retryAfter} s`
+  }
+}
+
+/**
  * A request for the first tokens of a grant (RFC 6749 §4.1.3). `resource` is canonical, or absent.
  *
  * @category models
@@ -212,8 +225,8 @@ export interface Grants {
   /** Exchanges a refresh token for the next tokens. `check` runs before the rotation, and nothing interrupts it. */
   readonly refresh: <R>(
     request: Refresh,
-    check: (grant: GrantView) => Effect.Effect<UpstreamVerdict, RecordStoreUnavailable, R>
-  ) => Effect.Effect<TokenAnswer, GrantRejected | RecordStoreUnavailable | UpstreamUnavailable, R>
+    check: (grant: GrantView) => Effect.Effect<UpstreamVerdict, RecordStoreUnavailable | TooManyRefreshes, R>
+  ) => Effect.Effect<TokenAnswer, GrantRejected | RecordStoreUnavailable | TooManyRefreshes | UpstreamUnavailable, R>
   /**
    * Ends the grant of a refresh token or access token (RFC 7009). Does nothing for an unknown token and for a token of another
    * client.

@@ -27,6 +27,8 @@ export interface PersonGrants {
     issuedAt: number,
     end: (grant: Existing) => Effect.Effect<void, RecordStoreUnavailable>
   ) => Effect.Effect<boolean, RecordStoreUnavailable>
+  /** Writes the list of a person again, so that the current secret seals it. Lists the grant if the list was lost. */
+  readonly renew: (subject: string, id: string) => Effect.Effect<void, RecordStoreUnavailable>
   /** Returns the grants of a person that exist, the most recently used first. */
   readonly list: (subject: string) => Effect.Effect<ReadonlyArray<Existing>, RecordStoreUnavailable>
   /** Blocks the codes of a person that were issued up to `now`. Returns the ids of the list, whose grants the caller ends. */
@@ -80,6 +82,12 @@ export const make = ({ grants, persons }: GrantRecords, limit: number, lifetime:
           }
           return [{ ...known, grants: [...listed, id] }, true]
         })),
+    renew: (subject, id) =>
+      change(subject, (known) =>
+        Effect.succeed([
+          { ...known, grants: known.grants.includes(id) ? known.grants : [...known.grants, id] },
+          undefined
+        ])),
     list: (subject) => Effect.flatMap(persons.get(subject), (found) => existing(found?.record.grants ?? [])),
     // The ids stay listed, so that an administrator can try again if the process ends before it has ended all grants.
     block: (subject, now) =>

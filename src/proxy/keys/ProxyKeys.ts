@@ -30,12 +30,12 @@ export type Secrets = Redacted.Redacted | ReadonlyArray<Redacted.Redacted>
  * - `refresh`: refresh tokens.
  * - `registration`: the ids of registered clients.
  * - `browser`: cookies and the state of a sign-in.
- * - `upstream`: the tokens of upstreams in the store.
+ * - `records`: all records in the store, with the tokens of upstreams.
  *
  * @category models
  * @since 0.1.0
  */
-export type Purpose = "signing" | "refresh" | "registration" | "browser" | "upstream"
+export type Purpose = "signing" | "refresh" | "registration" | "browser" | "records"
 
 /**
  * The secrets of a proxy: for all purposes, or for each purpose separately.
@@ -63,6 +63,8 @@ export interface Mac {
 
 /** Encrypts texts with AES-256-GCM. A sealed text begins with the id of its secret and a dot. */
 export interface Seal {
+  /** The id of the first secret. */
+  readonly kid: string
   /** Encrypts a text with the first secret. The result can be opened only with the same context. */
   readonly seal: (text: string, context: string) => Effect.Effect<string>
   /** Decrypts a text. Returns `undefined` for every text that a listed secret did not seal with this context. */
@@ -78,7 +80,7 @@ export interface ProxyKeys {
   /** Returns the authentication of texts of one kind. Each kind has separate keys. */
   readonly mac: (purpose: "refresh" | "registration" | "browser", kind: string) => Mac
   /** Returns the encryption of texts of one kind. Each kind and each salt has separate keys. */
-  readonly seal: (purpose: "browser" | "upstream", kind: string, salt?: string) => Seal
+  readonly seal: (purpose: "browser" | "records", kind: string, salt?: string) => Seal
 }
 
 /** More secrets than a rotation needs would make every check of an unknown client slower. */
@@ -98,7 +100,7 @@ export const make = (secret: ProxySecrets): Effect.Effect<ProxyKeys, AuthConfigE
       refresh: toRing(lists.refresh),
       registration: toRing(lists.registration),
       browser: toRing(lists.browser),
-      upstream: toRing(lists.upstream)
+      records: toRing(lists.records)
     })
     const signing = yield* Effect.forEach(lists.signing, (each) => signingKeys.derive(each, infoOf("signing")))
     return {
@@ -161,6 +163,7 @@ const toSeal = (ring: Ring, info: string, salt = ""): Seal => {
   const current = sealWith(kid)
   const others = new Map([[kid, current]])
   return {
+    kid,
     seal: (text, context) => Effect.map(current.seal(text, context), (sealed) => `${kid}.${sealed}`),
     open: (sealed, context) => {
       const dot = sealed.indexOf(".")
@@ -177,7 +180,7 @@ const toSeal = (ring: Ring, info: string, salt = ""): Seal => {
 const listSecrets = (secret: ProxySecrets): Readonly<Record<Purpose, ReadonlyArray<Redacted.Redacted>>> => {
   if (Redacted.isRedacted(secret) || Array.isArray(secret)) {
     const list = checkList(secret as Secrets, "secret")
-    return { signing: list, refresh: list, registration: list, browser: list, upstream: list }
+    return { signing: list, refresh: list, registration: list, browser: list, records: list }
   }
   // The value may be the secret itself, so the error does not show it.
   if (typeof secret !== "object" || secret === null) {
@@ -191,7 +194,7 @@ const listSecrets = (secret: ProxySecrets): Readonly<Record<Purpose, ReadonlyArr
     refresh: listFor("refresh"),
     registration: listFor("registration"),
     browser: listFor("browser"),
-    upstream: listFor("upstream")
+    records: listFor("records")
   }
 }
 
@@ -200,7 +203,7 @@ const table: ConfigOption.Table<Purpose> = {
   refresh: true,
   registration: true,
   browser: true,
-  upstream: true
+  records: true
 }
 
 const advice = "Create one with: openssl rand -base64 32"

@@ -4,7 +4,6 @@ import * as Redacted from "effect/Redacted"
 import { isRecord, type JsonObject, own } from "../../protocol/Json.ts"
 import type { RecordStoreUnavailable, Store, Version } from "../../store/records/RecordStore.ts"
 import * as SealedStore from "../../store/records/SealedStore.ts"
-import type { ProxyKeys } from "../keys/ProxyKeys.ts"
 import type { RecordKeys } from "../keys/RecordKeys.ts"
 import type { UpstreamToken } from "./UpstreamLeg.ts"
 import { toUpstreamToken } from "./UpstreamRequests.ts"
@@ -53,21 +52,9 @@ export interface UpstreamRecords {
 /** A record outlives the grants of its person, which end after 90 days. Each check writes it again. */
 const lifetime = Duration.days(91)
 
-/**
- * Seals records with AES-256-GCM. Each record has a separate key, which HKDF derives from the secret, the key of the record as salt,
- * and the kind. The issuer and the key of the record are authenticated. The id of the secret precedes the sealed text.
- */
-export const sealWith = (keys: ProxyKeys, issuer: string): SealedStore.Seal => {
-  const contextOf = (record: string) => `upstream\n${record}\n${issuer}`
-  return {
-    seal: (value, record) => keys.seal("upstream", "tokens", record).seal(value, contextOf(record)),
-    open: (sealed, record) => keys.seal("upstream", "tokens", record).open(sealed, contextOf(record))
-  }
-}
-
-/** Creates the records. */
-export const make = (store: Store, recordKeys: RecordKeys, seal: SealedStore.Seal): UpstreamRecords => {
-  const sealed = SealedStore.make(store, seal)
+/** Creates the records. `seal` encrypts them once more than the store of the proxy does, for example with a key management service. */
+export const make = (store: Store, recordKeys: RecordKeys, seal: SealedStore.Seal | undefined): UpstreamRecords => {
+  const sealed = seal === undefined ? store : SealedStore.make(store, seal)
   const keyOf: UpstreamRecords["keyOf"] = (subject, granted) =>
     recordKeys("upstream", [subject, ...[...new Set(granted)].sort()].join("\n"))
   return {

@@ -35,8 +35,8 @@ export interface Options<R> {
   readonly uncheckableLifetime: number
   readonly store: Store
   readonly recordKeys: RecordKeys
-  /** Seals the tokens in the store: `sealWith` of `UpstreamRecord.ts`, or the functions of the author. */
-  readonly seal: Seal
+  /** Encrypts the tokens before the store of the proxy does. Default: no function. */
+  readonly seal?: Seal | undefined
 }
 
 /**

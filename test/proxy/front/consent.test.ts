@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { TestClock } from "effect/testing"
 import { AdmissionRejected, UpstreamFailure } from "../../../src/proxy/upstream/UpstreamFailure.ts"
+import { close, listen } from "../server.ts"
 import {
   challengeOf,
   fieldsOf,
@@ -401,6 +402,43 @@ describe("POST /consent", () => {
       assert.deepStrictEqual(statuses, [400, 400, 303, 303, 303, 303])
     }))
 
+  it.live("keeps the cookies of long requests within the limits of a server, and drops the oldest ones", () =>
+    Effect.gen(function*() {
+      const proxy = yield* world()
+      const redirect_uri = `${webUri}?${"a".repeat(250)}`
+      const client_id = yield* proxy.registerId([redirect_uri], { client_name: "n".repeat(60) })
+      const browser = makeBrowser()
+      const moves = []
+      for (let index = 0; index < 4; index++) {
+        const page = yield* proxy.visit(
+          browser,
+          proxy.authorizeUrl({ client_id, redirect_uri, state: "s".repeat(1_500) })
+        )
+        moves.push(yield* proxy.decide(browser, page, "approve"))
+        yield* TestClock.adjust("1 second")
+      }
+      assert.isAtMost(browser.cookie.length, 6_300)
+      // A server with the default limits of Node accepts the callback with a code of 4 KB and common headers.
+      const statuses: Array<number> = []
+      const { origin } = yield* Effect.acquireRelease(
+        Effect.promise(() => listen((_, res) => res.end())),
+        ({ server }) => Effect.promise(() => close(server))
+      )
+      const { pathname, search } = new URL(proxy.callbackUrl(moves[3]!, "c".repeat(4_096)))
+      const headers = {
+        cookie: browser.cookie,
+        "user-agent": "u".repeat(500),
+        accept: "a".repeat(1_000),
+        connection: "close"
+      }
+      const response = yield* Effect.promise(() => fetch(`${origin}${pathname}${search}`, { headers }))
+      yield* Effect.promise(() => response.text())
+      assert.strictEqual(response.status, 200)
+      for (const moved of moves) statuses.push((yield* proxy.visit(browser, proxy.callbackUrl(moved))).status)
+      assert.strictEqual(statuses[0], 400)
+      assert.strictEqual(statuses[3], 303)
+    }).pipe(Effect.provide(TestClock.layer())))
+
   it.effect("keeps the cookie within 4,096 bytes for the longest accepted request", () =>
     Effect.gen(function*() {
       const proxy = yield* world()
@@ -629,6 +667,49 @@ describe("GET /callback", () => {
       assert.include(refreshOf(page), "error=access_denied")
       assert.strictEqual(proxy.grants.codes.size, 0)
       assert.strictEqual(proxy.count.writes, 0)
+    }))
+
+  it.effect("attack A10: junk codes of unknown browsers cause few requests to the upstream, and do not block earlier users", () =>
+    Effect.gen(function*() {
+      const proxy = yield* world()
+      const client_id = yield* proxy.registerId([webUri])
+      const person = makeBrowser()
+      assert.strictEqual((yield* proxy.signIn(person, { client_id, redirect_uri: webUri })).status, 303)
+      const approve = (browser: ReturnType<typeof makeBrowser>) =>
+        Effect.gen(function*() {
+          const page = yield* proxy.visit(browser, proxy.authorizeUrl({ client_id, redirect_uri: webUri }))
+          return proxy.callbackUrl(yield* proxy.decide(browser, page, "approve"))
+        })
+      const send = (browser: ReturnType<typeof makeBrowser>, url: string) =>
+        Effect.map(proxy.send(url, { headers: { cookie: browser.cookie } }), ({ status }) => status)
+      const [unknown, other] = [makeBrowser(), makeBrowser()]
+      const [url, good] = [yield* approve(unknown), yield* approve(other)]
+      const junk = new UpstreamFailure({ reason: "code" })
+      proxy.upstream.failure = junk
+      proxy.upstream.completions = 0
+      const statuses = yield* Effect.forEach(Array.from({ length: 300 }), () => send(unknown, url))
+      assert.strictEqual(proxy.upstream.completions, 100)
+      assert.deepStrictEqual([...new Set(statuses)], [400, 503])
+      // Another unknown browser waits a moment, and then uses the same page.
+      proxy.upstream.failure = undefined
+      assert.strictEqual((yield* proxy.visit(other, good)).status, 503)
+      // A person who signed in before does not wait.
+      assert.strictEqual((yield* proxy.signIn(person, { client_id, redirect_uri: webUri })).status, 303)
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual((yield* proxy.visit(other, good)).status, 303)
+      // Such a person has a separate budget, and the mark of a browser cannot be invented.
+      proxy.upstream.failure = junk
+      proxy.upstream.completions = 0
+      const own = yield* approve(person)
+      yield* Effect.forEach(Array.from({ length: 20 }), () => send(person, own))
+      assert.strictEqual(proxy.upstream.completions, 5)
+      const [name, mark] = [...person.jar].find(([each]) => each.endsWith(".s"))!
+      const invented = `${"A".repeat(43)}${mark.slice(43)}`
+      yield* Effect.forEach(Array.from({ length: 50 }), () => send(unknown, url))
+      proxy.upstream.completions = 0
+      unknown.jar.set(name, invented)
+      yield* Effect.forEach(Array.from({ length: 20 }), () => send(unknown, url))
+      assert.strictEqual(proxy.upstream.completions, 0)
     }))
 
   it.effect("attack A12: accepts a code of 4 KB from the upstream", () =>

@@ -206,7 +206,79 @@ describe("client metadata documents", () => {
       assert.strictEqual(yield* Fiber.join(fiber), "unavailable")
     }))
 
-  it.effect("attack 74: coalesces requests for one URL, and limits them for each origin and in total", () =>
+  it.effect("attack 74: ports of a host and subdomains of a site count together", () =>
+    Effect.gen(function*() {
+      const { find, state } = yield* cache(() => Effect.never)
+      const start = (id: string) => Effect.forkChild(Effect.result(find(id)), { startImmediately: true })
+      yield* Effect.forEach(Array.from({ length: 6 }), (_, index) => start(`https://a.example.com:${8_000 + index}/x`))
+      assert.strictEqual(state.requests, 4)
+      yield* Effect.forEach(Array.from({ length: 6 }), (_, index) => start(`https://b${index}.c.example.com/x`))
+      assert.strictEqual(state.requests, 8)
+      yield* Effect.forEach(Array.from({ length: 6 }), (_, index) => start(`https://example${index}.co.uk/x`))
+      assert.strictEqual(state.requests, 12)
+      yield* TestClock.adjust("5 seconds")
+      state.answer = () => Effect.succeed(respond("", 404))
+      for (let index = 0; index < 52; index++) yield* Effect.flip(find(`https://again${index}.example.com/x`))
+      assert.strictEqual(yield* reasonOf(find("https://more.example.com/x")), "unavailable")
+      assert.strictEqual(yield* reasonOf(find("https://more.example.org/x")), "invalid")
+    }))
+
+  it.effect("attack 74: slow unknown hosts do not block hosts that have served a document", () =>
+    Effect.gen(function*() {
+      const { find, state } = yield* cache((requested) =>
+        requested === url ? Effect.succeed(respond(document)) : Effect.never
+      )
+      yield* find(url)
+      yield* TestClock.adjust("2 hours")
+      const start = (id: string) => Effect.forkChild(Effect.result(find(id)), { startImmediately: true })
+      yield* Effect.forEach(Array.from({ length: 20 }), (_, index) => start(`https://slow${index}.test/client`))
+      assert.strictEqual(state.requests, 13)
+      assert.strictEqual(yield* reasonOf(find("https://new.test/client")), "unavailable")
+      assert.strictEqual((yield* find(url)).id, url)
+      assert.strictEqual(state.requests, 14)
+      // A known host that becomes slow has no reserved requests any more.
+      yield* TestClock.adjust("5 seconds")
+      state.answer = () => Effect.never
+      const late = yield* start(`${url}2`)
+      yield* TestClock.adjust("5 seconds")
+      yield* Fiber.join(late)
+      yield* Effect.forEach(Array.from({ length: 12 }), (_, index) => start(`https://slow${index}.test/again`))
+      assert.strictEqual(yield* reasonOf(find(`${url}3`)), "unavailable")
+    }))
+
+  it.effect("attack 74: requests to 3,000 invented hosts do not shut out the documents of other hosts", () =>
+    Effect.gen(function*() {
+      const { find } = yield* cache((requested) =>
+        Effect.succeed(requested === url ? respond(document) : respond("", 404))
+      )
+      for (let index = 0; index < 3_000; index++) yield* Effect.flip(find(`https://app.invented${index}.test/client`))
+      assert.strictEqual(yield* reasonOf(find(url)), "found")
+    }))
+
+  it.effect("attack 70: the page of a document that cannot be fetched does not say why", () =>
+    Effect.gen(function*() {
+      const pages = new Set<string>()
+      const errors = [
+        Effect.fail(new FetchError({ reason: "network", code: "ENOTFOUND" })),
+        Effect.fail(new FetchError({ reason: "network", code: "ECONNREFUSED" })),
+        Effect.fail(new FetchError({ reason: "network" })),
+        Effect.die(new Error("ETIMEDOUT")),
+        Effect.never
+      ]
+      for (const error of errors) {
+        const proxy = yield* world({ documents: yield* cache(() => error) })
+        const visit = proxy.visit(makeBrowser(), proxy.authorizeUrl({ client_id: url, redirect_uri: "https://x/" }))
+        const fiber = yield* Effect.forkChild(visit, { startImmediately: true })
+        yield* TestClock.adjust("5 seconds")
+        const page = yield* Fiber.join(fiber)
+        assert.strictEqual(page.status, 503)
+        pages.add(textOf(page))
+      }
+      assert.strictEqual(pages.size, 1)
+      assert.notMatch([...pages].join(), /E[A-Z]{5}|time/)
+    }))
+
+  it.effect("attack 74: coalesces requests for one URL, and limits them for each host and in total", () =>
     Effect.gen(function*() {
       const { find, state } = yield* cache(() => Effect.never)
       const start = (id: string) => Effect.forkChild(Effect.result(find(id)), { startImmediately: true })
@@ -215,9 +287,9 @@ describe("client metadata documents", () => {
       yield* Effect.forEach([1, 2, 3], (index) => start(`https://app.example.com/${index}`))
       assert.strictEqual(state.requests, 4)
       assert.strictEqual(yield* reasonOf(find("https://app.example.com/4")), "unavailable")
-      yield* Effect.forEach(Array.from({ length: 12 }), (_, index) => start(`https://app${index}.example.com/client`))
-      assert.strictEqual(state.requests, 16)
-      assert.strictEqual(yield* reasonOf(find("https://another.example.com/client")), "unavailable")
+      yield* Effect.forEach(Array.from({ length: 9 }), (_, index) => start(`https://app.example${index}.com/client`))
+      assert.strictEqual(state.requests, 12)
+      assert.strictEqual(yield* reasonOf(find("https://another.test/client")), "unavailable")
       yield* TestClock.adjust("5 seconds")
       state.answer = () => Effect.succeed(respond("", 404))
       for (let index = 0; index < 26; index++) yield* Effect.flip(find(`https://app.example.com/again${index}`))

@@ -7,6 +7,9 @@ const clients = "test/proxy/front/clients.test.ts"
 const documents = "test/proxy/front/documents.test.ts"
 const redirects = "test/proxy/front/RedirectUri.test.ts"
 const token = "test/proxy/front/token.test.ts"
+const hosts = "test/proxy/hosts.test.ts"
+const layer = "test/proxy/layer.test.ts"
+const records = "test/proxy/records.test.ts"
 
 export const mutations: ReadonlyArray<Mutation> = [
   {
@@ -227,15 +230,58 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     attack: "74",
     file: `${folder}/ClientDocuments.ts`,
-    find: "running >= maximumAtOnce ||",
+    find: "running >= maximumAtOnce || (!isKnown && runningOfUnknown >= maximumAtOnceOfUnknown)",
+    replace: "running >= maximumAtOnce",
+    test: documents
+  },
+  {
+    attack: "74",
+    file: `${folder}/ClientDocuments.ts`,
+    find: "counter.running >= atOnce ||",
     replace: "",
     test: documents
   },
   {
     attack: "74",
     file: `${folder}/ClientDocuments.ts`,
-    find: "known.running >= maximumAtOnceOfOrigin ||",
+    find: " || counter.times.length >= perMinute",
     replace: "",
+    test: documents
+  },
+  {
+    attack: "74",
+    file: `${folder}/ClientDocuments.ts`,
+    find: "[[host, limitsOfHost], [`*.${siteOf(host)}`, limitsOfSite]]",
+    replace: "[[host, limitsOfHost]]",
+    test: documents
+  },
+  {
+    attack: "74",
+    file: `${folder}/ClientDocuments.ts`,
+    find: "const { hostname } = new URL(url)",
+    replace: "const { host: hostname } = new URL(url)",
+    test: documents
+  },
+  {
+    attack: "74",
+    file: `${folder}/ClientDocuments.ts`,
+    find: "known.delete(hostname)",
+    replace: "",
+    test: documents
+  },
+  {
+    attack: "74",
+    file: `${folder}/ClientDocuments.ts`,
+    find: "const counter = counters.use(name) ??",
+    replace:
+      "if (counters.size >= 2 * maximumCached && !counters.has(name)) return undefined\n        const counter = counters.use(name) ??",
+    test: documents
+  },
+  {
+    attack: "70",
+    file: `${folder}/ClientDocuments.ts`,
+    find: "Effect.fail(unavailable(\"cannot be fetched\"))",
+    replace: "Effect.fail(unavailable(cause))",
     test: documents
   },
   {
@@ -279,6 +325,104 @@ export const mutations: ReadonlyArray<Mutation> = [
     find: "pairs.length > 1 ? \"repeated\" : { value: pairs[0]!.value }",
     replace: "{ value: pairs.at(-1)!.value }",
     test: consent
+  },
+  {
+    attack: "83",
+    file: `${folder}/NodeRouter.ts`,
+    find: "for (const name of foreignHeaders) res.removeHeader?.(name)",
+    replace: "",
+    test: hosts
+  },
+  {
+    attack: "83",
+    file: `${folder}/EffectRoutes.ts`,
+    find: "foreignHeaders.reduce((rest, name) => HttpServerResponse.removeHeader(rest, name), sent)",
+    replace: "sent",
+    test: hosts
+  },
+  {
+    attack: "59",
+    file: `${folder}/EffectRoutes.ts`,
+    find: "if (name === \"url.query\") return",
+    replace: "",
+    test: hosts
+  },
+  {
+    attack: "59",
+    file: `${folder}/EffectRoutes.ts`,
+    find: "String(value).split(\"?\", 1)[0]",
+    replace: "value",
+    test: hosts
+  },
+  {
+    attack: "59",
+    file: `${folder}/EffectRoutes.ts`,
+    find: "Exit.isFailure(exit) ?",
+    replace: "Exit.isSuccess(exit) ?",
+    test: hosts
+  },
+  {
+    attack: "73",
+    file: `${folder}/Body.ts`,
+    find: "const timeLimit = Duration.seconds(10)",
+    replace: "const timeLimit = Duration.hours(10)",
+    test: token
+  },
+  {
+    attack: "73",
+    file: `${folder}/WebHandler.ts`,
+    find: "signal.addEventListener(\"abort\", () => void reader.cancel().catch(() => {}))",
+    replace: "",
+    test: hosts
+  },
+  {
+    attack: "21",
+    file: `${folder}/RegisteredClients.ts`,
+    find: "URL.canParse(uri)",
+    replace: "true",
+    test: layer
+  },
+  {
+    attack: "61",
+    file: "src/proxy/makeProxy.ts",
+    find: "sealedStore.make(yield* storeFor(issuer), recordSeal.make(keys, issuer))",
+    replace: "yield* storeFor(issuer)",
+    test: records
+  },
+  {
+    attack: "63",
+    file: "src/proxy/grants/GrantService.ts",
+    find: "if (record.sealedBy !== sealedBy) yield* people.renew(record.subject, id)",
+    replace: "",
+    test: records
+  },
+  {
+    attack: "A10",
+    file: "src/proxy/grants/Code.ts",
+    find: "(isOurs) => isOurs ? name : undefined",
+    replace: "() => name",
+    test: "test/proxy/grants/codes.test.ts"
+  },
+  {
+    attack: "A10",
+    file: `${folder}/Callback.ts`,
+    find: "error.reason === \"code\" ? budget.use(browser) : Effect.void",
+    replace: "error.reason === \"state\" ? budget.use(browser) : Effect.void",
+    test: consent
+  },
+  {
+    attack: "A10",
+    file: `${folder}/Cookies.ts`,
+    find: "(isOurs) => isOurs ? id : undefined",
+    replace: "() => id",
+    test: consent
+  },
+  {
+    attack: "A10",
+    file: `${folder}/TokenEndpoint.ts`,
+    find: "if (retryAfter > 0) return yield* new TooManyRefreshes({ retryAfter })",
+    replace: "",
+    test: token
   },
   {
     attack: "A1",

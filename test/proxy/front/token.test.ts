@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Redacted } from "effect"
+import { Effect, Fiber, Redacted } from "effect"
 import { RecordStore } from "effect-mcp-auth/store"
+import { TestClock } from "effect/testing"
 import { GrantRejected, UpstreamUnavailable } from "../../../src/proxy/grants/Grants.ts"
 import { formHeaders, issuer, makeBrowser, resource, verifier, world } from "./world.ts"
 
@@ -62,6 +63,55 @@ describe("POST /token", () => {
         { refreshToken: "r", clientId: client_id, scopes: ["todos:read", "openid"], resource },
         { refreshToken: "r", clientId: client_id, scopes: undefined, resource: undefined }
       ])
+    }))
+
+  it.effect("attack A10: a grant that is refreshed without end asks the upstream 12 times a minute after 20 times, and does not end", () =>
+    Effect.gen(function*() {
+      const proxy = yield* world()
+      const client_id = yield* proxy.registerId([uri])
+      const refresh = (grant: string) =>
+        proxy.post(proxy.front.urls.token, { grant_type: "refresh_token", refresh_token: grant, client_id })
+      for (let time = 0; time < 20; time++) assert.strictEqual((yield* refresh("one")).status, 200)
+      for (let time = 0; time < 50; time++) {
+        const limited = yield* refresh("one")
+        assert.strictEqual(limited.status, 503)
+        assert.strictEqual(JSON.parse(limited.body).error, "temporarily_unavailable")
+        assert.strictEqual(limited.headers["retry-after"], "5")
+      }
+      assert.strictEqual(proxy.upstream.checks, 20)
+      assert.strictEqual((yield* refresh("another")).status, 200)
+      yield* TestClock.adjust("1 minute")
+      const statuses = yield* Effect.forEach(Array.from({ length: 30 }), () => refresh("one"))
+      assert.strictEqual(statuses.filter(({ status }) => status === 200).length, 12)
+    }))
+
+  it.effect("attack 73: rejects a body that does not arrive in 10 seconds, and stops reading it", () =>
+    Effect.gen(function*() {
+      const proxy = yield* world()
+      for (
+        const url of [
+          proxy.front.urls.token,
+          proxy.front.urls.revoke,
+          proxy.front.urls.register,
+          proxy.front.urls.consent
+        ]
+      ) {
+        let isAborted = false
+        const answered = proxy.send(url, {
+          method: "POST",
+          headers: formHeaders,
+          read: (signal) => {
+            signal.addEventListener("abort", () => void (isAborted = true))
+            return new Promise(() => {})
+          }
+        })
+        const fiber = yield* Effect.forkChild(answered, { startImmediately: true })
+        yield* TestClock.adjust("9 seconds")
+        assert.isFalse(isAborted)
+        yield* TestClock.adjust("1 second")
+        assert.strictEqual((yield* Fiber.join(fiber)).status, url === proxy.front.urls.consent ? 400 : 408)
+        assert.isTrue(isAborted)
+      }
     }))
 
   it.effect("attack 60: all rejected codes and tokens have the same response", () =>

@@ -11,13 +11,14 @@ import * as clients from "../../../src/proxy/front/Clients.ts"
 import * as cookies from "../../../src/proxy/front/Cookies.ts"
 import * as dynamicClient from "../../../src/proxy/front/DynamicClient.ts"
 import { type Parts, type Resource, urlsOf } from "../../../src/proxy/front/Front.ts"
+import * as limits from "../../../src/proxy/front/Limits.ts"
 import { english } from "../../../src/proxy/front/Messages.ts"
 import type { ProxyRequest, ProxyResponse } from "../../../src/proxy/front/ProxyRequest.ts"
 import { privateUseDefaults } from "../../../src/proxy/front/RedirectUri.ts"
 import * as registeredClients from "../../../src/proxy/front/RegisteredClients.ts"
 import * as routes from "../../../src/proxy/front/Routes.ts"
 import * as transaction from "../../../src/proxy/front/Transaction.ts"
-import type { Approved, Grants, Person } from "../../../src/proxy/grants/Grants.ts"
+import type { Approved, Grants, GrantView, Person } from "../../../src/proxy/grants/Grants.ts"
 import { GrantRejected } from "../../../src/proxy/grants/Grants.ts"
 import * as proxyKeys from "../../../src/proxy/keys/ProxyKeys.ts"
 import * as recordKeys from "../../../src/proxy/keys/RecordKeys.ts"
@@ -64,7 +65,8 @@ const upstreamLeg = () => {
     /** The MCP scopes that the upstream grants. */
     granted: undefined as ReadonlyArray<string> | undefined,
     failure: undefined as UpstreamFailure | AdmissionRejected | undefined,
-    completions: 0
+    completions: 0,
+    checks: 0
   }
   const leg: UpstreamLeg = {
     name: "github",
@@ -85,7 +87,7 @@ const upstreamLeg = () => {
         yield* spend
         return { person: state.person, scopes: state.granted ?? flow.scopes, upstreamKey: "upstream-key" }
       }),
-    check: () => Effect.succeed({ outcome: "alive" }),
+    check: () => Effect.sync(() => (state.checks++, { outcome: "alive" })),
     token: () => Effect.fail(new UpstreamFailure({ reason: "ended" }))
   }
   return { leg, state }
@@ -122,10 +124,24 @@ const grantsDouble = () => {
           ? Effect.fail(new GrantRejected({ reason: "unknown" }))
           : Effect.succeed(answer(found.scopes))
       }),
-    refresh: (request) =>
+    refresh: (request, check) =>
       Effect.suspend(() => {
         state.refreshes.push(request)
-        return state.failure ?? Effect.succeed(answer(["todos:read"]))
+        if (state.failure !== undefined) return state.failure
+        // A grant for each token, whose check runs as at a rotation.
+        const grant: GrantView = {
+          id: request.refreshToken,
+          clientId: request.clientId,
+          person: { subject: "github|1", display: "ada" },
+          resource,
+          scopes: ["todos:read"],
+          upstreamKey: "upstream-key",
+          createdAt: 0,
+          usedAt: 0,
+          checkedAt: 0,
+          expiresAt: 0
+        }
+        return Effect.as(check(grant), answer(["todos:read"]))
       }),
     revoke: (token, clientId) => Effect.sync(() => void state.revocations.push([token, clientId])),
     isAlive: () => Effect.succeed(true),
@@ -142,9 +158,11 @@ export interface Sent {
   readonly method?: string
   readonly headers?: Readonly<Record<string, string | ReadonlyArray<string>>>
   readonly body?: string
+  /** Reads the body in place of `body`. */
+  readonly read?: (signal: AbortSignal) => Promise<string | undefined>
 }
 
-const toRequest = (url: string, { body = "", headers = {}, method = "GET" }: Sent): ProxyRequest => {
+const toRequest = (url: string, { body = "", headers = {}, method = "GET", read }: Sent): ProxyRequest => {
   const { pathname, search } = new URL(url)
   return {
     method,
@@ -154,7 +172,8 @@ const toRequest = (url: string, { body = "", headers = {}, method = "GET" }: Sen
       const value = headers[name]
       return value === undefined ? [] : typeof value === "string" ? [value] : value
     },
-    body: (maximumBytes) => Promise.resolve(Buffer.byteLength(body) > maximumBytes ? undefined : body)
+    body: (maximumBytes, signal) =>
+      read?.(signal) ?? Promise.resolve(Buffer.byteLength(body) > maximumBytes ? undefined : body)
   }
 }
 
@@ -232,7 +251,8 @@ export const world = (options: WorldOptions = {}) =>
         messages: english,
         scopes: options.scopeDescriptions ?? {}
       },
-      cookies: yield* cookies.make(own),
+      cookies: yield* cookies.make(own, keys.mac("browser", "known")),
+      limits: limits.make(),
       transactions: transaction.make(keys, own),
       upstream: { title: "GitHub", leg: upstream.leg },
       grants: grants.grants,
@@ -240,7 +260,8 @@ export const world = (options: WorldOptions = {}) =>
       recordKey: yield* recordKeys.make(own),
       publicKeys: keys.publicKeys
     }
-    const { answer } = routes.routesOf(front)
+    const allRoutes = routes.routesOf(front)
+    const { answer } = allRoutes
     const send = (url: string, sent: Sent = {}): Effect.Effect<ProxyResponse> =>
       answer(toRequest(url, sent)) ?? Effect.die(new Error(`no route for ${url}`))
     const post = (url: string, form: Record<string, string>, headers: Sent["headers"] = {}) =>
@@ -287,6 +308,7 @@ export const world = (options: WorldOptions = {}) =>
       })
     return {
       front,
+      routes: allRoutes,
       count,
       upstream: upstream.state,
       grants: grants.state,

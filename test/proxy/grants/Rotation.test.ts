@@ -19,6 +19,7 @@ const record = (generation: number, retired: ReadonlyArray<Retired> = []): Grant
   endsAt: Number.MAX_SAFE_INTEGER,
   generation,
   kid: "a",
+  sealedBy: "a",
   seed: "seed",
   retired
 })

@@ -31,7 +31,7 @@ describe("a code", () => {
       yield* TestClock.setTime(1_800_000_000_000)
       const world = yield* makeWorld()
       const code = yield* issue(world)
-      assert.match(code, /^[A-Za-z0-9_-]{43}$/)
+      assert.match(code, /^[A-Za-z0-9_-]{43}\.[A-Za-z0-9_-]{8}\.[A-Za-z0-9_-]{43}$/)
       const { access, expiresIn, refresh, scopes } = toTokens(yield* world.redeem(code))
       const [grant] = yield* world.grants.list(alice.subject)
       const { jti, ...claims } = claimsOf(access)
@@ -269,6 +269,33 @@ describe("a code", () => {
       assert.isFalse(yield* other.grants.isAlive(refresh.split(".")[0]!))
       assert.deepStrictEqual(yield* other.grants.list(alice.subject), [])
       yield* one.refresh(refresh)
+    }))
+
+  it.effect("attack A10: an invented code causes no request to the store", () =>
+    Effect.gen(function*() {
+      const store = yield* MemoryStore.make()
+      let reads = 0
+      const counting: RecordStore.Store = { ...store, get: (key) => Effect.suspend(() => (reads++, store.get(key))) }
+      const world = yield* makeWorld({ store: counting })
+      const code = yield* issue(world)
+      const [name, kid, tag] = code.split(".")
+      const random = Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString("base64url")
+      const invented = [
+        random,
+        `${random}.${kid}.${tag}`,
+        `${name}.${kid}.${random}`,
+        `${name}.AAAAAAAA.${tag}`,
+        `${code}x`
+      ]
+      for (const each of invented) {
+        assert.strictEqual(
+          (yield* Effect.flip(world.redeem(each))).message,
+          "The token endpoint rejects the request: unknown"
+        )
+      }
+      assert.strictEqual(reads, 0)
+      yield* world.redeem(code)
+      assert.isAbove(reads, 0)
     }))
 
   it.effect("attack 66: requests without a sign-in write nothing: codes, refresh tokens and revocations of anyone", () =>

@@ -60,8 +60,8 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     attack: "32",
     file: service,
-    find: "if (!(yield* codes.put(code, { ...record, usedAt: at }, usedCodeLifetime, version))) continue",
-    replace: "yield* codes.put(code, { ...record, usedAt: at }, usedCodeLifetime, version)",
+    find: "if (!(yield* codes.put(name, { ...record, usedAt: at }, usedCodeLifetime, version))) continue",
+    replace: "yield* codes.put(name, { ...record, usedAt: at }, usedCodeLifetime, version)",
     test: codes
   },
   {
@@ -162,8 +162,8 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     attack: "52",
     file: service,
-    find: "if (!(yield* put(id, next, at, version))) continue",
-    replace: "yield* put(id, next, at, version)",
+    find: "if (!(yield* put(id, { ...next, sealedBy }, at, version))) continue",
+    replace: "yield* put(id, { ...next, sealedBy }, at, version)",
     test: refresh
   },
   {

@@ -103,18 +103,18 @@ describe("the keys of the proxy", () => {
 
   it.effect("opens sealed texts of every listed secret, in their context, kind and salt alone", () =>
     Effect.gen(function*() {
-      const before = (yield* ProxyKeys.make(secretA)).seal("upstream", "tokens", "record")
+      const before = (yield* ProxyKeys.make(secretA)).seal("records", "record", "record")
       const sealed = yield* before.seal("marker", "alice")
       assert.notInclude(sealed, "marker")
       const during = yield* ProxyKeys.make([secretB, secretA])
-      assert.strictEqual(yield* during.seal("upstream", "tokens", "record").open(sealed, "alice"), "marker")
+      assert.strictEqual(yield* during.seal("records", "record", "record").open(sealed, "alice"), "marker")
       for (
         const [seal, context] of [
-          [during.seal("upstream", "tokens", "record"), "bob"],
-          [during.seal("upstream", "tokens", "other"), "alice"],
-          [during.seal("upstream", "other", "record"), "alice"],
-          [during.seal("browser", "tokens", "record"), "alice"],
-          [(yield* ProxyKeys.make(secretB)).seal("upstream", "tokens", "record"), "alice"]
+          [during.seal("records", "record", "record"), "bob"],
+          [during.seal("records", "record", "other"), "alice"],
+          [during.seal("records", "other", "record"), "alice"],
+          [during.seal("browser", "record", "record"), "alice"],
+          [(yield* ProxyKeys.make(secretB)).seal("records", "record", "record"), "alice"]
         ] as const
       ) {
         assert.isUndefined(yield* seal.open(sealed, context))
@@ -131,7 +131,7 @@ describe("the keys of the proxy", () => {
         refresh: secretB,
         registration: secretA,
         browser: [secretA, secretB],
-        upstream: secretA
+        records: secretA
       })
       const one = yield* ProxyKeys.make(secretA)
       assert.deepStrictEqual(keys.publicKeys, one.publicKeys)

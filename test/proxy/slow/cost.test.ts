@@ -56,6 +56,7 @@ const makeOthers: Effect.Effect<ReadonlyArray<readonly [key: string, value: stri
       endsAt: now + 86_400_000,
       generation: 3,
       kid: "AAAAAAAA",
+      sealedBy: "AAAAAAAA",
       seed: "A".repeat(22),
       retired: [[2, now]]
     }

@@ -1,15 +1,16 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Exit, Fiber, Logger, Redacted, Scope } from "effect"
-import { MemoryStore, RecordStore } from "effect-mcp-auth/store"
+import { MemoryStore, RecordStore, SealedStore } from "effect-mcp-auth/store"
 import type { TestUpstream } from "effect-mcp-auth/testing"
 import { TestClock } from "effect/testing"
 import type { Fetcher } from "../../../src/outbound/Fetcher.ts"
 import * as Admit from "../../../src/proxy/Admit.ts"
 import * as ProxyKeys from "../../../src/proxy/keys/ProxyKeys.ts"
 import * as RecordKeys from "../../../src/proxy/keys/RecordKeys.ts"
+import * as RecordSeal from "../../../src/proxy/keys/RecordSeal.ts"
 import * as Upstream from "../../../src/proxy/upstream/Upstream.ts"
 import * as UpstreamAccess from "../../../src/proxy/upstream/UpstreamAccess.ts"
-import { make as makeRecords, sealWith } from "../../../src/proxy/upstream/UpstreamRecord.ts"
+import { make as makeRecords } from "../../../src/proxy/upstream/UpstreamRecord.ts"
 import * as times from "../../../src/proxy/upstream/UpstreamTimes.ts"
 import {
   browser,
@@ -405,7 +406,8 @@ describe("a refresh at the upstream", () => {
       const { upstreamKey } = yield* signIn()
       yield* TestClock.adjust("8 hours")
       const recordKeys = yield* RecordKeys.make(issuer)
-      yield* store.put(yield* recordKeys("lease", upstreamKey), "", { lifetime: "15 seconds", expected: "absent" })
+      const sealed = SealedStore.make(store, RecordSeal.make(yield* ProxyKeys.make(secret), issuer))
+      yield* sealed.put(yield* recordKeys("lease", upstreamKey), "", { lifetime: "15 seconds", expected: "absent" })
       const fiber = yield* Effect.forkChild(leg.check(upstreamKey), { startImmediately: true })
       yield* TestClock.adjust("14 seconds")
       assert.isUndefined(fiber.pollUnsafe())
@@ -675,27 +677,28 @@ describe("the tokens of the upstream", () => {
       const recordKeys = yield* RecordKeys.make(issuer)
       const secretB = Redacted.make("Zt6kPw9nXc2vRb5mQs8dLf1gHj4yTe7uKo3iWa0xVzM")
       const opened = (keys: ProxyKeys.ProxyKeys, of: string) =>
-        makeRecords(store, recordKeys, sealWith(keys, of)).get(one.upstreamKey)
+        makeRecords(SealedStore.make(store, RecordSeal.make(keys, of)), recordKeys, undefined).get(one.upstreamKey)
       assert.isDefined(yield* opened(yield* ProxyKeys.make([secretB, secret]), issuer))
       assert.isUndefined(yield* opened(yield* ProxyKeys.make(secretB), issuer))
       assert.isUndefined(yield* opened(yield* ProxyKeys.make(secret), "https://other.example"))
     }))
 
-  it.effect("attack 61: seal and open of the author replace the keys of the proxy, and a moved record is still absent", () =>
+  it.effect("attack 61: seal and open of the author encrypt the tokens as well, and a moved record is still absent", () =>
     Effect.gen(function*() {
       const { description, fetcher, store, upstream } = yield* world({ form: "google" })
       const recordKeys = yield* RecordKeys.make(issuer)
       // A seal that binds nothing, as a careless author would write it.
-      const records = makeRecords(store, recordKeys, {
+      const own = SealedStore.make(store, RecordSeal.make(yield* ProxyKeys.make(secret), issuer))
+      const records = makeRecords(own, recordKeys, {
         seal: (value) => Effect.succeed(`kms:${Buffer.from(value).toString("base64")}`),
         open: (sealed) => Effect.succeed(Buffer.from(sealed.slice(4), "base64").toString())
       })
       const leg = yield* makeUpstreamLegWith(description, fetcher, store)
       const { upstreamKey } = yield* browser(leg, upstream).signIn()
-      const sealed = (yield* store.get(upstreamKey))!.value
+      const sealed = (yield* own.get(upstreamKey))!.value
       assert.isTrue(sealed.startsWith("kms:"))
       assert.isDefined(yield* records.get(upstreamKey))
-      yield* store.put("other", sealed, { lifetime: "1 hour", expected: "absent" })
+      yield* own.put("other", sealed, { lifetime: "1 hour", expected: "absent" })
       assert.isUndefined(yield* records.get("other"))
     }))
 

@@ -231,9 +231,9 @@ export const mutations: ReadonlyArray<Mutation> = [
   },
   {
     attack: "61",
-    file: `${folder}/UpstreamRecord.ts`,
-    find: "const contextOf = (record: string) => `upstream\\n${record}\\n${issuer}`",
-    replace: "const contextOf = (record: string) => `upstream${record.slice(999)}`",
+    file: "src/proxy/keys/RecordSeal.ts",
+    find: "const contextOf = (record: string) => `record\\n${record}\\n${issuer}`",
+    replace: "const contextOf = (record: string) => `record${record.slice(999)}`",
     test: tokens
   },
   {

@@ -1,6 +1,6 @@
 /** A proxy at an upstream in memory, with the memory store and the clock of the test. */
 import { Effect, Redacted, Result } from "effect"
-import { MemoryStore, type RecordStore, type SealedStore } from "effect-mcp-auth/store"
+import { MemoryStore, type RecordStore, SealedStore } from "effect-mcp-auth/store"
 import { TestUpstream } from "effect-mcp-auth/testing"
 import { TestClock } from "effect/testing"
 import * as AddressGuard from "../../../src/outbound/AddressGuard.ts"
@@ -8,11 +8,11 @@ import { Fetcher } from "../../../src/outbound/Fetcher.ts"
 import * as Admit from "../../../src/proxy/Admit.ts"
 import * as ProxyKeys from "../../../src/proxy/keys/ProxyKeys.ts"
 import * as RecordKeys from "../../../src/proxy/keys/RecordKeys.ts"
+import * as RecordSeal from "../../../src/proxy/keys/RecordSeal.ts"
 import { makeUpstreamLeg } from "../../../src/proxy/upstream/makeUpstreamLeg.ts"
 import * as Preset from "../../../src/proxy/upstream/Preset.ts"
 import * as Upstream from "../../../src/proxy/upstream/Upstream.ts"
 import type { UpstreamLeg } from "../../../src/proxy/upstream/UpstreamLeg.ts"
-import { sealWith } from "../../../src/proxy/upstream/UpstreamRecord.ts"
 
 export const issuer = "https://todos.example.com"
 export const redirectUri = "https://todos.example.com/callback/upstream"
@@ -83,9 +83,9 @@ export const proxyAt = <R = never>(
       upstream: yield* Preset.read(upstream, []),
       admit,
       onRejection,
-      store,
+      store: SealedStore.make(store, RecordSeal.make(keys, issuer)),
       recordKeys,
-      seal: seal ?? sealWith(keys, issuer),
+      seal,
       uncheckableLifetime
     })
   }).pipe(
