@@ -245,8 +245,9 @@ export const optionsV2: SdkOptions = {
  * that requires no scope.
  */
 const checkConfig = <C extends object>(config: C, sdkOptions: ReadonlyArray<string>, what: string): C => {
-  const names = ["scopes", "policy", "unauthorized", ...sdkOptions]
-  const unknown = Object.keys(config).find((name) => !names.includes(name))
+  // Most programs register their tools for each request, so the list for the error is created only for an error.
+  const unknown = Object.keys(config).find((name) => !sdkOptions.includes(name))
   if (unknown === undefined) return config
+  const names = ["scopes", "policy", "unauthorized", ...sdkOptions]
   throw ConfigOption.error(`${what}.${unknown}`, OptionValue.noSuchOption(unknown, names))
 }
