@@ -84,6 +84,8 @@ const upstreamLeg = () => {
       Effect.gen(function*() {
         state.completions++
         if (state.failure !== undefined) return yield* state.failure
+        // Other callbacks arrive while the upstream answers.
+        yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
         yield* spend
         return { person: state.person, scopes: state.granted ?? flow.scopes, upstreamKey: "upstream-key" }
       }),

@@ -2,7 +2,7 @@
 import { NodeRedis } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Layer, type Scope } from "effect"
-import { PostgresStore, type RecordStore, RedisStore } from "effect-mcp-auth/store"
+import { MemoryStore, PostgresStore, type RecordStore, RedisStore, SealedStore } from "effect-mcp-auth/store"
 import { SqliteStore } from "effect-mcp-auth/store-node"
 import { Redis } from "effect/persistence"
 import { SqlClient } from "effect/sql"
@@ -11,6 +11,7 @@ import { DatabaseSync } from "node:sqlite"
 import { encode, type GrantRecord } from "../../../src/proxy/grants/GrantRecord.ts"
 import * as ProxyKeys from "../../../src/proxy/keys/ProxyKeys.ts"
 import * as RecordKeys from "../../../src/proxy/keys/RecordKeys.ts"
+import * as RecordSeal from "../../../src/proxy/keys/RecordSeal.ts"
 import { clientOf } from "../../postgres.ts"
 import { stores } from "../grants/instances.ts"
 import { alice, approved, issuer, makeWorld, secretA, type World } from "../grants/world.ts"
@@ -123,8 +124,10 @@ const medianOf = (times: ReadonlyArray<number>): number => times.toSorted((a, b)
 describe("the price of a refresh", () => {
   it.live("is at most six signatures of CPU time with the store in memory", () =>
     Effect.gen(function*() {
-      const world = yield* makeWorld()
       const keys = yield* ProxyKeys.make(secretA)
+      // As in a proxy, where the store seals all records.
+      const store = SealedStore.make(yield* MemoryStore.make(), RecordSeal.make(keys, issuer))
+      const world = yield* makeWorld({ store })
       const refresh = yield* refreshing(world)
       const signature = keys.sign({ sub: "alice" })
       yield* cpuOf(100, refresh)
