@@ -40,7 +40,10 @@ export const build = async (): Promise<BuiltSite> => {
       child.stderr.on("data", (data) => output.push(String(data)))
       child.on("close", resolve)
     })
-    if (code !== 0) throw new Error(output.join("").slice(-4000))
+    if (code !== 0) {
+      rmSync(folder, { recursive: true, force: true })
+      throw new Error(output.join("").slice(-4000))
+    }
   }
   const pages = readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile() && entry.name.endsWith(".html"))
