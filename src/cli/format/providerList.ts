@@ -9,6 +9,7 @@ import type { Fact, ObservedDocument } from "../../provider/facts/Facts.ts"
 import type { Report } from "../../provider/report/Report.ts"
 import { type Revision, revisions } from "../../provider/report/Rule.ts"
 import { markdownTable } from "./markdownTable.ts"
+import { getProxyUpstream } from "./proxyUpstream.ts"
 
 /**
  * Tells whether a provider supports MCP. `with setup` requires configuration first. `own server only` means that the provider
@@ -172,6 +173,10 @@ export const toMarkdown = (entries: ReadonlyArray<Entry>): string => {
     "- **unknown**: no complete document was observed, or it is not known how to set the audience. Run the command against",
     "  your tenant.",
     "",
+    "_With the proxy_ names the function that describes the provider as an upstream of [the OAuth proxy](docs/oauth-proxy.md).",
+    "`Upstream.oidc` follows from an observed OpenID document that names a key set. `Upstream.oauth2` follows from the known",
+    "absence of one, and needs an endpoint that returns the user. It is **unknown** if no OpenID document was observed.",
+    "",
     "Revision 2025-06-18 requires an RFC 8414 document. Its absence counts only if the provider is known not to serve one.",
     "",
     "Results are as old as the date of the document. The command reports the current state.",
@@ -182,7 +187,17 @@ export const toMarkdown = (entries: ReadonlyArray<Entry>): string => {
         `## ${title}`,
         "",
         markdownTable(
-          ["Provider", ...revisions, "Observed", "DCR", "CIMD", "`resource`", "Profile", "Needs, or fails"],
+          [
+            "Provider",
+            ...revisions,
+            "Observed",
+            "DCR",
+            "CIMD",
+            "`resource`",
+            "Profile",
+            "With the proxy",
+            "Needs, or fails"
+          ],
           chosen.map(({ fact, needs, observed, supports }) => [
             fact.name,
             ...revisions.map((revision) => supports[revision]),
@@ -191,6 +206,7 @@ export const toMarkdown = (entries: ReadonlyArray<Entry>): string => {
             fact.clientIdMetadataDocuments,
             fact.resourceIndicators,
             fact.profile === null ? "" : `\`Profiles.${fact.profile}\``,
+            getProxyUpstream(fact),
             needs
           ]),
           { padded: true }
