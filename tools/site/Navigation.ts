@@ -55,6 +55,7 @@ const groups: ReadonlyArray<Group> = [
       ["docs/other-credentials.md", "API keys, sign-in proxies"],
       ["docs/extensions.md", "Extensions of MCP"],
       ["docs/oauth-proxy.md", "The OAuth proxy"],
+      ["docs/slack-and-discord.md", "Slack and Discord"],
       ["docs/proxy-formats.md", "Formats of the proxy"]
     ],
     rest: /^docs\//

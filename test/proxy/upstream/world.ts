@@ -62,7 +62,9 @@ export interface Options<R> {
   readonly store?: RecordStore.Store
   readonly onRejection?: Admit.OnRejection
   /** Changes the requests and responses. */
-  readonly through?: (fetcher: Fetcher["Service"]) => Fetcher["Service"]
+  readonly through?: (fetcher: Fetcher["Service"], upstream: Service) => Fetcher["Service"]
+  /** Default: that of `TestUpstream`. */
+  readonly origin?: string
   /** Changes the preset. */
   readonly preset?: (upstream: ReturnType<typeof presetFor>) => ReturnType<typeof presetFor>
 }
@@ -95,13 +97,17 @@ export const proxyAt = <R = never>(
   )
 
 export const world = <R = never>(
-  { accounts, admit, form, onRejection, preset = (same) => same, store, through = (same) => same }: Options<R>
+  { accounts, admit, form, onRejection, origin, preset = (same) => same, store, through = (same) => same }: Options<R>
 ) =>
   Effect.gen(function*() {
     yield* TestClock.setTime(startTime)
-    const made = yield* TestUpstream.make({ form, ...(accounts === undefined ? {} : { accounts }) })
+    const made = yield* TestUpstream.make({
+      form,
+      ...(accounts === undefined ? {} : { accounts }),
+      ...(origin === undefined ? {} : { origin })
+    })
     const { upstream } = made
-    const fetcher = through(made.fetcher)
+    const fetcher = through(made.fetcher, upstream)
     const records = store ?? (yield* MemoryStore.make())
     const values = new Map<string, string>()
     const writes: Array<string> = []
