@@ -117,8 +117,8 @@ export interface Options<S extends Scopes, R = never> {
   /** Receives the people that the rule of admission rejects. The log contains them as well. Default: no function. */
   readonly onAdmissionRejected?: admits.OnRejection | undefined
   /**
-   * Encrypts the tokens of the upstream once more than all records of the store, for example with a key management service. Default: only
-   * the encryption of all records, which is AES-256-GCM with `secret`.
+   * Encrypts the tokens of the upstream once more than all records of the store, for example with a key management service. Default: the
+   * encryption of all records with `secret`, which is AES-256-GCM.
    */
   readonly upstreamSeal?: Seal | undefined
   /** Further options of the gate. */

@@ -37,7 +37,7 @@ describe("the options of a function", () => {
     // The function accepts the options of `RequestState.seal`, so that a program can use one value for both.
     const accepted = ["core/RequestState.open lifetime"]
     // The secret of a proxy is one value, or an object with these members.
-    const isSecretOfPurpose = (name: string) => /^secret\.(?:signing|refresh|registration|browser|upstream)$/.test(name)
+    const isSecretOfPurpose = (name: string) => /^secret\.(?:signing|refresh|registration|browser|records)$/.test(name)
     assert.deepStrictEqual(
       all.filter(({ member, name }) => member === undefined && !isSecretOfPurpose(name)).map(({ name, path }) =>
         `${path} ${name}`
