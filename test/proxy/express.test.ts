@@ -70,6 +70,24 @@ describe.each([
     assert.deepInclude(await response.json(), { error: "invalid_grant" })
   })
 
+  it("answers a request whose parsed body cannot be written as text", async () => {
+    const nested = await fetch(`${origin}/register`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: `${"[".repeat(49_000)}${"]".repeat(49_000)}`
+    })
+    assert.strictEqual(nested.status, 413)
+    for (const path of ["/token", "/revoke", "/consent"]) {
+      const response = await fetch(`${origin}${path}`, {
+        method: "POST",
+        headers: { "content-type": "application/x-www-form-urlencoded", "sec-fetch-site": "same-origin" },
+        body: "client_id[toString]=x"
+      })
+      assert.include([400, 401, 413], response.status, path)
+    }
+    assert.strictEqual((await register()).status, 201)
+  })
+
   it("answers a request whose body a middleware has consumed", async () => {
     assert.strictEqual((await register("?consumed")).status >= 400, true)
   })

@@ -121,3 +121,6 @@ export const notAllowed = (methods: string): ProxyResponse => ({
   cookies: [],
   body: ""
 })
+
+/** The response to a request that an endpoint could not answer because of a defect. */
+export const defect: ProxyResponse = { status: 500, headers: { "cache-control": "no-store" }, cookies: [], body: "" }

@@ -15,6 +15,8 @@ export const read = (
   request: ProxyRequest
 ): Effect.Effect<{ readonly text: string } | { readonly problem: "unreadable" | "too-slow" }> =>
   Effect.promise((signal) => request.body(maximumBody, signal)).pipe(
+    // A parser of the application can return a value that cannot be written as text, such as a deeply nested list.
+    Effect.catchDefect(() => Effect.undefined),
     Effect.map((text) => text === undefined ? { problem: "unreadable" as const } : { text }),
     Effect.timeoutOrElse({ duration: timeLimit, orElse: () => Effect.succeed({ problem: "too-slow" as const }) })
   )

@@ -52,10 +52,14 @@ interface Pair {
   readonly value: string
 }
 
+/**
+ * Reads the cookies. Only spaces and tabs are removed: for a browser, a name that begins with other white space has no prefix, so any
+ * host of the domain can set it.
+ */
 const parse = (request: ProxyRequest): ReadonlyArray<Pair> =>
   request.header("cookie").flatMap((line) => line.split(";")).map((part) => {
-    const [name, ...value] = part.split("=")
-    return { name: name!.trim(), value: value.join("=").trim() }
+    const [name, ...value] = part.replace(/^[ \t]+/, "").split("=")
+    return { name: name!, value: value.join("=") }
   })
 
 /** The size of a cookie in a request, with its separators. All characters are ASCII. */

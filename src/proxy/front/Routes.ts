@@ -41,6 +41,13 @@ export interface Routes {
   readonly answer: (request: ProxyRequest) => Effect.Effect<ProxyResponse> | undefined
 }
 
+/** Answers a defect with status 500. Express 4 and `node:http` would end the process because of a rejected promise. */
+const safely = (route: Route, request: ProxyRequest): Effect.Effect<ProxyResponse> =>
+  Effect.catchDefect(
+    route.answer(request),
+    (defect) => Effect.as(Effect.logError(`The endpoint ${request.path} failed`, defect), answers.defect)
+  )
+
 /** Creates the routes of the proxy. */
 export const routesOf = (front: Parts): Routes => {
   const pathOf = (url: string) => new URL(url).pathname
@@ -76,9 +83,9 @@ export const routesOf = (front: Parts): Routes => {
       const route = routes.get(request.path)
       if (route === undefined) return undefined
       const methods = route.method === "GET" ? "GET, HEAD" : "POST"
-      if (request.method === route.method) return route.answer(request)
+      if (request.method === route.method) return safely(route, request)
       if (request.method === "HEAD" && route.method === "GET") {
-        return Effect.map(route.answer({ ...request, method: "GET" }), (response) => ({ ...response, body: "" }))
+        return Effect.map(safely(route, { ...request, method: "GET" }), (response) => ({ ...response, body: "" }))
       }
       return Effect.succeed(
         request.method === "OPTIONS" && route.isOpen

@@ -565,6 +565,24 @@ describe("GET /callback", () => {
       assert.strictEqual(response.status, 400)
     }))
 
+  it.effect("attack 84: white space of Unicode before the name of a cookie does not make it a cookie with a prefix", () =>
+    Effect.gen(function*() {
+      const proxy = yield* world()
+      // For a browser, such a name has no prefix, so another host of the domain can set the cookie.
+      const attacker = yield* approved(proxy)
+      for (const space of ["\u00a0", "\ufeff", "\u2000", "\u2028", "\u3000", "\v", "\f"]) {
+        const cookie = `other=1; ${space}${attacker.browser.cookie.split("; ").join(`; ${space}`)}`
+        assert.strictEqual(
+          (yield* proxy.send(attacker.url, { headers: { cookie } })).status,
+          400,
+          JSON.stringify(space)
+        )
+      }
+      assert.strictEqual(proxy.upstream.completions, 0)
+      const cookie = `other=1;\t ${attacker.browser.cookie}`
+      assert.strictEqual((yield* proxy.send(attacker.url, { headers: { cookie } })).status, 303)
+    }))
+
   it.effect("attack 84: an http loopback issuer has cookies without a prefix, with its port in their names", () =>
     Effect.gen(function*() {
       const local = "http://localhost:4321"

@@ -322,6 +322,13 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     attack: "84",
     file: `${folder}/Cookies.ts`,
+    find: "part.replace(/^[ \\t]+/, \"\")",
+    replace: "part.trim()",
+    test: consent
+  },
+  {
+    attack: "84",
+    file: `${folder}/Cookies.ts`,
     find: "pairs.length > 1 ? \"repeated\" : { value: pairs[0]!.value }",
     replace: "{ value: pairs.at(-1)!.value }",
     test: consent

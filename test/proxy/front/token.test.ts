@@ -116,6 +116,20 @@ describe("POST /token", () => {
       }
     }))
 
+  it.effect("answers a defect of an endpoint with status 500, and fails no promise", () =>
+    Effect.gen(function*() {
+      const proxy = yield* world()
+      const client_id = yield* proxy.registerId([uri])
+      proxy.grants.failure = Effect.die(new Error("broken"))
+      const response = yield* proxy.post(proxy.front.urls.token, {
+        grant_type: "refresh_token",
+        refresh_token: "r",
+        client_id
+      })
+      assert.deepStrictEqual([response.status, response.body], [500, ""])
+      assert.strictEqual(response.headers["cache-control"], "no-store")
+    }))
+
   it.effect("attack 60: all rejected codes and tokens have the same response", () =>
     Effect.gen(function*() {
       const proxy = yield* world()
