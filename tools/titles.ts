@@ -48,8 +48,9 @@ const areas = ["HDR", "CHAL", "JWT", "ALG", "KEY", "DISC", "PRM", "SCOPE", "SESS
 /** Returns the ids of cases in a title. */
 export const caseIds = (title: string): ReadonlyArray<string> => title.match(/(?<![\w-])[A-Z]{2,6}-\d{2,3}\b/g) ?? []
 
-/** Returns the ids of threats in a title. */
-export const threatIds = (title: string): ReadonlyArray<string> => title.match(/\bT-[A-Z]+-\d+[a-z]?\b/g) ?? []
+/** Returns the ids of threats in a title, such as `attack 31` and `attack A5` of the proxy. */
+export const threatIds = (title: string): ReadonlyArray<string> =>
+  title.match(/\bT-[A-Z]+-\d+[a-z]?\b|\battack A?\d+\b/g) ?? []
 
 const isId = (proof: string): boolean => /^[A-Z]+(?:-[A-Z]+)*-\d+[a-z]?$/.test(proof)
 

@@ -61,6 +61,14 @@ describe("the check of titles", () => {
     assert.include(found[1], "no test that passed has")
   })
 
+  it("finds every attack on the proxy that a title names", () => {
+    const [attack, other] = [["attack", "31"].join(" "), ["attack", "A5"].join(" ")]
+    assert.deepStrictEqual(Titles.threatIds(`${attack} and ${other}: a code is used twice`), [attack, other])
+    const found = faults([...proofs, test(`${attack}: a code is used twice`)], { threats: [threat, attack, other] })
+    assert.lengthOf(found, 1)
+    assert.include(found[0], `threat ${other} has no test`)
+  })
+
   it("looks for the words of a promise where its proof is not an id", () => {
     assert.match(faults([test(`${one} ${threat} checks a token`)]).join(), /no test that passed has "rejects a token"/)
   })

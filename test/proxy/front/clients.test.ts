@@ -171,6 +171,24 @@ describe("registration", () => {
       }
     }))
 
+  it.effect("attack 86: 500 clients behind one address all register and see the consent page", () =>
+    Effect.gen(function*() {
+      const proxy = yield* world()
+      const headers = { "x-forwarded-for": "192.0.2.1", forwarded: "for=192.0.2.1", "x-real-ip": "192.0.2.1" }
+      for (let index = 0; index < 500; index++) {
+        const uri = `https://app${index}.example.com/callback`
+        const registered = yield* proxy.send(proxy.front.urls.register, {
+          method: "POST",
+          headers: { ...headers, "content-type": "application/json" },
+          body: JSON.stringify({ redirect_uris: [uri] })
+        })
+        assert.strictEqual(registered.status, 201)
+        const { client_id } = JSON.parse(registered.body)
+        const page = yield* proxy.send(proxy.authorizeUrl({ client_id, redirect_uri: uri }), { headers })
+        assert.strictEqual(page.status, 200)
+      }
+    }))
+
   it.effect(
     "attack 66 and attack 67: ten thousand requests without a sign-in write nothing",
     () =>

@@ -79,6 +79,16 @@ describe("GET /authorize", () => {
       assert.strictEqual(page.headers["cache-control"], "no-store")
     }))
 
+  it.effect("attack A4: the style sheet hides the button of approval for 0.8 seconds", () =>
+    Effect.gen(function*() {
+      const proxy = yield* world()
+      const client_id = yield* proxy.registerId([webUri])
+      const { body } = yield* proxy.visit(makeBrowser(), proxy.authorizeUrl({ client_id, redirect_uri: webUri }))
+      assert.match(body, /<button type="submit" name="decision" value="approve" class="main late">/)
+      assert.include(body, ".late{visibility:hidden;animation:appear 0s linear .8s forwards}")
+      assert.include(body, "@keyframes appear{to{visibility:visible}}")
+    }))
+
   it.effect("attack 9: leads with the host, and marks the name as a claim without control characters", () =>
     Effect.gen(function*() {
       const proxy = yield* world()

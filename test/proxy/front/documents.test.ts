@@ -63,6 +63,35 @@ describe("client metadata documents", () => {
       })
   )
 
+  it.effect("attack 12: the logo and the links of a client are neither fetched nor shown", () =>
+    Effect.gen(function*() {
+      const links = {
+        logo_uri: "https://tracker.example/logo.svg",
+        client_uri: "https://tracker.example/",
+        policy_uri: "https://tracker.example/policy",
+        tos_uri: "https://tracker.example/terms"
+      }
+      const requested: Array<string> = []
+      const found = yield* cache((sent) => {
+        requested.push(sent)
+        return Effect.succeed(respond({ ...document, ...links }))
+      })
+      const proxy = yield* world({ documents: found })
+      const redirect_uri = document.redirect_uris[0]!
+      const registered = yield* proxy.registerId([redirect_uri], links)
+      for (const client_id of [url, registered]) {
+        const page = yield* proxy.visit(makeBrowser(), proxy.authorizeUrl({ client_id, redirect_uri }))
+        assert.strictEqual(page.status, 200, textOf(page))
+        assert.notInclude(page.body, "tracker.example")
+        assert.notMatch(page.body, /<img|<link|url\(/)
+        assert.match(
+          page.headers["content-security-policy"]!,
+          /^default-src 'none'; style-src 'sha256-[^;]+; form-action/
+        )
+      }
+      assert.deepStrictEqual(requested, [url])
+    }))
+
   it.effect.each(documents)(
     "attack 19, attack 76 and attack 77: tampered documents of $client are rejected",
     ({ document, url, uses }) =>

@@ -465,5 +465,69 @@ export const mutations: ReadonlyArray<Mutation> = [
     find: "pairs.length > 1 ? \"repeated\" : { value: pairs[0]!.value }",
     replace: "{ value: pairs[0]!.value }",
     test: consent
+  },
+  {
+    attack: "1",
+    file: `${folder}/Authorize.ts`,
+    find: "return yield* consentPage(front, request, found, kind, requested)",
+    replace: "return front.pages.moveOn(\"https://upstream.test/authorize\")",
+    test: consent
+  },
+  {
+    attack: "3",
+    file: `${folder}/Authorize.ts`,
+    find: "return yield* consentPage(front, request, found, kind, requested)",
+    replace:
+      "const page = yield* consentPage(front, request, found, kind, requested)\n    const more = yield* front.cookies.store(request, \"k\".repeat(22), \"sealed\")\n    return { ...page, cookies: [...page.cookies, ...more] }",
+    test: consent
+  },
+  {
+    attack: "12",
+    file: `${folder}/Pages.ts`,
+    find: "\"default-src 'none'\",",
+    replace: "\"default-src *\",",
+    test: documents
+  },
+  {
+    attack: "15",
+    file: `${folder}/Pages.ts`,
+    find: "upstreamScopes.length === 0 ? undefined",
+    replace: "upstreamScopes.length >= 0 ? undefined",
+    test: consent
+  },
+  {
+    attack: "16",
+    file: `${folder}/Pages.ts`,
+    find: "${signedIn(person)}<p>${fill(\"closeWindow\")}",
+    replace: "<p>${fill(\"closeWindow\")}",
+    test: consent
+  },
+  {
+    attack: "27",
+    file: `${folder}/Authorize.ts`,
+    find: "  status: 303,",
+    replace: "  status: 307,",
+    test: consent
+  },
+  {
+    attack: "A2",
+    file: `${folder}/Consent.ts`,
+    find: "return { ...front.pages.moveOn(url), cookies }",
+    replace: "return { status: 303, headers: { location: url }, cookies, body: \"\" }",
+    test: consent
+  },
+  {
+    attack: "A4",
+    file: `${folder}/Style.ts`,
+    find: ".late{visibility:hidden;",
+    replace: ".late{",
+    test: consent
+  },
+  {
+    attack: "A11",
+    file: `${folder}/Pages.ts`,
+    find: "\"x-frame-options\": \"DENY\",",
+    replace: "\"x-frame-options\": \"DENY\", \"cross-origin-opener-policy\": \"same-origin\",",
+    test: consent
   }
 ]

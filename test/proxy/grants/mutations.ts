@@ -264,7 +264,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     file: "src/proxy/keys/RecordKeys.ts",
     find: "sha256([issuer, kind, name].join(separator))",
     replace: "Effect.succeed(name)",
-    test: codes
+    test: "test/proxy/keys/ProxyKeys.test.ts"
   },
   {
     attack: "63",

@@ -139,7 +139,7 @@ describe("the keys of the proxy", () => {
       assert.strictEqual(keys.mac("registration", "client").kid, one.mac("registration", "client").kid)
     }))
 
-  it.effect("attack 65: gives the records of two issuers different keys, which contain no name", () =>
+  it.effect("attack 61 and attack 65: gives the records of two issuers different keys, which contain no name", () =>
     Effect.gen(function*() {
       const one = yield* RecordKeys.make("https://one.example.com")
       const other = yield* RecordKeys.make("https://two.example.com")
