@@ -38,8 +38,8 @@ const nameOf = (url: string): string | undefined => /\/node_modules\/effect\/dis
  * loads less. Raise it only for a reason.
  */
 const budgets = [
-  { entry: "node", ours: 124, effect: 70, kB: 54 },
-  { entry: "fetch", ours: 122, effect: 70, kB: 52 },
+  { entry: "node", ours: 124, effect: 70, kB: 53.6 },
+  { entry: "fetch", ours: 122, effect: 70, kB: 51.6 },
   { entry: "sdk-v1", ours: 157, effect: 70, kB: 72 },
   { entry: "sdk-v2", ours: 156, effect: 70, kB: 69 },
   { entry: "host", ours: 125, effect: 70, kB: 51 },
@@ -55,7 +55,7 @@ const budgets = [
   { entry: "quotas", ours: 20, effect: 67, kB: 6 },
   { entry: "client", ours: 63, effect: 73, kB: 23.6 },
   { entry: "client-events", ours: 20, effect: 73, kB: 7.5 },
-  { entry: "token-exchange", ours: 60, effect: 73, kB: 22 },
+  { entry: "token-exchange", ours: 60, effect: 73, kB: 16.8 },
   { entry: "sign-in", ours: 83, effect: 73, kB: 32.6 }
 ]
 
@@ -100,10 +100,9 @@ describe("the bundle", () => {
   it.each(bundles)("with $what stays within its budget of bytes", async ({ external, kB, program }) => {
     assert.isAtMost(await bundleSize(program, external), kB)
   })
-  it("grows by at most 42.7 kB beyond the core with the proxy", async () => {
+  it("grows by at most 39.9 kB beyond the core with the proxy", async () => {
     const core = `export { AuthLayer, Principal, requireScopes } from "effect-mcp-auth"`
     const proxy = `${core}; export { Admit, OAuthProxy, Upstream, UpstreamAccess } from "effect-mcp-auth/proxy"`
-    // The goal is 40 kB.
-    assert.isAtMost(await bundleSize(proxy, peers) - await bundleSize(core, peers), 42.7)
+    assert.isAtMost(await bundleSize(proxy, peers) - await bundleSize(core, peers), 39.9)
   })
 })

@@ -14,8 +14,8 @@ import * as ConfigOption from "../protocol/ConfigOption.ts"
 import * as UrlOption from "../protocol/UrlOption.ts"
 import type { Seal } from "../store/records/SealedStore.ts"
 import * as admits from "./Admit.ts"
-import * as messages from "./front/Messages.ts"
-import { english } from "./front/Messages.ts"
+import type { Messages } from "./front/Messages.ts"
+import type { Appearance } from "./front/Pages.ts"
 import * as redirectUris from "./front/RedirectUri.ts"
 import * as registeredClients from "./front/RegisteredClients.ts"
 import type { OnGrantEvent } from "./grants/GrantEvent.ts"
@@ -51,7 +51,7 @@ export interface PageOptions<Scope extends string = string> {
   /** A color in the form `#rrggbb`, for the header and the main button. Default: `#1d4ed8`. */
   readonly color?: string | undefined
   /** Texts that replace the English ones. Default: the English texts. */
-  readonly messages?: Partial<messages.Messages> | undefined
+  readonly messages?: Partial<Messages> | undefined
   /** Descriptions of MCP scopes, as verb phrases such as "read your todos". Default: the scopes themselves. */
   readonly scopes?: { readonly [S in Scope]?: string } | undefined
 }
@@ -132,13 +132,23 @@ export interface Checked {
   readonly clients: registeredClients.RegisteredClients
   readonly hasClientSecrets: boolean
   readonly privateUse: ReadonlyArray<string>
-  readonly pages: {
-    readonly name: string
-    readonly color: string
-    readonly messages: messages.Messages
-    readonly scopes: Readonly<Record<string, string>>
-  }
+  readonly pages: Appearance
 }
+
+const messageRule = ConfigOption.rule(
+  (value) => typeof value === "string" && value !== "" && value.length <= 1_000,
+  "a text of 1 to 1000 characters",
+  "Leave it out for the English text"
+)
+
+const messageRules: Readonly<Record<string, ConfigOption.Rule>> = {
+  language: ConfigOption.rule(
+    (value) => typeof value === "string" && /^[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*$/.test(value),
+    "a language tag",
+    "Write one such as \"de\""
+  ),
+  direction: ConfigOption.oneOf("ltr", "rtl")
+} satisfies Partial<Record<keyof Messages, ConfigOption.Rule>>
 
 const pagesTable: ConfigOption.Table<keyof PageOptions> = {
   name: ConfigOption.rule(
@@ -151,7 +161,8 @@ const pagesTable: ConfigOption.Table<keyof PageOptions> = {
     (value) => typeof value === "string" && /^#[0-9a-f]{6}$/i.test(value),
     "a color in the form #rrggbb"
   ),
-  messages: messages.check,
+  // `checkMessages` checks the texts.
+  messages: true,
   scopes: (value, option) => {
     const isRecord = typeof value === "object" && value !== null && !Array.isArray(value)
     if (!isRecord || Object.values(value).some((text) => typeof text !== "string" || text.length > 500)) {
@@ -252,12 +263,24 @@ export interface Places {
   readonly issuer: string | undefined
 }
 
+/** Checks the texts of the pages. The English texts are loaded on demand, because only the pages need them. */
+const checkMessages = (texts: unknown): Effect.Effect<void, AuthConfigError> =>
+  Effect.flatMap(
+    Effect.promise(() => import("./front/Messages.ts")),
+    ({ english }) =>
+      Effect.fromResult(ConfigOption.attempt(() => {
+        const rules = Object.entries(english).map(([name]) => [name, messageRules[name] ?? messageRule] as const)
+        ConfigOption.check(texts, "pages.messages", Object.fromEntries(rules))
+      }))
+  )
+
 /** Checks the names of the options, and reads `resource` and `issuer`. */
 export const readPlaces = (
   options: Options<any, any>
 ): Effect.Effect<Places, AuthConfigError | Config.ConfigError> =>
   Effect.gen(function*() {
     yield* Effect.fromResult(ConfigOption.attempt(() => ConfigOption.check(options, "", table)))
+    if (options.pages?.messages !== undefined) yield* checkMessages(options.pages.messages)
     const read = <A>(value: A | Config.Config<A>): Effect.Effect<A, Config.ConfigError> =>
       Config.isConfig(value) ? Effect.flatMap(value, Effect.succeed) : Effect.succeed(value)
     return { resource: yield* read(options.resource), issuer: yield* read(options.issuer) }
@@ -286,7 +309,7 @@ export const check = (options: Options<any, any>, places: Places): Checked => {
     pages: {
       name: pages.name ?? resource.host,
       color: pages.color ?? "#1d4ed8",
-      messages: { ...english, ...pages.messages },
+      messages: pages.messages ?? {},
       scopes: (pages.scopes ?? {}) as Readonly<Record<string, string>>
     }
   }

@@ -13,12 +13,10 @@ import * as sealedStore from "../store/records/SealedStore.ts"
 import * as TokenType from "../verification/claims/TokenType.ts"
 import * as Revocations from "../verification/revocation/Revocations.ts"
 import * as clients from "./front/Clients.ts"
-import * as cookies from "./front/Cookies.ts"
 import * as dynamicClient from "./front/DynamicClient.ts"
 import { type Parts, urlsOf } from "./front/Front.ts"
 import * as limits from "./front/Limits.ts"
 import * as routes from "./front/Routes.ts"
-import * as transaction from "./front/Transaction.ts"
 import * as grantOptions from "./grants/GrantOptions.ts"
 import type { Grants } from "./grants/Grants.ts"
 import * as grantService from "./grants/GrantService.ts"
@@ -98,7 +96,9 @@ export const makeProxy = <const S extends Scopes, R>(
       uncheckableLifetime,
       store,
       recordKeys: recordKey,
-      seal: options.upstreamSeal
+      seal: options.upstreamSeal,
+      // Loaded on demand, because most requests come from clients whose people have signed in.
+      makeSignIn: Effect.map(Effect.promise(() => import("./front/Browser.ts")), (browser) => browser.makeSignIn)
     })
     const grants = yield* grantService.make({
       issuer,
@@ -125,14 +125,12 @@ export const makeProxy = <const S extends Scopes, R>(
       hasDocuments: documents !== undefined,
       registrations,
       appearance: checked.pages,
-      cookies: yield* cookies.make(issuer, keys.mac("browser", "known")),
       limits: limits.make(),
-      transactions: transaction.make(keys, issuer),
       upstream: { title: titleOf(options.upstream.kind, leg.name), leg },
       grants,
       store,
       recordKey,
-      publicKeys: keys.publicKeys
+      keys
     }
     const grantIdOf = (claims: unknown): string | undefined => {
       const id = own(claims, "sid")

@@ -1,5 +1,4 @@
 import * as Result from "effect/Result"
-import * as HttpUri from "../../protocol/HttpUri.ts"
 import { isRecord, parseObject } from "../../protocol/Json.ts"
 import { isShallow } from "../../protocol/JsonDepth.ts"
 import type { Client } from "./Client.ts"
@@ -8,23 +7,8 @@ import * as redirectUris from "./RedirectUri.ts"
 
 /* Reads Client ID Metadata Documents (draft-ietf-oauth-client-id-metadata-document). */
 
-/** The longest URL of a document, in characters. */
-const maximumUrl = 512
-
 /** The largest number of redirect URIs that are read of a document. */
 const maximumUris = 32
-
-/**
- * Tells whether a client id has the form of a document's URL (§3): https, with a path, in normalized form, without user name, query
- * and fragment. The host is ASCII, so a name that looks like another one appears in its ASCII form.
- */
-export const isUrl = (id: string): boolean => {
-  if (!id.startsWith("https://") || id.length > maximumUrl) return false
-  const parsed = HttpUri.parse(id)
-  // Normalization accepts upper case in the host, but a client id is compared as a text.
-  return Result.isSuccess(parsed) && parsed.success.pathname !== "/" && parsed.success.href === id &&
-    !/%(?:2e|2f|5c)/i.test(parsed.success.pathname)
-}
 
 /** Members that show a client with a secret. A public document cannot contain one (§4.1). */
 const secrets = ["client_secret", "client_secret_expires_at"]

@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect"
 import { type Client, ClientDocumentError } from "./Client.ts"
-import * as clientDocument from "./ClientDocument.ts"
 import type { ClientDocuments } from "./ClientDocuments.ts"
+import { isUrl } from "./ClientDocumentUrl.ts"
 import * as dynamicClient from "./DynamicClient.ts"
 import type { RegisteredClients } from "./RegisteredClients.ts"
 
@@ -46,7 +46,7 @@ export const make = (
         (client) => client === undefined ? Effect.fail(unknown) : Effect.succeed(client)
       )
     }
-    return documents !== undefined && clientDocument.isUrl(id) ? documents.find(id) : Effect.fail(unknown)
+    return documents !== undefined && isUrl(id) ? documents.find(id) : Effect.fail(unknown)
   },
   authenticate: (given) =>
     Effect.gen(function*() {
@@ -62,7 +62,7 @@ export const make = (
       if (secret !== undefined) return undefined
       if (registered.find(id) !== undefined) return id
       if (dynamicClient.hasForm(id)) return (yield* dynamic.find(id))?.id
-      return documents !== undefined && clientDocument.isUrl(id) ? id : undefined
+      return documents !== undefined && isUrl(id) ? id : undefined
     })
 })
 

@@ -43,9 +43,7 @@ export interface Parts {
   readonly hasDocuments: boolean
   readonly registrations: DynamicClients
   readonly appearance: Appearance
-  readonly cookies: Cookies
   readonly limits: Limits
-  readonly transactions: Transactions
   readonly upstream: {
     /** The name for pages. */
     readonly title: string
@@ -54,12 +52,14 @@ export interface Parts {
   readonly grants: Grants
   readonly store: Store
   readonly recordKey: RecordKeys
-  readonly publicKeys: ProxyKeys["publicKeys"]
+  readonly keys: Pick<ProxyKeys, "mac" | "publicKeys" | "seal">
 }
 
 /** The parts that the endpoints for browsers use. */
 export interface Front extends Parts {
   readonly pages: Pages
+  readonly cookies: Cookies
+  readonly transactions: Transactions
 }
 
 /** Returns the URLs of an issuer and the name of its upstream. */

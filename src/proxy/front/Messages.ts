@@ -3,7 +3,6 @@
  *
  * @since 0.1.0
  */
-import * as ConfigOption from "../../protocol/ConfigOption.ts"
 
 /**
  * The texts of the pages, without markup. `{name}` and other words in braces are replaced: `{name}` by the name of the application
@@ -104,27 +103,3 @@ export const english: Messages = {
   errorUnavailable: "{name} cannot sign you in now. Try again in a few minutes.",
   errorNotFound: "There is no page here."
 }
-
-/** Accepts a record of texts that replaces some of the English ones. */
-export const check: ConfigOption.Rule = (value, option) => {
-  ConfigOption.check(value, option, table)
-}
-
-const text = ConfigOption.rule(
-  (value) => typeof value === "string" && value !== "" && value.length <= 1_000,
-  "a text of 1 to 1000 characters",
-  "Leave it out for the English text"
-)
-
-const table = Object.fromEntries([
-  ...Object.keys(english).map((name) => [name, text] as const),
-  [
-    "language",
-    ConfigOption.rule(
-      (value) => typeof value === "string" && /^[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*$/.test(value),
-      "a language tag",
-      "Write one such as \"de\""
-    )
-  ],
-  ["direction", ConfigOption.oneOf("ltr", "rtl")]
-]) as unknown as ConfigOption.Table<keyof Messages>

@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect"
 import type { Client } from "./Client.ts"
 import { Html, html } from "./Html.ts"
-import type { Messages } from "./Messages.ts"
+import { english, type Messages } from "./Messages.ts"
 import type { ProxyResponse } from "./ProxyRequest.ts"
 import * as redirectUris from "./RedirectUri.ts"
 import { hashOf, styleWith } from "./Style.ts"
@@ -17,7 +17,8 @@ export interface Appearance {
   readonly name: string
   /** A color such as `#1d4ed8`. */
   readonly color: string
-  readonly messages: Messages
+  /** The texts that replace English ones. */
+  readonly messages: Partial<Messages>
   /** Descriptions of scopes. A scope without a description is shown as it is. */
   readonly scopes: Readonly<Record<string, string>>
 }
@@ -71,8 +72,9 @@ const titles = {
 } as const
 
 /** Creates the pages. */
-export const make = ({ color, messages, name, scopes }: Appearance): Effect.Effect<Pages> =>
+export const make = ({ color, messages: texts, name, scopes }: Appearance): Effect.Effect<Pages> =>
   Effect.promise(async () => {
+    const messages: Messages = { ...english, ...texts }
     const style = styleWith(color)
     const policy = [
       "default-src 'none'",

@@ -65,7 +65,7 @@ export const routesOf = (front: Parts): Routes => {
   }
   const routes = new Map<string, Route>([
     [pathOf(urls.metadata), { method: "GET", isOpen: true, answer: fixed(metadataOf(front)) }],
-    [pathOf(urls.jwks), { method: "GET", isOpen: true, answer: fixed({ keys: front.publicKeys }) }],
+    [pathOf(urls.jwks), { method: "GET", isOpen: true, answer: fixed({ keys: front.keys.publicKeys }) }],
     [pathOf(urls.authorize), { method: "GET", isOpen: false, answer: ofBrowser("authorize") }],
     [pathOf(urls.consent), { method: "POST", isOpen: false, answer: ofBrowser("consent") }],
     [pathOf(urls.callback), { method: "GET", isOpen: false, answer: ofBrowser("callback") }],

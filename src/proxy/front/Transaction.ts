@@ -56,7 +56,7 @@ export interface Transactions {
 export const keyFor = (state: string): Effect.Effect<string> => Effect.map(sha256(state), (hash) => hash.slice(0, 22))
 
 /** Creates the sealing of transactions. A text that another issuer sealed cannot be opened. */
-export const make = (keys: ProxyKeys, issuer: string): Transactions => {
+export const make = (keys: Pick<ProxyKeys, "seal">, issuer: string): Transactions => {
   const pending = keys.seal("browser", "pending")
   const approved = keys.seal("browser", "approved")
   const read = <A>(text: string | undefined): A | undefined => {

@@ -8,8 +8,8 @@ import * as AddressGuard from "../../../src/outbound/AddressGuard.ts"
 import { FetchError, type Response } from "../../../src/outbound/Fetcher.ts"
 import type * as nodeFetcher from "../../../src/outbound/NodeFetcher.ts"
 import type { ClientDocumentError } from "../../../src/proxy/front/Client.ts"
-import * as clientDocument from "../../../src/proxy/front/ClientDocument.ts"
 import * as clientDocuments from "../../../src/proxy/front/ClientDocuments.ts"
+import { isUrl } from "../../../src/proxy/front/ClientDocumentUrl.ts"
 import * as documentFetcher from "../../../src/proxy/front/internal/documentFetcher.ts"
 import { privateUseDefaults } from "../../../src/proxy/front/RedirectUri.ts"
 import { documents } from "./clientTable.ts"
@@ -133,14 +133,14 @@ describe("client metadata documents", () => {
     "https://app.example.com:443/client.json",
     `https://app.example.com/${"a".repeat(600)}`
   ])("%s is not the id of a document", (id) => {
-    assert.isFalse(clientDocument.isUrl(id))
+    assert.isFalse(isUrl(id))
   })
 
   it("attack 75: an id with an upper-case host or with letters of another script is not the id of a document", () => {
-    assert.isTrue(clientDocument.isUrl(url))
-    assert.isFalse(clientDocument.isUrl("https://APP.example.com/client.json"))
-    assert.isFalse(clientDocument.isUrl("https://clаude.ai/client.json"))
-    assert.isTrue(clientDocument.isUrl("https://xn--clude-2ve.ai/client.json"))
+    assert.isTrue(isUrl(url))
+    assert.isFalse(isUrl("https://APP.example.com/client.json"))
+    assert.isFalse(isUrl("https://clаude.ai/client.json"))
+    assert.isTrue(isUrl("https://xn--clude-2ve.ai/client.json"))
   })
 
   it.effect("metadata advertise documents only if they can be fetched", () =>

@@ -286,7 +286,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   },
   {
     attack: "75",
-    file: `${folder}/ClientDocument.ts`,
+    file: `${folder}/ClientDocumentUrl.ts`,
     find: " && parsed.success.href === id",
     replace: "",
     test: documents

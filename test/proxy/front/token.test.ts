@@ -88,8 +88,6 @@ describe("POST /token", () => {
   it.effect("attack 73: rejects a body that does not arrive in 10 seconds, and stops reading it", () =>
     Effect.gen(function*() {
       const proxy = yield* world()
-      // The first request loads the pages, before the clock moves.
-      yield* proxy.send(proxy.front.urls.consent, { method: "POST", headers: formHeaders })
       for (
         const url of [
           proxy.front.urls.token,

@@ -8,16 +8,13 @@ import { TestClock } from "effect/testing"
 import { createHash, randomBytes } from "node:crypto"
 import type { ClientDocuments } from "../../../src/proxy/front/ClientDocuments.ts"
 import * as clients from "../../../src/proxy/front/Clients.ts"
-import * as cookies from "../../../src/proxy/front/Cookies.ts"
 import * as dynamicClient from "../../../src/proxy/front/DynamicClient.ts"
 import { type Parts, type Resource, urlsOf } from "../../../src/proxy/front/Front.ts"
 import * as limits from "../../../src/proxy/front/Limits.ts"
-import { english } from "../../../src/proxy/front/Messages.ts"
 import type { ProxyRequest, ProxyResponse } from "../../../src/proxy/front/ProxyRequest.ts"
 import { privateUseDefaults } from "../../../src/proxy/front/RedirectUri.ts"
 import * as registeredClients from "../../../src/proxy/front/RegisteredClients.ts"
 import * as routes from "../../../src/proxy/front/Routes.ts"
-import * as transaction from "../../../src/proxy/front/Transaction.ts"
 import type { Approved, Grants, GrantView, Person } from "../../../src/proxy/grants/Grants.ts"
 import { GrantRejected } from "../../../src/proxy/grants/Grants.ts"
 import * as proxyKeys from "../../../src/proxy/keys/ProxyKeys.ts"
@@ -250,17 +247,15 @@ export const world = (options: WorldOptions = {}) =>
       appearance: {
         name: options.name ?? "Todos",
         color: "#1d4ed8",
-        messages: english,
+        messages: {},
         scopes: options.scopeDescriptions ?? {}
       },
-      cookies: yield* cookies.make(own, keys.mac("browser", "known")),
       limits: limits.make(),
-      transactions: transaction.make(keys, own),
       upstream: { title: "GitHub", leg: upstream.leg },
       grants: grants.grants,
       store,
       recordKey: yield* recordKeys.make(own),
-      publicKeys: keys.publicKeys
+      keys
     }
     const allRoutes = routes.routesOf(front)
     const { answer } = allRoutes
@@ -268,6 +263,8 @@ export const world = (options: WorldOptions = {}) =>
       answer(toRequest(url, sent)) ?? Effect.die(new Error(`no route for ${url}`))
     const post = (url: string, form: Record<string, string>, headers: Sent["headers"] = {}) =>
       send(url, { method: "POST", headers: { ...formHeaders, ...headers }, body: String(new URLSearchParams(form)) })
+    // The first request of a browser loads the pages, before a test moves the clock.
+    yield* post(front.urls.consent, {})
     const register = (metadata: unknown) =>
       send(front.urls.register, {
         method: "POST",

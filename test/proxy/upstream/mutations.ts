@@ -8,7 +8,7 @@ const tokens = "test/proxy/upstream/Tokens.test.ts"
 export const mutations: ReadonlyArray<Mutation> = [
   {
     attack: "17",
-    file: `${folder}/makeUpstreamLeg.ts`,
+    file: `${folder}/SignIn.ts`,
     find: "if (!(yield* Effect.mapError(identification.admit(candidate, \"sign-in\"), toFailure))) {",
     replace: "if (!(yield* Effect.mapError(identification.admit(candidate, \"sign-in\"), toFailure)) && false) {",
     test: signIn
@@ -50,7 +50,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   },
   {
     attack: "37",
-    file: `${folder}/makeUpstreamLeg.ts`,
+    file: `${folder}/SignIn.ts`,
     find: "if (!isEqual(state, flow.state)) ",
     replace: "if (state === \"\") ",
     test: signIn
@@ -64,21 +64,21 @@ export const mutations: ReadonlyArray<Mutation> = [
   },
   {
     attack: "37",
-    file: `${folder}/makeUpstreamLeg.ts`,
+    file: `${folder}/SignIn.ts`,
     find: "[\"code_challenge\", yield* Pkce.challengeOf(verifier)] as const,",
     replace: "",
     test: signIn
   },
   {
     attack: "38",
-    file: `${folder}/makeUpstreamLeg.ts`,
+    file: `${folder}/SignIn.ts`,
     find: "      yield* spend\n",
     replace: "",
     test: signIn
   },
   {
     attack: "39",
-    file: `${folder}/makeUpstreamLeg.ts`,
+    file: `${folder}/SignIn.ts`,
     find: "if (issuer !== undefined && !AuthorizationResponse.hasIssuer(sender, issuer, sendsIssuer)) {",
     replace: "if (issuer === \"\" && sender === issuer && sendsIssuer) {",
     test: signIn
@@ -92,7 +92,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   },
   {
     attack: "40",
-    file: `${folder}/makeUpstreamLeg.ts`,
+    file: `${folder}/SignIn.ts`,
     find: "if (issuer !== undefined && !AuthorizationResponse.hasIssuer(sender, issuer, sendsIssuer)) {",
     replace: "if (issuer !== undefined && sendsIssuer && sender === undefined) {",
     test: signIn
@@ -126,8 +126,8 @@ export const mutations: ReadonlyArray<Mutation> = [
   },
   {
     attack: "49",
-    file: `${folder}/makeUpstreamLeg.ts`,
-    find: "upstreamTokens.grantedScopes(upstream, granted, flow.scopes)",
+    file: `${folder}/SignIn.ts`,
+    find: "grantedScopes(granted, flow.scopes)",
     replace: "flow.scopes",
     test: signIn
   },
@@ -140,7 +140,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   },
   {
     attack: "49",
-    file: `${folder}/makeUpstreamLeg.ts`,
+    file: `${folder}/SignIn.ts`,
     find: "requested.filter((scope) => quirks.isGranted(scope, all))",
     replace: "[...all]",
     test: signIn

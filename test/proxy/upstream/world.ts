@@ -11,6 +11,7 @@ import * as RecordKeys from "../../../src/proxy/keys/RecordKeys.ts"
 import * as RecordSeal from "../../../src/proxy/keys/RecordSeal.ts"
 import { makeUpstreamLeg } from "../../../src/proxy/upstream/makeUpstreamLeg.ts"
 import * as Preset from "../../../src/proxy/upstream/Preset.ts"
+import * as SignIn from "../../../src/proxy/upstream/SignIn.ts"
 import * as Upstream from "../../../src/proxy/upstream/Upstream.ts"
 import type { UpstreamLeg } from "../../../src/proxy/upstream/UpstreamLeg.ts"
 
@@ -88,7 +89,8 @@ export const proxyAt = <R = never>(
       store: SealedStore.make(store, RecordSeal.make(keys, issuer)),
       recordKeys,
       seal,
-      uncheckableLifetime
+      uncheckableLifetime,
+      makeSignIn: Effect.succeed(SignIn.make)
     })
   }).pipe(
     Effect.provideService(Fetcher, fetcher),
