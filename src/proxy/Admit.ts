@@ -158,10 +158,9 @@ export const emailDomain = (domain: string): Admit => {
   })
 }
 
-const domainOf = (email: string): string | undefined => {
-  const parts = email.split("@")
-  return parts.length === 2 && parts[0] !== "" ? parts[1]!.toLowerCase() : undefined
-}
+/** Returns the domain of an address, if it is ASCII: the lower case of some other letters is an ASCII letter. */
+const domainOf = (email: string): string | undefined =>
+  /^[^@]+@([\x21-\x3f\x41-\x7e]+)$/.exec(email)?.[1]!.toLowerCase()
 
 /**
  * Admits accounts of a Google Workspace domain, by the claim `hd`. An account that only has an e-mail address of the domain has no such

@@ -20,6 +20,15 @@ const rows: ReadonlyArray<
   ["an e-mail domain rejects a text instead of true", "google", Admit.emailDomain("acme.test"), {
     isEmailVerified: "true" as never
   }, false],
+  [
+    "an e-mail domain rejects a letter whose lower case is a letter of the domain",
+    "google",
+    Admit.emailDomain("kelvin.test"),
+    {
+      email: "alice@\u212aelvin.test"
+    },
+    false
+  ],
   ["an e-mail domain rejects a longer domain", "google", Admit.emailDomain("acme.test"), {
     email: "mallory@evilacme.test"
   }, false],

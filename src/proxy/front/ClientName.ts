@@ -7,13 +7,17 @@ const maximumGraphemes = 64
 const maximumUnits = 128
 
 // Controls, surrogates and private use; format characters, which include bidirectional controls and invisible characters; line and
-// paragraph separators; the fillers of Hangul, which look like spaces; combining marks that enclose or pile up.
-const unsafe = /[\p{Cc}\p{Cs}\p{Co}\p{Cf}\p{Zl}\p{Zp}\u115f\u1160\u3164\uffa0]/gu
+// paragraph separators; marks that enclose a character; the fillers of Hangul, which look like spaces; quotation marks like those that
+// pages write around a name.
+const unsafe = /[\p{Cc}\p{Cs}\p{Co}\p{Cf}\p{Zl}\p{Zp}\p{Me}\u115f\u1160\u3164\uffa0\u201c-\u201f]/gu
+
+/** More combining marks than a script needs. They would pile up, and cover other lines of a page. */
+const piledUp = /(\p{M}{4})\p{M}+/gu
 
 /** Returns the name without unsafe characters, cut at 64 graphemes, or `undefined` if nothing is left. */
 export const clean = (name: unknown): string | undefined => {
   if (typeof name !== "string") return undefined
-  const text = name.slice(0, 1_024).replace(unsafe, "").replace(/\s+/gu, " ").trim()
+  const text = name.slice(0, 1_024).replace(unsafe, "").replace(piledUp, "$1").replace(/\s+/gu, " ").trim()
   const graphemes = Array.from(new Intl.Segmenter("en", { granularity: "grapheme" }).segment(text), (_) => _.segment)
   let kept = ""
   for (const [index, grapheme] of graphemes.entries()) {

@@ -107,6 +107,15 @@ describe("GET /authorize", () => {
       assert.include(text, "Go on only if you have just started this yourself.")
     }))
 
+  it.effect("attack 9: a name cannot close its quotation marks, or cover other lines with combining marks", () =>
+    Effect.gen(function*() {
+      const proxy = yield* world()
+      const client_name = `Cla\u0301ude” (verified) “${"\u0335".repeat(40)}\u20dd`
+      const client_id = yield* proxy.registerId([webUri], { client_name })
+      const page = yield* proxy.visit(makeBrowser(), proxy.authorizeUrl({ client_id, redirect_uri: webUri }))
+      assert.include(textOf(page), `“Cla\u0301ude (verified) ${"\u0335".repeat(4)}” (not verified)`)
+    }))
+
   it.effect("attack 11: no value of a request becomes markup", () =>
     Effect.gen(function*() {
       const attack = `"'><script>alert(1)</script><img src=x onerror=alert(1)>&amp;\``
