@@ -88,7 +88,7 @@ export class Mismatch extends Data.TaggedError("Mismatch")<{
  * - `token-request`: the token endpoint rejected the request. `code` is the `error` of the response (RFC 6749 §5.2), or else its
  *   status.
  * - `fresh-token`: the MCP server rejected a token that was just issued.
- * - `step-up`: the MCP server still asks for scopes after two requests for more of them.
+ * - `step-up`: the MCP server asked for more scopes after two step-ups. An account can step up again after ten minutes.
  * - `nonce`: the MCP server asks for another DPoP nonce, although the request has the one that it named.
  * - `registration`: the authorization server did not register the client. `code` is the `error` of the response (RFC 7591 §3.2.2).
  * - `sign-in`: the sign-in of a person ended with an error, such as `access_denied` (RFC 6749 §4.1.2.1). `description` is text of the
@@ -119,7 +119,8 @@ export class AuthorizationDenied extends Data.TaggedError("AuthorizationDenied")
       case "nonce":
         return "The MCP server named a DPoP nonce, and asks for another one"
       case "step-up":
-        return `The MCP server still asks for scopes, although ${issuer} granted them`
+        return `The MCP server asked for more scopes after two step-ups at ${issuer}. Compare its challenges with the granted scopes. ` +
+          "After ten minutes, an account can step up again"
     }
   }
 }

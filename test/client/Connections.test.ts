@@ -486,8 +486,9 @@ describe("tokens of an account", () => {
         yield* app.complete(world.approve(required.url), { account: "alice" })
       }
       for (let count = 0; count < 3; count++) {
-        const { _tag, reason } = yield* Effect.flip(app.call())
+        const { _tag, message, reason } = yield* Effect.flip(app.call())
         assert.deepStrictEqual([_tag, reason], ["AuthorizationDenied", "step-up"])
+        assert.match(message, /after two step-ups.*After ten minutes/)
       }
       world.state.answer = () => undefined
       assert.strictEqual((yield* app.call()).status, 200)
