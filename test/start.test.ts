@@ -56,7 +56,7 @@ const budgets = [
   { entry: "client", ours: 63, effect: 73, kB: 23.6 },
   { entry: "client-events", ours: 20, effect: 73, kB: 7.5 },
   { entry: "token-exchange", ours: 60, effect: 73, kB: 16.8 },
-  { entry: "sign-in", ours: 83, effect: 73, kB: 32.6 }
+  { entry: "sign-in", ours: 83, effect: 73, kB: 32.7 }
 ]
 
 describe.each(budgets)("the entry point $entry", ({ effect, entry, kB, ours }) => {

@@ -59,12 +59,7 @@ const withOpaqueTokens: Pair = {
     const introspection = Introspection.make({ ...service, cacheFor: 0 })
     const authorizationServers = [{ profile: Profiles.oidcProvider({ issuer }), introspection }] as const
     yield* TodoManager.serve(reserved, { authorizationServers }, TodoManager.stepwise)
-    return {
-      resource: reserved.resource,
-      issuer,
-      authorize: alice(),
-      expire: Effect.sleep(`${lifetime + 0.1} seconds`)
-    }
+    return { resource: reserved.resource, issuer, authorize: alice(), expire }
   })
 }
 
