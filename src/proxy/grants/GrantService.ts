@@ -264,6 +264,11 @@ const makeWith = (
           return yield* answer(id, record, requested, retryLifetime(record, before), before)
         }
 
+        // The list of the person can be lost, so that a revocation of all grants did not find this one.
+        if (yield* people.isRevoked(record.subject, record.createdAt)) {
+          yield* end("administrator-revoked", id, record, true)
+          return yield* reject("ended")
+        }
         // The upstream comes first: if it rejects the person or is unavailable, the presented token stays the current one.
         verdict ??= yield* check(toView(id, record, limits.idleLifetime))
         const at = yield* currentTime

@@ -27,6 +27,8 @@ export interface PersonGrants {
     issuedAt: number,
     end: (grant: Existing) => Effect.Effect<void, RecordStoreUnavailable>
   ) => Effect.Effect<boolean, RecordStoreUnavailable>
+  /** Returns whether the grants of a person were revoked at or after a time, in milliseconds since 1970. */
+  readonly isRevoked: (subject: string, createdAt: number) => Effect.Effect<boolean, RecordStoreUnavailable>
   /** Writes the list of a person again, so that the current secret seals it. Lists the grant if the list was lost. */
   readonly renew: (subject: string, id: string) => Effect.Effect<void, RecordStoreUnavailable>
   /** Returns the grants of a person that exist, the most recently used first. */
@@ -82,6 +84,8 @@ export const make = ({ grants, persons }: GrantRecords, limit: number, lifetime:
           }
           return [{ ...known, grants: [...listed, id] }, true]
         })),
+    isRevoked: (subject, createdAt) =>
+      Effect.map(persons.get(subject), (found) => found !== undefined && createdAt <= found.record.revokedAt),
     renew: (subject, id) =>
       change(subject, (known) =>
         Effect.succeed([

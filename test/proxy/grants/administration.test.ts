@@ -6,6 +6,7 @@ import * as GrantAdministration from "../../../src/proxy/grants/GrantAdministrat
 import { notifying } from "../../../src/proxy/grants/GrantEvent.ts"
 import type { GrantRejected } from "../../../src/proxy/grants/Grants.ts"
 import * as ProxyKeys from "../../../src/proxy/keys/ProxyKeys.ts"
+import * as RecordKeys from "../../../src/proxy/keys/RecordKeys.ts"
 import { alice, approved, issuer, makeWorld, resource, secretA, secretB, toTokens, type World } from "./world.ts"
 
 const bob = { subject: "github|2", display: "Bob" }
@@ -15,6 +16,21 @@ const reasonOf = <A, E>(effect: Effect.Effect<A, E>) =>
 
 const idOf = (refreshToken: string) => refreshToken.split(".")[0]!
 const typesOf = ({ events }: World) => events.map(({ type }) => type)
+
+describe("the list of the grants of a person", () => {
+  it.effect("a grant that a lost list did not name ends at its next refresh after revokeAll", () =>
+    Effect.gen(function*() {
+      const world = yield* makeWorld()
+      const tokens = yield* world.signIn()
+      const keyOf = yield* RecordKeys.make(issuer)
+      assert.isTrue(yield* world.store.remove(yield* keyOf("person", alice.subject)))
+      assert.strictEqual(yield* world.grants.revokeAll(alice.subject), 0)
+      assert.strictEqual(yield* reasonOf(world.refresh(tokens.refresh)), "ended")
+      assert.isFalse(yield* world.grants.isAlive(idOf(tokens.refresh)))
+      yield* TestClock.adjust("1 second")
+      yield* world.refresh((yield* world.signIn()).refresh)
+    }))
+})
 
 describe("the revocation of a token (RFC 7009)", () => {
   it.effect.each(["refresh", "access"] as const)(
