@@ -5,17 +5,22 @@ const slow = [
   "examples/cli-client/test/*.test.ts",
   "examples/shared/test/main.test.ts",
   "examples/todo-manager/instances/*.test.ts",
+  "examples/todo-manager/test/browser.test.ts",
   "test/bench/clientFaults.test.ts",
   "test/bench/instances.test.ts",
   "test/cli/call.test.ts",
+  "test/cli/page/browser.test.ts",
   "test/client/acceptance/*.test.ts",
+  "test/client/NodeBrowser.test.ts",
   "test/conformance/authorization/*.test.ts",
   "test/conformance/client/*.test.ts",
+  "test/conformance/conformance.test.ts",
   "test/proxy/browser.test.ts",
   "test/proxy/slow/*.test.ts",
   "test/proxy/upstream/races.test.ts",
   "test/release/*.test.ts",
   "test/scaffold/*.test.ts",
+  "test/servers/fromEnvironment.test.ts",
   "test/soak/*.test.ts"
 ]
 

@@ -32,6 +32,8 @@ describe("npm run release", () => {
       `${changelog.trimEnd()}\n\n## [Unreleased]\n\nThe text before changesets.\n\n### Added\n\n- A thing of before.\n\n### Fixed\n\n- A fault.\n`
     )
     addNotes("0.98.0")
+    // The changesets of the repository itself would be part of the version.
+    repository.expect("git", "rm", "--quiet", "--ignore-unmatch", ".changeset/*.md", ":!.changeset/README.md")
     addChangeset("small-boats-sail", "minor", "Added: A thing of a changeset,\nin two lines.")
     repository.commit("Prepare a version")
   })

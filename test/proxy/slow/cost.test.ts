@@ -137,7 +137,7 @@ const kinds: Readonly<Record<string, (place: string) => Effect.Effect<Filled, un
 const medianOf = (times: ReadonlyArray<number>): number => times.toSorted((a, b) => a - b)[times.length >> 1]!
 
 describe("the price of a refresh", () => {
-  it.live("is at most six signatures of CPU time with the store in memory", () =>
+  it.live("is at most ten signatures of CPU time with the store in memory", () =>
     Effect.gen(function*() {
       const keys = yield* ProxyKeys.make(secretA)
       // As in a proxy, where the store seals all records.
@@ -149,7 +149,7 @@ describe("the price of a refresh", () => {
       const signed = yield* cpuOf(300, signature)
       const refreshed = yield* cpuOf(300, refresh)
       console.log(`a signature: ${signed.toFixed(3)} ms, a refresh: ${refreshed.toFixed(3)} ms of CPU time`)
-      assert.isBelow(refreshed / signed, 6)
+      assert.isBelow(refreshed / signed, 10)
     }))
 
   it.live.each(Object.entries(stores).flatMap(([kind, store]) => store.exists ? [{ kind, ...store }] : []))(

@@ -48,11 +48,14 @@ const startInstance = (instance: Instance): Effect.Effect<string, never, Scope.S
     )
     return yield* Effect.promise(async () => {
       const lines = createInterface({ input: child.stdout })
-      const [line] = await Promise.race([
-        once(lines, "line"),
+      // The lines before it are the log of the proxy.
+      const origin = new Promise<string>((resolve) =>
+        lines.on("line", (line) => line.startsWith("http://") ? resolve(line) : undefined)
+      )
+      return await Promise.race([
+        origin,
         once(child, "exit").then(([code]) => Promise.reject(new Error(`the instance ended with ${code}`)))
       ])
-      return String(line)
     })
   })
 
