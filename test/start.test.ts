@@ -100,9 +100,9 @@ describe("the bundle", () => {
   it.each(bundles)("with $what stays within its budget of bytes", async ({ external, kB, program }) => {
     assert.isAtMost(await bundleSize(program, external), kB)
   })
-  it("grows by at most 39.9 kB beyond the core with the proxy", async () => {
+  it("grows by at most 40 kB beyond the core with the proxy", async () => {
     const core = `export { AuthLayer, Principal, requireScopes } from "effect-mcp-auth"`
     const proxy = `${core}; export { Admit, OAuthProxy, Upstream, UpstreamAccess } from "effect-mcp-auth/proxy"`
-    assert.isAtMost(await bundleSize(proxy, peers) - await bundleSize(core, peers), 39.9)
+    assert.isAtMost(await bundleSize(proxy, peers) - await bundleSize(core, peers), 40)
   })
 })

@@ -62,8 +62,13 @@ export const make = (
     const found = yield* resolve(name)
     const hidden = found.filter((address) => !AddressGuard.isPublic(address))
     const isFull = known.size >= maximumHosts && !known.has(name)
-    if (hidden.length > 0 && (isFull || known.get(name) !== undefined)) {
+    if (hidden.length > 0 && known.get(name) !== undefined) {
       return yield* Effect.fail(failWith("EREBOUND", `${name} is on a private address now`))
+    }
+    if (hidden.length > 0 && isFull) {
+      return yield* Effect.fail(
+        failWith("ETOOMANYHOSTS", `${name} is on a private address, and too many hosts are known`)
+      )
     }
     if (found.length > 0 && !isFull) known.set(name, hidden.length === 0 ? found : undefined)
     return hidden.length === 0 ? found : hidden

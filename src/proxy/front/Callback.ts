@@ -41,8 +41,8 @@ export const answer = (front: Front, request: ProxyRequest): Effect.Effect<Proxy
     const approved = yield* front.transactions.openApproved(cookie.value, key)
     const now = yield* Clock.currentTimeMillis
     if (
-      approved === undefined || !isEqual(approved.flow.state, state) || now - approved.at > lifetime * 1_000 ||
-      approved.upstream !== front.upstream.leg.name
+      approved === undefined || !isEqual(approved.flow.state, state) ||
+      !transaction.isCurrent(approved.at, lifetime * 1_000, now) || approved.upstream !== front.upstream.leg.name
     ) return invalid
     const response = yield* complete(front, request, approved, key)
     // After an outage, the person can load the page again.

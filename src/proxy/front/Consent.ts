@@ -36,8 +36,8 @@ export const answer = (front: Front, request: ProxyRequest): Effect.Effect<Proxy
     if ("status" in client) return client
     const kind = client.redirectKind(pending.redirectUri)
     if (kind === undefined) return front.pages.error(400, "errorRedirect")
-    const age = (yield* Clock.currentTimeMillis) - pending.at
-    if (!isOwnPage(front, request) || age > maximumAge || !(yield* isBoundTo(front, request, pending.browser))) {
+    const isCurrent = transaction.isCurrent(pending.at, maximumAge, yield* Clock.currentTimeMillis)
+    if (!isOwnPage(front, request) || !isCurrent || !(yield* isBoundTo(front, request, pending.browser))) {
       return yield* consentPage(front, request, client, kind, pick(pending))
     }
     switch (get("decision")) {

@@ -30,6 +30,8 @@ interface Route {
   readonly method: "GET" | "POST"
   /** Whether pages of every origin may call the endpoint. Endpoints with cookies are closed to them. */
   readonly isOpen: boolean
+  /** Whether a GET request changes something, so that HEAD is not answered. Default: no. */
+  readonly hasEffect?: true
   readonly answer: (request: ProxyRequest) => Effect.Effect<ProxyResponse>
 }
 
@@ -68,7 +70,7 @@ export const routesOf = (front: Parts): Routes => {
     [pathOf(urls.jwks), { method: "GET", isOpen: true, answer: fixed({ keys: front.keys.publicKeys }) }],
     [pathOf(urls.authorize), { method: "GET", isOpen: false, answer: ofBrowser("authorize") }],
     [pathOf(urls.consent), { method: "POST", isOpen: false, answer: ofBrowser("consent") }],
-    [pathOf(urls.callback), { method: "GET", isOpen: false, answer: ofBrowser("callback") }],
+    [pathOf(urls.callback), { method: "GET", isOpen: false, hasEffect: true, answer: ofBrowser("callback") }],
     [pathOf(urls.token), { method: "POST", isOpen: true, answer: (request) => tokenEndpoint.answer(front, request) }],
     [pathOf(urls.revoke), { method: "POST", isOpen: true, answer: (request) => tokenEndpoint.revoke(front, request) }],
     [pathOf(urls.register), {
@@ -82,9 +84,10 @@ export const routesOf = (front: Parts): Routes => {
     answer: (request) => {
       const route = routes.get(request.path)
       if (route === undefined) return undefined
-      const methods = route.method === "GET" ? "GET, HEAD" : "POST"
+      const answersHead = route.method === "GET" && route.hasEffect !== true
+      const methods = answersHead ? "GET, HEAD" : route.method
       if (request.method === route.method) return safely(route, request)
-      if (request.method === "HEAD" && route.method === "GET") {
+      if (request.method === "HEAD" && answersHead) {
         return Effect.map(safely(route, { ...request, method: "GET" }), (response) => ({ ...response, body: "" }))
       }
       return Effect.succeed(

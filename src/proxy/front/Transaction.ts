@@ -52,6 +52,13 @@ export interface Transactions {
   readonly openApproved: (sealed: string, key: string) => Effect.Effect<ApprovedRequest | undefined>
 }
 
+/** The time by which the clocks of two instances may differ, in milliseconds. */
+const clockTolerance = 60_000
+
+/** Tells whether a time is at most `lifetime` milliseconds ago. A later one, from a clock that was ahead, does not live for longer. */
+export const isCurrent = (at: number, lifetime: number, now: number): boolean =>
+  now - at <= lifetime && at - now <= clockTolerance
+
 /** Returns the key of the transaction of an upstream `state`: part of the name of its cookie, and of the record that spends it. */
 export const keyFor = (state: string): Effect.Effect<string> => Effect.map(sha256(state), (hash) => hash.slice(0, 22))
 

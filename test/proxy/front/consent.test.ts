@@ -347,6 +347,19 @@ describe("POST /consent", () => {
       assert.isDefined(refreshOf(yield* proxy.decide(browser, again, "approve")))
     }))
 
+  it.effect("shows a page again whose time is more than a minute ahead of the clock", () =>
+    Effect.gen(function*() {
+      const proxy = yield* world()
+      const browser = makeBrowser()
+      const client_id = yield* proxy.registerId([webUri])
+      yield* TestClock.setTime(3_600_000)
+      const page = yield* proxy.visit(browser, proxy.authorizeUrl({ client_id, redirect_uri: webUri }))
+      yield* TestClock.setTime(3_540_000)
+      assert.isDefined(refreshOf(yield* proxy.decide(browser, page, "approve")))
+      yield* TestClock.setTime(3_539_999)
+      assert.isUndefined(refreshOf(yield* proxy.decide(browser, page, "approve")))
+    }))
+
   it.effect("rejects a changed transaction, another client, an unknown decision and a body that is not a form", () =>
     Effect.gen(function*() {
       const proxy = yield* world()
@@ -625,6 +638,26 @@ describe("GET /callback", () => {
       yield* TestClock.adjust("601 seconds")
       assert.strictEqual((yield* proxy.visit(browser, url)).status, 400)
       assert.strictEqual(proxy.upstream.completions, 0)
+    }))
+
+  it.effect("rejects a transaction whose time is more than a minute ahead of the clock", () =>
+    Effect.gen(function*() {
+      const proxy = yield* world()
+      yield* TestClock.setTime(86_400_000)
+      const { browser, url } = yield* approved(proxy)
+      yield* TestClock.setTime(86_339_999)
+      assert.strictEqual((yield* proxy.visit(browser, url)).status, 400)
+      assert.strictEqual(proxy.upstream.completions, 0)
+    }))
+
+  it.effect("attack 89: HEAD does not spend a transaction", () =>
+    Effect.gen(function*() {
+      const proxy = yield* world()
+      const { browser, url } = yield* approved(proxy)
+      const head = yield* proxy.send(url, { method: "HEAD", headers: { cookie: browser.cookie } })
+      assert.strictEqual(head.status, 405)
+      assert.strictEqual(head.headers["allow"], "GET")
+      assert.strictEqual((yield* proxy.visit(browser, url)).status, 303)
     }))
 
   it.effect("attack 38: a transaction is spent once, also by two callbacks at once", () =>

@@ -411,7 +411,7 @@ describe("a refresh at the upstream", () => {
       const fiber = yield* Effect.forkChild(leg.check(upstreamKey), { startImmediately: true })
       yield* TestClock.adjust("14 seconds")
       assert.isUndefined(fiber.pollUnsafe())
-      yield* TestClock.adjust("2 seconds")
+      yield* until(Effect.andThen(TestClock.adjust("100 millis"), Effect.sync(() => fiber.pollUnsafe() !== undefined)))
       assert.deepInclude(yield* Fiber.join(fiber), isAlive)
     }))
 
